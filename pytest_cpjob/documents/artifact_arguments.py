@@ -1,0 +1,172 @@
+"""How a test's artifacts, by name or as dicts, become facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final, Literal, cast
+
+from pytest_cpjob.documents.facts import ArtifactFacts
+from pytest_cpjob.documents.refusals import check, refuse
+from pytest_cpjob.documents.shapes import Artifact, LambdaArtifact
+from pytest_cpjob.documents.streams import Stream
+
+ArtifactKind = Literal["input", "output"]
+
+_MOST: Final = 5
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_IP_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+_BUCKET_RULE = (
+    "S3 wants 3 to 63 lower-case letters, digits, dots and hyphens, "
+    "with a letter or digit at both ends"
+)
+_LONGEST_KEY: Final = 1024
+_WAY_OUT = "write a name such as 'SourceArtifact', or an Artifact dict as boto3 gives it"
+_MEMBERS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
+    # Where in an Artifact dict; the members it may have; those it must have.
+    ("", ("name", "revision", "location"), ("name",)),
+    (".location", ("type", "s3Location"), ("type", "s3Location")),
+    (".location.s3Location", ("bucketName", "objectKey"), ()),
+)
+
+
+def bucket_name(argument: str, value: object) -> str:
+    """Return a bucket's name that keeps S3's naming rules.
+
+    Raises:
+        ValueError: naming the argument, the rule and the value.
+    """
+    if (
+        not isinstance(value, str)
+        or not _BUCKET.fullmatch(value)
+        or ".." in value
+        or _IP_ADDRESS.fullmatch(value)
+    ):
+        refuse(argument, _BUCKET_RULE, value)
+    return value
+
+
+def object_key(argument: str, value: object) -> str:
+    """Return an object's key of the length that S3 takes.
+
+    Raises:
+        ValueError: naming the argument, the rule and the value.
+    """
+    rule = f"S3 wants 1 to {_LONGEST_KEY} bytes of UTF-8"
+    if not isinstance(value, str):
+        refuse(argument, rule, value)
+    try:
+        length = len(value.encode())
+    except UnicodeEncodeError:
+        refuse(argument, rule, value)
+    if not 1 <= length <= _LONGEST_KEY:
+        refuse(argument, rule, value)
+    return value
+
+
+def artifacts(
+    given: object,
+    kind: ArtifactKind,
+    default: Sequence[str],
+    *,
+    stream: Stream,
+    pipeline_name: str,
+    bucket: str,
+) -> tuple[ArtifactFacts, ...]:
+    """Return a job's input or output artifacts; what a name leaves open comes from its stream.
+
+    Raises:
+        ValueError: naming the argument and the artifact in it, the rule and the value.
+    """
+    argument = f"{kind}_artifacts"
+    if given is None:
+        given = default
+    if not isinstance(given, (list, tuple)):
+        way_out = _WAY_OUT.replace("write a name", "write a list of names")
+        if isinstance(given, str):
+            way_out = f"write [{given[:60]!r}]"
+        elif isinstance(given, Mapping):
+            way_out = (
+                "here an artifact has no content: write a list of names or of Artifact dicts; "
+                "cpjob.add_job(input_artifacts={name: content}) takes content"
+            )
+        refuse(argument, "Member must be a list", given, way_out)
+    if len(given) > _MOST:
+        refuse(argument, f"Member must have length less than or equal to {_MOST}", given)
+    return tuple(
+        [
+            _artifact(f"{argument}[{number}]", one, kind, stream, pipeline_name, bucket)
+            for number, one in enumerate(given)
+        ]
+    )
+
+
+def refuse_duplicates(inputs: Sequence[ArtifactFacts], outputs: Sequence[ArtifactFacts]) -> None:
+    """Refuse an artifact's name that a job would have twice.
+
+    Raises:
+        ValueError: naming both places and the name.
+    """
+    seen: dict[str, str] = {}
+    for argument, listed in (("input_artifacts", inputs), ("output_artifacts", outputs)):
+        for number, one in enumerate(listed):
+            here = f"{argument}[{number}]"
+            if one.name in seen:
+                rule = (
+                    f"an artifact's name is unique in its pipeline, and is {seen[one.name]} already"
+                )
+                refuse(here, rule, one.name)
+            seen[one.name] = here
+
+
+def _artifact(
+    argument: str,
+    given: object,
+    kind: ArtifactKind,
+    stream: Stream,
+    pipeline_name: str,
+    bucket: str,
+) -> ArtifactFacts:
+    if isinstance(given, str):
+        check(argument, "ArtifactName", given)
+        name = given
+        location: Mapping[str, str] = {}
+    elif isinstance(given, Mapping):
+        name, location = _from_dict(argument, given)
+    else:
+        refuse(argument, "Member must be a string or a dict", given, _WAY_OUT)
+    values = stream.at(kind, name).values
+    key = values.artifact_object_key(pipeline_name, name)
+    if isinstance(given, str):
+        revision = values.commit_id() if kind == "input" else None
+    else:
+        revision = cast("Artifact | LambdaArtifact", given).get("revision")
+    return ArtifactFacts(
+        name, location.get("bucketName", bucket), location.get("objectKey", key), revision
+    )
+
+
+def _from_dict(argument: str, given: Mapping[object, object]) -> tuple[str, Mapping[str, str]]:
+    """Return an Artifact dict's name and its bucket and key, if it has them."""
+    at: object = given
+    for path, known, needed in _MEMBERS:
+        if path:
+            at = cast("Mapping[str, object]", at).get(path.rpartition(".")[2])
+        if at is None:
+            break
+        if not isinstance(at, Mapping):
+            refuse(f"{argument}{path}", "Member must be a structure", at, _WAY_OUT)
+        for member in at:
+            if member not in known:
+                refuse(f"{argument}{path}", f"AWS has no member {str(member)[:60]!r} here", at)
+        for member in needed:
+            if at.get(member) is None:
+                refuse(f"{argument}{path}.{member}", "Member must not be null", at, _WAY_OUT)
+    check(argument, "Artifact", given)
+    name = cast("str", given["name"])
+    if at is None:
+        return name, {}
+    location = cast("Mapping[str, str]", at)
+    bucket_name(f"{argument}.location.s3Location.bucketName", location["bucketName"])
+    object_key(f"{argument}.location.s3Location.objectKey", location["objectKey"])
+    return name, location

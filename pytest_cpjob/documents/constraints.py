@@ -1,0 +1,193 @@
+"""One shape's constraints as a check: what the service says of a value that breaks them.
+
+The words and paths are those of CodePipeline's ValidationExceptions: members joined by dots, a
+list's items as `.1.member`, a map's faults at its own path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final, NamedTuple
+
+_NOT_NULL: Final = "Member must not be null"
+
+
+class Violation(NamedTuple):
+    """One broken rule: where, as the service writes paths, and which, in AWS's words."""
+
+    path: str
+    constraint: str
+
+
+class TypeMismatch(Violation):
+    """A value of a type that the service cannot read: a SerializationException, no validation."""
+
+    __slots__ = ()
+
+
+Check = Callable[[object, str, list[Violation]], None]
+
+
+class Bounds:
+    """The least and the greatest that a shape allows, of a value or of its length."""
+
+    def __init__(self, shape: Mapping[str, Any], noun: str) -> None:
+        self.maximum: int | None = shape.get("max")
+        self.minimum: int | None = shape.get("min")
+        self.too_much = f"Member must have {noun} less than or equal to {self.maximum}"
+        self.too_little = f"Member must have {noun} greater than or equal to {self.minimum}"
+
+    def broken(self, size: float) -> Iterator[str]:
+        if self.maximum is not None and size > self.maximum:
+            yield self.too_much
+        if self.minimum is not None and size < self.minimum:
+            yield self.too_little
+
+    def all(self) -> Iterator[str]:
+        if self.maximum is not None:
+            yield self.too_much
+        if self.minimum is not None:
+            yield self.too_little
+
+
+class Scalar:
+    """A string, number, boolean or timestamp, and the constraints of its shape in AWS's order."""
+
+    def __init__(self, shape: Mapping[str, Any]) -> None:
+        self.accepts, self.expected = SCALARS[shape["type"]]
+        self.measures_length = shape["type"] == "string"
+        self.bounds = Bounds(shape, "length" if self.measures_length else "value")
+        pattern: str | None = shape.get("pattern")
+        self.matches = re.compile(pattern, re.ASCII).fullmatch if pattern is not None else None
+        self.allowed: tuple[str, ...] | None = tuple(shape["enum"]) if "enum" in shape else None
+        self.unmatched = f"Member must satisfy regular expression pattern: {pattern}"
+        self.not_in_set = f"Member must satisfy enum value set: [{', '.join(self.allowed or ())}]"
+
+    def right_type(self, value: object) -> bool:
+        # bool is an int to Python, and none to the service.
+        return isinstance(value, self.accepts) and (
+            type(value) is not bool or self.accepts is _BOOLEAN
+        )
+
+    def broken(self, value: Any) -> Iterator[str]:
+        yield from self.bounds.broken(len(value) if self.measures_length else value)
+        if self.matches is not None and self.matches(value) is None:
+            yield self.unmatched
+        if self.allowed is not None and value not in self.allowed:
+            yield self.not_in_set
+
+    @cached_property
+    def all_constraints(self) -> str:
+        """Every constraint, as the service lists them all when one entry of a map breaks any."""
+        phrases = [*self.bounds.all()]
+        if self.matches is not None:
+            phrases.append(self.unmatched)
+        if self.allowed is not None:
+            phrases.append(self.not_in_set)
+        return ", ".join(phrases)
+
+    def check(self, value: object, path: str, found: list[Violation]) -> None:
+        if not self.right_type(value):
+            found.append(TypeMismatch(path, self.expected))
+            return
+        found.extend(Violation(path, phrase) for phrase in self.broken(value))
+
+
+_BOOLEAN: Final = (bool,)
+SCALARS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    "string": ((str,), "Member must be a string"),
+    "integer": ((int,), "Member must be an integer"),
+    "boolean": (_BOOLEAN, "Member must be a boolean"),
+    # Parameters come as Python wrote them or as the wire has them: botocore takes either.
+    "timestamp": ((datetime, int, float, str), "Member must be a timestamp"),
+}
+
+
+class ListOf:
+    def __init__(self, shape: Mapping[str, Any], member: Check) -> None:
+        self.size = Bounds(shape, "length")
+        self.member = member
+
+    def check(self, value: object, path: str, found: list[Violation]) -> None:
+        if not isinstance(value, (list, tuple)):
+            found.append(TypeMismatch(path, "Member must be a list"))
+            return
+        found.extend(Violation(path, phrase) for phrase in self.size.broken(len(value)))
+        for number, item in enumerate(value, start=1):
+            where = f"{path}.{number}.member"
+            if item is None:
+                found.append(Violation(where, _NOT_NULL))
+            else:
+                self.member(item, where, found)
+
+
+class MapOf:
+    """A map, whose keys are strings; its entries' faults are reported once, at the map's path."""
+
+    def __init__(
+        self, shape: Mapping[str, Any], key: Scalar, value: Scalar | None, deep: Check
+    ) -> None:
+        self.size = Bounds(shape, "length")
+        self.key = key
+        self.value = value
+        self.deep = deep
+
+    def check(self, value: object, path: str, found: list[Violation]) -> None:
+        if not isinstance(value, Mapping):
+            found.append(TypeMismatch(path, "Member must be a map"))
+            return
+        found.extend(Violation(path, phrase) for phrase in self.size.broken(len(value)))
+        _check_entries(self.key, list(value), path, "Map keys", found)
+        if self.value is not None:
+            _check_entries(self.value, list(value.values()), path, "Map value", found)
+            return
+        for key, item in value.items():
+            if item is None:
+                found.append(Violation(f"{path}.{key}.member", _NOT_NULL))
+            else:
+                self.deep(item, f"{path}.{key}.member", found)
+
+
+def _check_entries(
+    rule: Scalar, entries: list[object], path: str, which: str, found: list[Violation]
+) -> None:
+    if any(entry is None for entry in entries):
+        found.append(Violation(path, f"{which} must satisfy constraint: [{_NOT_NULL}]"))
+        return
+    wrong = [entry for entry in entries if not rule.right_type(entry)]
+    if wrong:
+        found.append(TypeMismatch(path, f"{which} must satisfy constraint: [{rule.expected}]"))
+    elif any(True for entry in entries for _ in rule.broken(entry)):
+        constraint = f"{which} must satisfy constraint: [{rule.all_constraints}]"
+        found.append(Violation(path, constraint))
+
+
+class Structure:
+    def __init__(self, shape: Mapping[str, Any], check_of: Callable[[str], Check]) -> None:
+        self._shape = shape
+        self._check_of = check_of
+
+    @cached_property
+    def members(self) -> tuple[tuple[str, Check, bool], ...]:
+        # Looked up at the first use, so that a shape may contain itself.
+        required = frozenset(self._shape.get("required", ()))
+        return tuple(
+            (name, self._check_of(member["shape"]), name in required)
+            for name, member in self._shape["members"].items()
+        )
+
+    def check(self, value: object, path: str, found: list[Violation]) -> None:
+        if not isinstance(value, Mapping):
+            found.append(TypeMismatch(path, "Member must be a structure"))
+            return
+        prefix = f"{path}." if path else ""
+        # On this service's wire a null member is an absent one; unknown members are ignored.
+        for name, check, required in self.members:
+            member = value.get(name)
+            if member is not None:
+                check(member, prefix + name, found)
+            elif required:
+                found.append(Violation(prefix + name, _NOT_NULL))

@@ -1,0 +1,140 @@
+"""One job's facts, from which each of its documents is rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from pytest_cpjob.documents.draws import Draws
+from pytest_cpjob.documents.refusals import check, refuse, shortened
+from pytest_cpjob.documents.regions import partition_of
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.shapes import ActionTypeId, AWSSessionCredentials
+
+_WAY_OUT = (
+    "write 'Category:Owner:Provider:Version', such as 'Build:Custom:Docs:1', or a dict of the four"
+)
+
+
+class ActionType(NamedTuple):
+    """Which kind of action a job is of, such as `Build:Custom:Docs:1`; model shape ActionTypeId."""
+
+    category: str
+    owner: str
+    provider: str
+    version: str
+
+    def __str__(self) -> str:
+        return ":".join(self)
+
+    def as_dict(self) -> ActionTypeId:
+        """Return the `actionTypeId` of a document, a fresh dict."""
+        return cast("ActionTypeId", self._asdict())
+
+    @classmethod
+    def parse(cls, value: object) -> ActionType:
+        """Return the action type that a test wrote as text, as a dict, or as an `ActionType`.
+
+        Raises:
+            ValueError: naming `action_type`, AWS's rule and the value.
+
+        >>> ActionType.parse("Build:Custom:Docs:1").provider
+        'Docs'
+        """
+        if isinstance(value, str):
+            return _parse_text(value)
+        if isinstance(value, ActionType):
+            return cls.parse(value._asdict())
+        if not isinstance(value, Mapping):
+            refuse("action_type", "Member must be a string or a dict", value, _WAY_OUT)
+        for key in value:
+            if key not in cls._fields:
+                refuse(f"action_type[{shortened(key)}]", "AWS has no such member", value, _WAY_OUT)
+        check("action_type", "ActionTypeId", value, _WAY_OUT)
+        return cls(*(value[field] for field in cls._fields))
+
+
+@lru_cache(maxsize=256)
+def _parse_text(text: str) -> ActionType:
+    parts = text.split(":")
+    if len(parts) != len(ActionType._fields):
+        refuse("action_type", "Member must have four parts", text, _WAY_OUT)
+    return ActionType.parse(dict(zip(ActionType._fields, parts, strict=True)))
+
+
+LAMBDA = ActionType("Invoke", "AWS", "Lambda", "1")
+"""The type of an action that invokes a Lambda function."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactFacts:
+    """One artifact: its name, its object, and the revision that it was made from, if known."""
+
+    name: str
+    bucket: str
+    key: str
+    revision: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A job's artifact credentials; `repr` shows nothing of them but the access key's id."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str
+
+    def __repr__(self) -> str:
+        return (
+            f"Credentials(access_key_id={self.access_key_id!r}, "
+            "secret_access_key='****', session_token='****')"
+        )
+
+    def as_dict(self) -> AWSSessionCredentials:
+        """Return the `artifactCredentials` of a document, a fresh dict."""
+        return {
+            "accessKeyId": self.access_key_id,
+            "secretAccessKey": self.secret_access_key,
+            "sessionToken": self.session_token,
+        }
+
+    @classmethod
+    def draw(cls, values: Draws) -> Credentials:
+        """Return the credentials that stand at the beginning of a stream."""
+        # The long one first: what is left of its round serves the short ones.
+        token = values.session_token()
+        return cls(values.access_key_id(), values.secret_access_key(), token)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFacts:
+    """Everything a job's documents say, but for credentials and nonces: those change as it runs."""
+
+    id: str
+    account_id: str
+    region: str
+    pipeline_name: str
+    stage_name: str
+    action_name: str
+    action_type: ActionType
+    configuration: Mapping[str, str]
+    inputs: tuple[ArtifactFacts, ...]
+    outputs: tuple[ArtifactFacts, ...]
+    continuation_token: str | None
+    encryption_key: str | None
+    pipeline_execution_id: str
+    action_execution_id: str
+
+    @property
+    def partition(self) -> str:
+        """The partition of the job's region, as in its ARNs."""
+        return partition_of(self.region)
+
+    @property
+    def pipeline_arn(self) -> str:
+        """The ARN of the job's pipeline."""
+        owner = f"arn:{self.partition}:codepipeline:{self.region}:{self.account_id}"
+        return f"{owner}:{self.pipeline_name}"

@@ -1,0 +1,173 @@
+"""The factories of a document's parts: an artifact, credentials, a pipeline context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal, overload
+
+from pytest_cpjob.documents import render
+from pytest_cpjob.documents.arguments import (
+    account_id_checked,
+    job_facts,
+    region_checked,
+    text,
+)
+from pytest_cpjob.documents.artifact_arguments import bucket_name, object_key
+from pytest_cpjob.documents.facts import ArtifactFacts, Credentials
+from pytest_cpjob.documents.refusals import check, refuse
+from pytest_cpjob.documents.shapes import (
+    Artifact,
+    AWSSessionCredentials,
+    PipelineContext,
+    ThirdPartyPipelineContext,
+)
+from pytest_cpjob.documents.streams import Stream
+
+
+class Factory:
+    """What every factory of one test shares: its stream, its counter, its region and its account.
+
+    Args:
+        stream: the test's stream; each call draws from a child of it.
+        counter: the numbers of the calls that name no job id, shared by all factories of a test
+            (`itertools.count` is safe in threads).
+        region: where the call names none.
+        account_id: where the call names none.
+    """
+
+    def __init__(
+        self, stream: Stream, counter: Iterator[int], *, region: str, account_id: str
+    ) -> None:
+        self._stream = stream
+        self._counter = counter
+        self._region = region_checked(region)
+        self._account_id = account_id_checked(account_id)
+
+
+class ArtifactFactory(Factory):
+    """Makes single artifacts, `{"name", "location", "revision"}`, as boto3 returns them.
+
+    `revision` is `None` (no such member, as on outputs), `True` (a commit id) or the revision.
+    `bucket` and `key` are drawn when left out.
+
+    Raises:
+        ValueError: AWS could not send a value; it names the argument, the rule and the value.
+
+    >>> cpjob_artifact_factory(name="Site", key="site.zip")["location"]["s3Location"]["objectKey"]
+    'site.zip'
+
+    Model shape: Artifact.
+    """
+
+    def __call__(
+        self,
+        *,
+        name: str | None = None,
+        revision: Literal[True] | str | None = None,
+        bucket: str | None = None,
+        key: str | None = None,
+    ) -> Artifact:
+        """Return one artifact; the arguments are the class's."""
+        values = self._stream.at("artifact", next(self._counter)).values
+        drawn_bucket, pipeline = values.artifact_bucket_name(self._region), values.pipeline_name()
+        chosen_name = text("name", "ArtifactName", name, "SourceArtifact")
+        drawn_key = values.artifact_object_key(pipeline, chosen_name)
+        return render.artifact(
+            ArtifactFacts(
+                chosen_name,
+                drawn_bucket if bucket is None else bucket_name("bucket", bucket),
+                drawn_key if key is None else object_key("key", key),
+                values.commit_id() if revision is True else _revision(revision),
+            )
+        )
+
+
+def _revision(revision: object) -> str | None:
+    if revision is None:
+        return None
+    if not isinstance(revision, str):
+        way_out = "write None for none, True for a commit id, or the revision"
+        refuse("revision", "Member must be a string", revision, way_out)
+    check("revision", "Revision", revision)
+    return revision
+
+
+class CredentialsFactory(Factory):
+    """Makes artifact credentials, `{"accessKeyId", "secretAccessKey", "sessionToken"}`.
+
+    They look like STS's of today and open nothing.
+
+    >>> cpjob_credentials_factory()["accessKeyId"][:4]
+    'ASIA'
+
+    Model shape: AWSSessionCredentials.
+    """
+
+    def __call__(self) -> AWSSessionCredentials:
+        """Return fresh credentials."""
+        stream = self._stream.at("credentials", next(self._counter))
+        return Credentials.draw(stream.values).as_dict()
+
+
+class PipelineContextFactory(Factory):
+    """Makes pipeline contexts: pipeline name, stage, action, pipeline ARN and execution id.
+
+    With `third_party=True` a partner's, which lacks the last two. Stage and action are named
+    `Build` when left out.
+
+    Raises:
+        ValueError: AWS could not send a value; it names the argument, the rule and the value.
+
+    >>> cpjob_pipeline_context_factory(pipeline_name="web", region="eu-west-1")["pipelineArn"]
+    'arn:aws:codepipeline:eu-west-1:123456789012:web'
+
+    Model shape: PipelineContext.
+    """
+
+    @overload
+    def __call__(
+        self,
+        *,
+        third_party: Literal[False] = False,
+        pipeline_name: str | None = None,
+        stage_name: str | None = None,
+        action_name: str | None = None,
+        region: str | None = None,
+        account_id: str | None = None,
+    ) -> PipelineContext: ...
+
+    @overload
+    def __call__(
+        self,
+        *,
+        third_party: Literal[True],
+        pipeline_name: str | None = None,
+        stage_name: str | None = None,
+        action_name: str | None = None,
+        region: str | None = None,
+        account_id: str | None = None,
+    ) -> ThirdPartyPipelineContext: ...
+
+    def __call__(
+        self,
+        *,
+        third_party: bool = False,
+        pipeline_name: str | None = None,
+        stage_name: str | None = None,
+        action_name: str | None = None,
+        region: str | None = None,
+        account_id: str | None = None,
+    ) -> PipelineContext | ThirdPartyPipelineContext:
+        """Return one context; the arguments are the class's."""
+        facts = job_facts(
+            self._stream.at("context", next(self._counter)),
+            region=self._region if region is None else region,
+            account_id=self._account_id if account_id is None else account_id,
+            kind="custom",
+            pipeline_name=pipeline_name,
+            stage_name=stage_name,
+            action_name=action_name,
+        )
+        if third_party:
+            return render.third_party_pipeline_context(facts)
+        return render.pipeline_context(facts)

@@ -1,0 +1,48 @@
+"""How a value that AWS could not send is refused.
+
+The text names the argument, the rule in AWS's words, the value, and the way out where one is known.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from pytest_cpjob.documents.model import violations
+
+_SHOWN = 60
+
+
+def shortened(value: object) -> str:
+    """Return the `repr` of a value, cut to about 60 characters.
+
+    >>> shortened("x" * 100)
+    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (102 characters)"
+    """
+    if isinstance(value, (str, bytes)) and len(value) > 10 * _SHOWN:
+        # A repr of megabytes only to cut it would be felt.
+        return f"{value[: _SHOWN - 6]!r}… ({len(value)} characters)"
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 6]}… ({len(text)} characters)"
+
+
+def refuse(argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
+    """Raise the ValueError that refuses `value` for `argument`."""
+    ending = f"; {way_out}" if way_out else ""
+    raise ValueError(f"{argument}: {rule}; got {shortened(value)}{ending}")
+
+
+def check(argument: str, shape_name: str, value: object, way_out: str = "") -> None:
+    """Refuse a value that breaks the model's rules for a shape, naming the first rule it breaks.
+
+    Raises:
+        ValueError: naming the argument, or its member, the rule and the value there.
+    """
+    for path, constraint in violations(shape_name, value, argument):
+        refuse(path, constraint, _at(value, path[len(argument) :]), way_out)
+
+
+def _at(value: object, path: str) -> object:
+    """Return what stands at a path of member names below a value, such as `.provider`."""
+    for name in path.split(".")[1:]:
+        value = value.get(name) if isinstance(value, dict) else value
+    return value

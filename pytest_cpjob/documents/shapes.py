@@ -1,0 +1,197 @@
+"""The documents' shapes as TypedDicts, as boto3 returns them and as Lambda receives them.
+
+Members that AWS always sends are required. Optional members stand in a subclass with `total=False`,
+because `typing` has no `NotRequired` on Python 3.10.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+ActionCategory = Literal["Approval", "Build", "Compute", "Deploy", "Invoke", "Source", "Test"]
+ActionOwner = Literal["AWS", "Custom", "ThirdParty"]
+
+
+class ActionTypeId(TypedDict):
+    """Which kind of action a job is of; model shape ActionTypeId."""
+
+    category: ActionCategory
+    owner: ActionOwner
+    provider: str
+    version: str
+
+
+class ActionConfiguration(TypedDict):
+    """What the pipeline's author configured; model shape ActionConfiguration."""
+
+    configuration: dict[str, str]
+
+
+class StageContext(TypedDict):
+    """The stage that a job runs in; model shape StageContext."""
+
+    name: str
+
+
+class ActionContext(TypedDict):
+    """The action that a job runs; model shape ActionContext."""
+
+    name: str
+    actionExecutionId: str
+
+
+class ThirdPartyPipelineContext(TypedDict):
+    """Where a partner's job comes from: a `PipelineContext` without the ARN and the execution."""
+
+    pipelineName: str
+    stage: StageContext
+    action: ActionContext
+
+
+class PipelineContext(ThirdPartyPipelineContext):
+    """Where a job comes from; model shape PipelineContext."""
+
+    pipelineArn: str
+    pipelineExecutionId: str
+
+
+class S3ArtifactLocation(TypedDict):
+    """An artifact's object; model shape S3ArtifactLocation."""
+
+    bucketName: str
+    objectKey: str
+
+
+class ArtifactLocation(TypedDict):
+    """Where an artifact is; model shape ArtifactLocation."""
+
+    type: Literal["S3"]
+    s3Location: S3ArtifactLocation
+
+
+class _ArtifactAlways(TypedDict):
+    name: str
+    location: ArtifactLocation
+
+
+class Artifact(_ArtifactAlways, total=False):
+    """An input or output artifact as boto3 returns it; model shape Artifact."""
+
+    revision: str
+
+
+class AWSSessionCredentials(TypedDict):
+    """A job's own credentials for its artifacts; model shape AWSSessionCredentials."""
+
+    accessKeyId: str
+    secretAccessKey: str
+    sessionToken: str
+
+
+class EncryptionKey(TypedDict):
+    """The customer-managed key of the artifacts; model shape EncryptionKey."""
+
+    id: str
+    type: Literal["KMS"]
+
+
+class _JobDataAlways(TypedDict):
+    actionTypeId: ActionTypeId
+    actionConfiguration: ActionConfiguration
+    pipelineContext: PipelineContext
+    inputArtifacts: list[Artifact]
+    outputArtifacts: list[Artifact]
+    artifactCredentials: AWSSessionCredentials
+
+
+class JobData(_JobDataAlways, total=False):
+    """What a job is about; model shape JobData."""
+
+    continuationToken: str
+    encryptionKey: EncryptionKey
+
+
+class JobDetails(TypedDict):
+    """A job as GetJobDetails gives it; model shape JobDetails."""
+
+    id: str
+    data: JobData
+    accountId: str
+
+
+class GetJobDetailsResponse(TypedDict):
+    """The answer of GetJobDetails; model shape GetJobDetailsOutput."""
+
+    jobDetails: JobDetails
+
+
+class PollJob(TypedDict):
+    """A job as PollForJobs hands it out, an element of its `jobs`; model shape Job."""
+
+    id: str
+    data: JobData
+    nonce: str
+    accountId: str
+
+
+class _ThirdPartyJobDataAlways(TypedDict):
+    actionTypeId: ActionTypeId
+    actionConfiguration: ActionConfiguration
+    pipelineContext: ThirdPartyPipelineContext
+    inputArtifacts: list[Artifact]
+    outputArtifacts: list[Artifact]
+    artifactCredentials: AWSSessionCredentials
+
+
+class ThirdPartyJobData(_ThirdPartyJobDataAlways, total=False):
+    """What a partner's job is about; model shape ThirdPartyJobData."""
+
+    continuationToken: str
+    encryptionKey: EncryptionKey
+
+
+class ThirdPartyJobDetails(TypedDict):
+    """A partner's job as GetThirdPartyJobDetails gives it; model shape ThirdPartyJobDetails."""
+
+    id: str
+    data: ThirdPartyJobData
+    nonce: str
+
+
+class GetThirdPartyJobDetailsResponse(TypedDict):
+    """The answer of GetThirdPartyJobDetails; model shape GetThirdPartyJobDetailsOutput."""
+
+    jobDetails: ThirdPartyJobDetails
+
+
+class LambdaArtifact(TypedDict):
+    """An artifact in a Lambda event: raw JSON, so a revision that there is not is `None`."""
+
+    name: str
+    revision: str | None
+    location: ArtifactLocation
+
+
+class _LambdaJobDataAlways(TypedDict):
+    actionConfiguration: ActionConfiguration
+    inputArtifacts: list[LambdaArtifact]
+    outputArtifacts: list[LambdaArtifact]
+    artifactCredentials: AWSSessionCredentials
+
+
+class LambdaJobData(_LambdaJobDataAlways, total=False):
+    """What a Lambda job is about: no action type and no pipeline context."""
+
+    continuationToken: str
+    encryptionKey: EncryptionKey
+
+
+class LambdaJob(TypedDict):
+    """The one member of a Lambda event."""
+
+    id: str
+    accountId: str
+    data: LambdaJobData
+
+
+LambdaEvent = TypedDict("LambdaEvent", {"CodePipeline.job": LambdaJob})

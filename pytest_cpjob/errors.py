@@ -1,0 +1,38 @@
+"""Every exception of this project: one base, messages that say the way out, all of them pickle."""
+
+from __future__ import annotations
+
+
+class CpjobError(Exception):
+    """The base of every exception that pytest-cpjob raises itself."""
+
+
+class ArtifactError(CpjobError):
+    """An artifact's object cannot be read as what the test asked for."""
+
+
+class UnfakedCallError(CpjobError):
+    """A call was about to leave for the network, and nothing fakes it."""
+
+
+class HandlerError(CpjobError):
+    """A handler cannot be run as AWS Lambda would run it."""
+
+
+class WorkerError(CpjobError):
+    """A worker under `run_worker` did not come to an end."""
+
+
+class ContractError(CpjobError, AssertionError):
+    """What CodePipeline could not have lived with: the findings of one test.
+
+    Attributes:
+        names: the findings' names, in the order of the report, as `allow=[...]` takes them.
+    """
+
+    def __init__(self, message: str, names: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.names = names
+
+    def __reduce__(self) -> tuple[type[ContractError], tuple[str, tuple[str, ...]]]:
+        return (type(self), (str(self), self.names))

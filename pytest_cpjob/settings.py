@@ -1,0 +1,115 @@
+"""The options: what there is, what is built in, and which of several values wins."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pytest_cpjob.errors import CpjobError
+
+CHECKS: Final = (
+    "no-result",
+    "not-acknowledged",
+    "not-owner",
+    "second-result",
+    "raised",
+    "raised-after-result",
+    "missing-output",
+    "output-encryption",
+    "own-role",
+    "refused-request",
+    "leaked-secret",
+    "unfaked-call",
+    "unused-fault",
+    "running-thread",
+)
+"""The names of the contract's findings, as `allow=[...]` takes them."""
+
+OPTIONS: Final = ("seed", "region", "account_id", "allow", "own_role")
+"""The options that the marker and `CodePipelineStub` take."""
+
+BUILT_IN_SEED: Final = "cpjob"
+BUILT_IN_REGION: Final = "us-east-1"
+BUILT_IN_ACCOUNT: Final = "123456789012"
+
+
+class OptionError(CpjobError, ValueError):
+    """An option that does not exist, or a value that it cannot have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of one test, every one with its value.
+
+    Attributes:
+        seed: where all documents of the test come from, with the test's id.
+        region: the pipeline's region.
+        account_id: the pipeline's account.
+        allow: names of findings that are not reported.
+        own_role: whether the handler's own role may open the artifact bucket.
+        test_id: the test's node id, so that each test has documents of its own.
+    """
+
+    seed: str = BUILT_IN_SEED
+    region: str = BUILT_IN_REGION
+    account_id: str = BUILT_IN_ACCOUNT
+    allow: frozenset[str] = field(default_factory=frozenset)
+    own_role: bool = False
+    test_id: str = ""
+
+
+def resolve(layers: Iterable[Mapping[str, Any]], *, test_id: str = "") -> Settings:
+    """Choose each option's value from layers of options, the nearest first; `allow` adds up.
+
+    A value of None counts as not given.
+
+    Raises:
+        OptionError: an option or a finding's name that does not exist, or a wrong value; the text
+            names the nearest valid one.
+    """
+    chosen: dict[str, Any] = {}
+    allow: set[str] = set()
+    for layer in layers:
+        for name, value in layer.items():
+            if name not in OPTIONS:
+                raise OptionError(f"unknown option {name!r}{nearest(name, OPTIONS)}")
+            if name == "allow" and value is not None:
+                allow |= check_names(value)
+            elif value is not None:
+                chosen.setdefault(name, _checked(name, value))
+    return Settings(**chosen, allow=frozenset(allow), test_id=test_id)
+
+
+def check_names(names: object) -> frozenset[str]:
+    """Read the value of an `allow` option.
+
+    Raises:
+        OptionError: it is no list of names, or a name is no finding's.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise OptionError(f"allow: expected a list of findings' names, got {names!r}")
+    for name in names:
+        if name not in CHECKS:
+            raise OptionError(f"allow: there is no finding {name!r}{nearest(str(name), CHECKS)}")
+    return frozenset(names)
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Say which word was probably meant, else list them all, as the end of a sentence."""
+    known = list(words)
+    near = difflib.get_close_matches(word, known, 1, 0.4)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+
+
+def _checked(name: str, value: Any) -> Any:
+    if name == "own_role":
+        if not isinstance(value, bool):
+            raise OptionError(f"own_role: expected True or False, got {value!r}")
+        return value
+    if name == "seed":
+        return str(value)
+    if not isinstance(value, str):
+        raise OptionError(f"{name}: expected a string, got {value!r}")
+    return value
