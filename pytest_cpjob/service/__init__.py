@@ -1,0 +1,1 @@
+"""The CodePipeline job service in pure Python: a request in, a response or a service error out."""

@@ -1,0 +1,260 @@
+"""Action types: what an author registered, and what a job of it may be configured with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pytest_cpjob.documents import model
+from pytest_cpjob.documents.facts import ActionType, JobFacts
+from pytest_cpjob.service import limits
+from pytest_cpjob.service.errors import ServiceError, invalid
+
+_PROPERTY_MEMBERS: Final = frozenset(
+    {"required", "key", "secret", "queryable", "description", "type"}
+)
+_QUERYABLE_VALUE: Final = re.compile(r"[a-zA-Z0-9_-]{1,20}", re.ASCII)
+
+
+@dataclass(slots=True)
+class RegisteredActionType:
+    """One action type.
+
+    Attributes:
+        properties: the configuration properties by name, as CreateCustomActionType takes them.
+        declared: False when a job brought it in unasked; then any configuration key is fine,
+            and each may be queried.
+        request: what was registered, for an identical restore after deletion.
+    """
+
+    action_type: ActionType
+    properties: dict[str, dict[str, Any]]
+    inputs: tuple[int, int] = (0, 5)
+    outputs: tuple[int, int] = (0, 5)
+    settings: dict[str, Any] | None = None
+    declared: bool = True
+    deleted: bool = False
+    request: Mapping[str, Any] | None = None
+
+    @property
+    def queryable(self) -> str | None:
+        """The name of the property that polls select by."""
+        return next((n for n, p in self.properties.items() if p.get("queryable")), None)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of the secret properties."""
+        return frozenset(name for name, p in self.properties.items() if p.get("secret"))
+
+    def description(self) -> dict[str, Any]:
+        """The type as ListActionTypes and CreateCustomActionType show it (shape `ActionType`)."""
+        shown: dict[str, Any] = {
+            "id": dict(self.action_type.as_dict()),
+            "actionConfigurationProperties": [dict(p) for p in self.properties.values()],
+            "inputArtifactDetails": _counts(self.inputs),
+            "outputArtifactDetails": _counts(self.outputs),
+        }
+        if self.settings is not None:
+            shown["settings"] = dict(self.settings)
+        return shown
+
+    def check_job(self, facts: JobFacts) -> None:
+        """Refuse a job that a pipeline could not have made for this type.
+
+        Raises:
+            ValueError: a required property is missing, a key is unknown, a queryable value is
+                too long, or there are too few or too many artifacts.
+        """
+        for field, artifacts, (least, most) in (
+            ("input_artifacts", facts.inputs, self.inputs),
+            ("output_artifacts", facts.outputs, self.outputs),
+        ):
+            if not least <= len(artifacts) <= most:
+                raise ValueError(
+                    f"{field}: {self.action_type} takes {least} to {most}, got {len(artifacts)}"
+                )
+        if not self.declared:
+            return
+        for name, definition in self.properties.items():
+            if definition["required"] and name not in facts.configuration:
+                raise ValueError(
+                    f"configuration: {self.action_type} requires {name!r}, got"
+                    f" {sorted(facts.configuration)}"
+                )
+        for name in facts.configuration:
+            if name not in self.properties:
+                raise ValueError(
+                    f"configuration[{name!r}]: {self.action_type} has no such property, only"
+                    f" {sorted(self.properties)}"
+                )
+        queryable = self.queryable
+        if queryable is not None and queryable in facts.configuration:
+            value = facts.configuration[queryable]
+            if not _QUERYABLE_VALUE.fullmatch(value):
+                raise ValueError(
+                    f"configuration[{queryable!r}]: a queryable property's value has at most 20"
+                    f" letters, digits, '_' or '-', got {value[:60]!r}"
+                )
+
+
+def _counts(bounds: tuple[int, int]) -> dict[str, int]:
+    return {"minimumCount": bounds[0], "maximumCount": bounds[1]}
+
+
+def not_available(action_type: ActionType) -> ServiceError:
+    """Give ActionTypeNotFoundException in AWS's words."""
+    category, owner, provider, version = action_type
+    return ServiceError(
+        "ActionTypeNotFoundException",
+        f"ActionType (Category: '{category}', Owner: '{owner}', Provider: '{provider}',"
+        f" Version: '{version}') is not available",
+    )
+
+
+class ActionTypes:
+    """The action types of one account and region."""
+
+    def __init__(self) -> None:
+        self._types: dict[ActionType, RegisteredActionType] = {}
+
+    def find(self, action_type: ActionType) -> RegisteredActionType:
+        """Give a type that exists and was not deleted.
+
+        Raises:
+            ServiceError: ActionTypeNotFoundException.
+        """
+        known = self._types.get(action_type)
+        if known is None or known.deleted:
+            raise not_available(action_type)
+        return known
+
+    def secrets(self, action_type: ActionType) -> frozenset[str]:
+        """The names of the type's secret properties; none for an unknown type."""
+        known = self._types.get(action_type)
+        return known.secrets if known else frozenset()
+
+    def for_job(self, action_type: ActionType) -> RegisteredActionType:
+        """Give the type that a new job is of, registering it silently if it is unknown.
+
+        Raises:
+            ValueError: the type was deleted.
+        """
+        known = self._types.get(action_type)
+        if known is None:
+            known = RegisteredActionType(action_type, {}, declared=False)
+            self._types[action_type] = known
+        if known.deleted:
+            raise ValueError(
+                f"action_type: {action_type} was deleted; AWS wants a version that has never been"
+                " used before"
+            )
+        return known
+
+    def register(self, new: RegisteredActionType) -> RegisteredActionType:
+        """Add a type by CreateCustomActionType's rules.
+
+        Raises:
+            ServiceError: ValidationException or LimitExceededException.
+        """
+        check_properties(new.properties.values())
+        for field, (least, most) in (
+            ("inputArtifactDetails", new.inputs),
+            ("outputArtifactDetails", new.outputs),
+        ):
+            if least > most:
+                raise invalid(f"{field}: minimumCount {least} is above maximumCount {most}")
+        known = self._types.get(new.action_type)
+        if known is not None and known.declared:
+            if not known.deleted:
+                raise invalid(f"ActionType {new.action_type} already exists")
+            if known.request != new.request:
+                raise invalid(
+                    f"ActionType {new.action_type} was deleted; only the identical definition"
+                    " restores it, anything else needs a version that has never been used before"
+                )
+        owned = [t for t in self._types.values() if t.declared and not t.deleted]
+        if len([t for t in owned if t.action_type.owner == "Custom"]) >= limits.CUSTOM_ACTION_TYPES:
+            raise ServiceError(
+                "LimitExceededException",
+                f"An account has at most {limits.CUSTOM_ACTION_TYPES} custom action types in a"
+                " region",
+            )
+        self._types[new.action_type] = new
+        return new
+
+    def add(
+        self,
+        action_type: ActionType,
+        properties: Mapping[str, Mapping[str, Any]],
+        inputs: tuple[int, int],
+        outputs: tuple[int, int],
+    ) -> None:
+        """Register a type as a test writes it; the flags of a property are False unless given.
+
+        Raises:
+            ValueError: AWS would not register it; the text names the field and the rule.
+        """
+        if action_type.owner == "AWS":
+            raise ValueError(
+                f"action_type: AWS's own types are there already, got {str(action_type)!r};"
+                " owners are Custom and ThirdParty"
+            )
+        definitions = {}
+        for name, given in properties.items():
+            unknown = sorted(set(given) - _PROPERTY_MEMBERS)
+            if unknown:
+                raise ValueError(
+                    f"properties[{name!r}]: there is no {unknown[0]!r}, only"
+                    f" {sorted(_PROPERTY_MEMBERS)}"
+                )
+            flags = {"required": False, "key": False, "secret": False}
+            definitions[name] = {"name": name, **flags, **given}
+        request = {
+            **{k: v for k, v in action_type.as_dict().items() if k != "owner"},
+            "configurationProperties": list(definitions.values()),
+            "inputArtifactDetails": _counts(inputs),
+            "outputArtifactDetails": _counts(outputs),
+        }
+        found = model.request_violations("CreateCustomActionType", request)
+        if found:
+            raise ValueError(model.validation_message(found))
+        try:
+            self.register(
+                RegisteredActionType(action_type, definitions, inputs, outputs, request=request)
+            )
+        except ServiceError as error:
+            raise ValueError(error.message) from None
+
+    def delete(self, action_type: ActionType) -> None:
+        """Mark a type as deleted; an unknown one is no error (the operation models none)."""
+        known = self._types.get(action_type)
+        if known is not None:
+            known.deleted = True
+
+    def all(self, owner: str | None = None) -> list[RegisteredActionType]:
+        """The types that exist, of one owner if it is given, in a stable order."""
+        return [
+            self._types[name]
+            for name in sorted(self._types)
+            if not self._types[name].deleted and owner in (None, name.owner)
+        ]
+
+
+def check_properties(properties: Iterable[Mapping[str, Any]]) -> None:
+    """Apply the rules that the model states in prose (shape `ActionConfigurationProperty`).
+
+    Raises:
+        ServiceError: ValidationException.
+    """
+    queryable = [p for p in properties if p.get("queryable")]
+    if len(queryable) > 1:
+        names = ", ".join(str(p["name"]) for p in queryable)
+        raise invalid(f"Only one configuration property can be queryable, got {names}")
+    for definition in queryable:
+        if not definition["required"] or definition["secret"]:
+            raise invalid(
+                f"A queryable configuration property must be required and not secret:"
+                f" {definition['name']}"
+            )

@@ -1,0 +1,44 @@
+"""What botocore's models say of any AWS service: its operations and the errors they answer with."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from functools import lru_cache
+from typing import Any
+
+from pytest_cpjob.documents.regions import botocore_data
+
+
+@lru_cache(maxsize=1)
+def services() -> frozenset[str]:
+    """Give botocore's names of all services."""
+    return frozenset(path.name for path in botocore_data().iterdir() if path.is_dir())
+
+
+@lru_cache(maxsize=8)
+def _operations(service: str) -> dict[str, tuple[str, ...]]:
+    """Each operation's modelled errors, by the service's newest model; the codes on the wire."""
+    newest = max((botocore_data() / service).glob("*/service-2.json*"))
+    content = newest.read_bytes()
+    if newest.suffix == ".gz":
+        content = zlib.decompress(content, 31)
+    model: dict[str, Any] = json.loads(content)
+    shapes = model["shapes"]
+    return {
+        name: tuple(
+            shapes[error["shape"]].get("error", {}).get("code", error["shape"])
+            for error in operation.get("errors", ())
+        )
+        for name, operation in model["operations"].items()
+    }
+
+
+def operations(service: str) -> tuple[str, ...]:
+    """Give the names of a service's operations."""
+    return tuple(_operations(service))
+
+
+def operation_errors(service: str, operation: str) -> tuple[str, ...]:
+    """Give the codes that an operation models, in the model's order."""
+    return _operations(service)[operation]

@@ -1,0 +1,34 @@
+"""The job clock: the one time that a stub's jobs, credentials and timelines know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Clock:
+    """Seconds since the stub was entered; moves only when it is told to.
+
+    Real time never moves it, so nothing in a test depends on how fast the machine is.
+    """
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._listeners: list[Callable[[], None]] = []
+
+    def on_advance(self, listener: Callable[[], None]) -> None:
+        """Call `listener` whenever the clock has moved."""
+        self._listeners.append(listener)
+
+    def advance(self, seconds: float) -> None:
+        """Move on by `seconds`.
+
+        Raises:
+            ValueError: `seconds` is negative or no finite number.
+        """
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            raise ValueError(f"seconds: expected a number, got {seconds!r}")
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"seconds: the job clock only moves forward, got {seconds!r}")
+        self.now += seconds
+        for listener in self._listeners:
+            listener()

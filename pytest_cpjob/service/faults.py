@@ -1,0 +1,149 @@
+"""Faults: errors that a test sets up for its handler to meet."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from pytest_cpjob.service import aws_services
+
+COMMON_ERRORS: Final = (
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "InternalFailure",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "NotAuthorized",
+    "OptInRequired",
+    "RequestExpired",
+    "ServiceUnavailable",
+    "ThrottlingException",
+    "UnrecognizedClientException",
+    "ValidationException",
+)
+"""Errors that every AWS API documents as common to its operations."""
+
+S3_ERRORS: Final = (
+    "AccessDenied",
+    "ExpiredToken",
+    "InternalError",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SignatureDoesNotMatch",
+    "SlowDown",
+)
+"""S3's own common errors (its API reference, "Error responses")."""
+
+
+@dataclass(slots=True, eq=False)
+class Fault:
+    """One fault: what the caller sees, how often, and whether the call took effect before."""
+
+    service: str
+    operation: str
+    error: str | Exception
+    times: int
+    after: bool
+    met: int = 0
+
+    @property
+    def code(self) -> str:
+        """The error's code, or the exception's class name."""
+        return self.error if isinstance(self.error, str) else type(self.error).__name__
+
+
+class Faults:
+    """The faults that are set up, met in the order in which they were."""
+
+    def __init__(self) -> None:
+        self.all: list[Fault] = []
+
+    def add(
+        self, operation: str, error: str | Exception, *, times: int, service: str, after: bool
+    ) -> Fault:
+        """Set up one fault.
+
+        Raises:
+            ValueError: a service, operation or error that AWS does not have, or `times` below 1.
+        """
+        _check_operation(service, operation)
+        _check_error(service, operation, error)
+        if not isinstance(times, int) or isinstance(times, bool) or times < 1:
+            raise ValueError(f"times: expected a whole number of at least 1, got {times!r}")
+        fault = Fault(service, operation, error, times, after)
+        self.all.append(fault)
+        return fault
+
+    def take(self, service: str, operation: str) -> Fault | None:
+        """Meet the next fault for this call, if there is one."""
+        for fault in self.all:
+            if (
+                fault.operation == operation
+                and fault.service == service
+                and fault.met < fault.times
+            ):
+                fault.met += 1
+                return fault
+        return None
+
+    def unmet(self) -> list[Fault]:
+        """The faults that were met fewer times than they were set up for."""
+        return [fault for fault in self.all if fault.met < fault.times]
+
+
+def _check_operation(service: str, operation: str) -> None:
+    services = aws_services.services()
+    if service not in services:
+        raise ValueError(f"service: botocore knows no {service!r}{_nearest(service, services)}")
+    operations = aws_services.operations(service)
+    if operation not in operations:
+        raise ValueError(
+            f"operation: {service} has no operation {operation!r}"
+            f"{_nearest(operation, operations)} (the API's own name, such as 'PutJobSuccessResult')"
+        )
+
+
+def _check_error(service: str, operation: str, error: object) -> None:
+    if isinstance(error, str):
+        known = valid_errors(service, operation)
+        if error not in known:
+            listed = "\n".join(f"- {code}" for code in known)
+            raise ValueError(
+                f"error: {service} does not answer {operation} with {error!r}"
+                f"{_nearest(error, known)}\nIt can answer with:\n{listed}\n"
+                "or give an exception of botocore's, such as ReadTimeoutError(endpoint_url='...')"
+            )
+        return
+    if isinstance(error, Exception) and _is_botocores(type(error)):
+        if type(error).__name__ == "ClientError" or hasattr(error, "response"):
+            raise ValueError(
+                f"error: give the code of a service's error, such as 'ThrottlingException',"
+                f" not {error!r}"
+            )
+        return
+    raise ValueError(
+        "error: expected a code, such as 'ThrottlingException', or an exception of botocore's,"
+        f" such as ReadTimeoutError(endpoint_url='...'), got {error!r}"
+    )
+
+
+def valid_errors(service: str, operation: str) -> list[str]:
+    """The codes that an operation can answer with: its modelled ones, then the common ones."""
+    common = S3_ERRORS if service == "s3" else COMMON_ERRORS
+    return list(dict.fromkeys((*aws_services.operation_errors(service, operation), *common)))
+
+
+def _is_botocores(kind: type) -> bool:
+    return any(base.__module__ == "botocore.exceptions" for base in kind.__mro__)
+
+
+def _nearest(word: str, words: Collection[str]) -> str:
+    near = difflib.get_close_matches(str(word), list(words), 1, 0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""

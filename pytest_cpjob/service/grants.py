@@ -1,0 +1,62 @@
+"""Grants: which credentials open which artifact objects, and until when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_cpjob.documents.facts import Credentials
+from pytest_cpjob.service import limits
+from pytest_cpjob.service.jobs import JobRecord
+
+Location = tuple[str, str]
+"""A bucket and a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one set of a job's artifact credentials is good for.
+
+    Attributes:
+        inputs: the objects that may be read, as (bucket, key).
+        outputs: the objects that may be written and read.
+        expires_at: seconds of job clock.
+    """
+
+    credentials: Credentials
+    job_id: str
+    inputs: frozenset[Location]
+    outputs: frozenset[Location]
+    expires_at: float
+
+
+class Grants:
+    """Every set of credentials that the service has issued, by access key id."""
+
+    def __init__(self) -> None:
+        self._grants: dict[str, Grant] = {}
+
+    def issue(self, job: JobRecord, now: float) -> Credentials:
+        """Give the job fresh credentials; earlier ones stay good until they expire."""
+        job.credentials_issued += 1
+        credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).values)
+        self._grants[credentials.access_key_id] = Grant(
+            credentials,
+            job.id,
+            frozenset((artifact.bucket, artifact.key) for artifact in job.facts.inputs),
+            frozenset((artifact.bucket, artifact.key) for artifact in job.facts.outputs),
+            now + limits.CREDENTIALS_LIFETIME,
+        )
+        job.credentials = credentials
+        return credentials
+
+    def current(self, job: JobRecord, now: float) -> Credentials:
+        """Give the job's latest credentials, the first ones if it has none yet."""
+        return job.credentials or self.issue(job, now)
+
+    def find(self, access_key_id: str | None) -> Grant | None:
+        """The grant of these credentials, if they are some job's."""
+        return self._grants.get(access_key_id) if access_key_id else None
+
+    def all(self) -> list[Grant]:
+        """Every grant, in the order of issue."""
+        return list(self._grants.values())

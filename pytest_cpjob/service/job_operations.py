@@ -1,0 +1,213 @@
+"""The ten job operations: a valid request in, a response or a service error out.
+
+What each does in every state is in the table of `docs/behaviour.md`; `tests/test_states.py`
+holds this module against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pytest_cpjob.documents import render
+from pytest_cpjob.documents.facts import ActionType
+from pytest_cpjob.service import limits
+from pytest_cpjob.service.action_types import ActionTypes
+from pytest_cpjob.service.clock import Clock
+from pytest_cpjob.service.errors import ServiceError, invalid
+from pytest_cpjob.service.grants import Grants
+from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.ledger import Ledger
+from pytest_cpjob.service.queue import Queue
+from pytest_cpjob.service.record import Caller
+from pytest_cpjob.service.results import JobSuccess, failure_of, success_of
+
+Request = Mapping[str, Any]
+Response = dict[str, Any]
+
+
+class JobOperations:
+    """The job operations over one set of jobs, for custom and partner workers and Lambdas."""
+
+    def __init__(
+        self, ledger: Ledger, queue: Queue, types: ActionTypes, grants: Grants, clock: Clock
+    ) -> None:
+        self._ledger = ledger
+        self._queue = queue
+        self._types = types
+        self._grants = grants
+        self._clock = clock
+
+    def poll(self, request: Request, caller: Caller) -> Response:
+        """PollForJobs: hand out queued jobs of a custom action type."""
+        action_type = self._polled_type(request, "Custom")
+        query = dict(request.get("queryParam") or {})
+        self._check_query(action_type, query)
+        at_most = request.get("maxBatchSize", limits.DEFAULT_BATCH_SIZE)
+        taken = self._queue.take(action_type, at_most, query, self._clock.now)
+        return {
+            "jobs": [
+                render.poll_job(
+                    job.facts, self._grants.issue(job, self._clock.now), job.nonce or ""
+                )
+                for job in taken
+            ]
+        }
+
+    def poll_third_party(self, request: Request, caller: Caller) -> Response:
+        """PollForThirdPartyJobs: hand out ids only; the rest comes with the details."""
+        action_type = self._polled_type(request, "ThirdParty")
+        at_most = request.get("maxBatchSize", limits.DEFAULT_BATCH_SIZE)
+        taken = self._queue.take(action_type, at_most, None, self._clock.now)
+        return {"jobs": [{"clientId": job.client_id, "jobId": job.id} for job in taken]}
+
+    def _polled_type(self, request: Request, owner: str) -> ActionType:
+        action_type = ActionType(**request["actionTypeId"])
+        if action_type.owner != owner:
+            raise invalid(f"ActionType with owner '{action_type.owner}' is not supported")
+        self._types.find(action_type)
+        return action_type
+
+    def _check_query(self, action_type: ActionType, query: dict[str, str]) -> None:
+        registered = self._types.find(action_type)
+        if not registered.declared:
+            return
+        queryable = registered.queryable
+        if queryable is None and query:
+            raise invalid(
+                f"queryParam must be empty: {action_type} has no queryable property, got"
+                f" {sorted(query)}"
+            )
+        if queryable is not None and list(query) != [queryable]:
+            raise invalid(
+                f"queryParam must give a value for {queryable!r}, the queryable property of"
+                f" {action_type}, got {sorted(query)}"
+            )
+
+    def acknowledge(self, request: Request, caller: Caller) -> Response:
+        """AcknowledgeJob: the first worker with the current nonce gets the job."""
+        return self._acknowledge(self._find(request["jobId"]), request["nonce"], caller)
+
+    def acknowledge_third_party(self, request: Request, caller: Caller) -> Response:
+        """AcknowledgeThirdPartyJob: the same, with the client's token."""
+        return self._acknowledge(self._find_third_party(request), request["nonce"], caller)
+
+    def _acknowledge(self, job: JobRecord, nonce: str, caller: Caller) -> Response:
+        if job.status != "Dispatched" or nonce != job.nonce:
+            why = (
+                "another job worker has already claimed the job"
+                if nonce == job.nonce and job.is_open
+                else f"the job is {job.status}, and {nonce!r} is not its current nonce"
+            )
+            raise ServiceError(
+                "InvalidNonceException", f"The nonce for job {job.id} was not accepted: {why}"
+            )
+        job.acknowledged = True
+        job.acknowledged_by_test = caller.by_test
+        self._ledger.set_status(job, "InProgress")
+        return {"status": "InProgress"}
+
+    def details(self, request: Request, caller: Caller) -> Response:
+        """GetJobDetails: the whole document with fresh credentials; no nonce in it."""
+        job = self._find(request["jobId"])
+        credentials = self._grants.issue(job, self._clock.now)
+        return dict(render.job_details(job.facts, credentials))
+
+    def details_third_party(self, request: Request, caller: Caller) -> Response:
+        """GetThirdPartyJobDetails: the partner's document, with the nonce."""
+        job = self._find_third_party(request)
+        if not job.is_open:
+            raise ServiceError("InvalidJobException", f"Job {job.id} has ended: {job.status}")
+        if job.status == "Queued":
+            self._queue.dispatch(job, self._clock.now)
+        credentials = self._grants.issue(job, self._clock.now)
+        return dict(render.third_party_job_details(job.facts, credentials, job.nonce or ""))
+
+    def succeed(self, request: Request, caller: Caller) -> Response:
+        """PutJobSuccessResult."""
+        if "continuationToken" in request and request.get("outputVariables"):
+            raise invalid("outputVariables can be included only without a continuationToken")
+        return self._succeed(self._find(request["jobId"]), request)
+
+    def succeed_third_party(self, request: Request, caller: Caller) -> Response:
+        """PutThirdPartyJobSuccessResult."""
+        return self._succeed(self._find_third_party(request), request)
+
+    def _succeed(self, job: JobRecord, request: Request) -> Response:
+        self._check_accepts_result(job)
+        result = success_of(request)
+        variables = result.output_variables
+        size = sum(len(k.encode()) + len(v.encode()) for k, v in variables.items())
+        if size > limits.OUTPUT_VARIABLES_BYTES:
+            raise ServiceError(
+                "OutputVariablesSizeExceededException",
+                "Exceeded the total size limit for all variables in the pipeline:"
+                f" {size} bytes, at most {limits.OUTPUT_VARIABLES_BYTES}",
+            )
+        self._ledger.end(job, result, "Succeeded")
+        if result.continuation_token is not None:
+            self._continue(job, result)
+        return {}
+
+    def fail(self, request: Request, caller: Caller) -> Response:
+        """PutJobFailureResult."""
+        return self._fail(self._find(request["jobId"]), request)
+
+    def fail_third_party(self, request: Request, caller: Caller) -> Response:
+        """PutThirdPartyJobFailureResult."""
+        return self._fail(self._find_third_party(request), request)
+
+    def _fail(self, job: JobRecord, request: Request) -> Response:
+        self._check_accepts_result(job)
+        self._ledger.end(job, failure_of(request), "Failed")
+        return {}
+
+    def _check_accepts_result(self, job: JobRecord) -> None:
+        if job.status == "InProgress":
+            return
+        if job.is_open:
+            why = f"it is {job.status}: a worker acknowledges a job before it reports on it"
+        else:
+            why = f"it has ended: {job.status}"
+        raise ServiceError("InvalidJobStateException", f"Job {job.id} takes no result: {why}")
+
+    def _continue(self, job: JobRecord, result: JobSuccess) -> None:
+        """Make the job that carries the token on: the same action, execution and artifacts."""
+        stream = job.stream.at("continuation")
+        facts = replace(
+            job.facts, id=stream.values.job_id(), continuation_token=result.continuation_token
+        )
+        job.continuation = JobRecord(
+            facts,
+            job.kind,
+            stream,
+            self._clock.now,
+            client_id=job.client_id,
+            client_token=job.client_token,
+            allow=job.allow,
+            previous=job,
+        )
+        self._ledger.add(job.continuation)
+        self._queue.add(job.continuation)
+
+    def _find(self, job_id: str) -> JobRecord:
+        job = self._ledger.jobs.get(job_id)
+        if job is None or job.kind == "third-party":
+            raise _not_found(job_id)
+        return job
+
+    def _find_third_party(self, request: Request) -> JobRecord:
+        job = self._ledger.jobs.get(request["jobId"])
+        if job is None or job.kind != "third-party":
+            raise _not_found(request["jobId"])
+        if request["clientToken"] != job.client_token:
+            raise ServiceError(
+                "InvalidClientTokenException",
+                f"The client token is not the one of job {job.id}'s client {job.client_id}",
+            )
+        return job
+
+
+def _not_found(job_id: str) -> ServiceError:
+    return ServiceError("JobNotFoundException", f"There is no job {job_id}")

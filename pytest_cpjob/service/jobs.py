@@ -1,0 +1,82 @@
+"""One job in the service: its facts, its state, and how it may change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from pytest_cpjob.documents.facts import Credentials, JobFacts
+from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.service import limits
+from pytest_cpjob.service.results import Result
+
+Kind = Literal["custom", "third-party", "lambda"]
+Status = Literal["Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed"]
+
+OPEN: Final = frozenset({"Created", "Queued", "Dispatched", "InProgress"})
+"""The states of a job that may still get a result."""
+
+TIMEOUTS: Final[dict[Kind, float]] = {
+    "custom": limits.CUSTOM_TIMEOUT,
+    "third-party": limits.PARTNER_TIMEOUT,
+    "lambda": limits.LAMBDA_TIMEOUT,
+}
+
+
+@dataclass(slots=True, eq=False)
+class JobRecord:
+    """What the service knows of one job.
+
+    Attributes:
+        stream: where the job's own values come from (credentials, what continues it).
+        nonce: of the latest hand-out, None before the first.
+        hand_outs: how often the job was handed out.
+        delivered: whether a Lambda's event was given to the code under test.
+        acknowledged_by_test: whether it was the test's own client that acknowledged.
+        raised: what a Lambda handler raised, each with whether a result had been reported before.
+    """
+
+    facts: JobFacts
+    kind: Kind
+    stream: Stream
+    created_at: float
+    client_id: str | None = None
+    client_token: str | None = None
+    allow: frozenset[str] = frozenset()
+    status: Status = "Queued"
+    nonce: str | None = None
+    hand_outs: int = 0
+    credentials: Credentials | None = None
+    credentials_issued: int = 0
+    result: Result | None = None
+    previous: JobRecord | None = None
+    continuation: JobRecord | None = None
+    delivered: bool = False
+    acknowledged: bool = False
+    acknowledged_by_test: bool = False
+    raised: tuple[tuple[BaseException, bool], ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The job's id."""
+        return self.facts.id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a result may still come."""
+        return self.status in OPEN
+
+    @property
+    def timeout(self) -> float:
+        """Seconds from the job's beginning to its time-out."""
+        return TIMEOUTS[self.kind]
+
+    @property
+    def next_nonce(self) -> str:
+        """The nonce of the next hand-out: a small decimal string, another one each time."""
+        return str(int(self.facts.pipeline_execution_id[:2], 16) + self.hand_outs + 1)
+
+    def hand_out(self) -> None:
+        """Note one more hand-out, with its nonce."""
+        self.nonce = self.next_nonce
+        self.hand_outs += 1

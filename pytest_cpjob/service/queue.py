@@ -1,0 +1,77 @@
+"""The queue: which job a poll is handed, and what happens to jobs as time goes by.
+
+Every duration is one constant for all jobs of its kind, so each kind of timer is a plain
+first-in-first-out line that is in the order of its deadlines by itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+
+from pytest_cpjob.documents.facts import ActionType
+from pytest_cpjob.service import limits
+from pytest_cpjob.service.jobs import JobRecord, Kind, Status
+
+SetStatus = Callable[[JobRecord, Status], None]
+
+
+class Queue:
+    """The jobs that wait for a worker, by action type, oldest first."""
+
+    def __init__(self, set_status: SetStatus) -> None:
+        self._set_status = set_status
+        self._waiting: dict[ActionType, deque[JobRecord]] = {}
+        self._unacknowledged: deque[tuple[float, int, JobRecord]] = deque()
+        self._timeouts: dict[Kind, deque[JobRecord]] = {
+            "custom": deque(),
+            "third-party": deque(),
+            "lambda": deque(),
+        }
+
+    def add(self, job: JobRecord) -> None:
+        """Start the job's time-out; a job for workers joins the queue."""
+        self._timeouts[job.kind].append(job)
+        if job.kind != "lambda":
+            self._enqueue(job)
+
+    def _enqueue(self, job: JobRecord) -> None:
+        self._waiting.setdefault(job.facts.action_type, deque()).append(job)
+
+    def take(
+        self, action_type: ActionType, at_most: int, query: dict[str, str] | None, now: float
+    ) -> Iterator[JobRecord]:
+        """Hand out up to `at_most` waiting jobs whose configuration matches `query`."""
+        waiting = self._waiting.get(action_type, deque())
+        passed_over: list[JobRecord] = []
+        taken = 0
+        while waiting and taken < at_most:
+            job = waiting.popleft()
+            if job.status != "Queued":
+                continue
+            if query and any(job.facts.configuration.get(k) != v for k, v in query.items()):
+                passed_over.append(job)
+                continue
+            taken += 1
+            self.dispatch(job, now)
+            yield job
+        waiting.extendleft(reversed(passed_over))
+
+    def dispatch(self, job: JobRecord, now: float) -> None:
+        """Hand out one job: a new nonce, and the time to acknowledge it begins."""
+        job.hand_out()
+        self._set_status(job, "Dispatched")
+        self._unacknowledged.append((now + limits.REDELIVERY, job.hand_outs, job))
+
+    def elapse(self, now: float) -> None:
+        """Do what is due by `now`: time-outs first, then hand out again what nobody took."""
+        for line in self._timeouts.values():
+            while line and line[0].created_at + line[0].timeout <= now:
+                job = line.popleft()
+                if job.is_open:
+                    self._set_status(job, "TimedOut")
+        while self._unacknowledged and self._unacknowledged[0][0] <= now:
+            _, hand_out, job = self._unacknowledged.popleft()
+            if job.status == "Dispatched" and job.hand_outs == hand_out:
+                self._set_status(job, "Queued")
+                self._enqueue(job)

@@ -1,0 +1,73 @@
+"""What a worker reported: values that compare and print well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentRevision:
+    """The revision a success result names (model shape `CurrentRevision`)."""
+
+    revision: str
+    change_identifier: str
+    created: datetime | float | None = None
+    revision_summary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSuccess:
+    """A success result (PutJobSuccessResult), every member that was left out at its default.
+
+    >>> JobSuccess(output_variables={"pages": "1"}) == JobSuccess(output_variables={"pages": "1"})
+    True
+    """
+
+    output_variables: Mapping[str, str] = field(default_factory=dict)
+    summary: str | None = None
+    external_execution_id: str | None = None
+    percent_complete: int | None = None
+    current_revision: CurrentRevision | None = None
+    continuation_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """A failure result (PutJobFailureResult): its `failureDetails`."""
+
+    type: str
+    message: str
+    external_execution_id: str | None = None
+
+
+Result = JobSuccess | JobFailure
+
+
+def success_of(request: Mapping[str, Any]) -> JobSuccess:
+    """Read a valid PutJobSuccessResult or PutThirdPartyJobSuccessResult request."""
+    details = request.get("executionDetails", {})
+    revision = request.get("currentRevision")
+    return JobSuccess(
+        output_variables=dict(request.get("outputVariables", {})),
+        summary=details.get("summary"),
+        external_execution_id=details.get("externalExecutionId"),
+        percent_complete=details.get("percentComplete"),
+        current_revision=None
+        if revision is None
+        else CurrentRevision(
+            revision["revision"],
+            revision["changeIdentifier"],
+            revision.get("created"),
+            revision.get("revisionSummary"),
+        ),
+        continuation_token=request.get("continuationToken"),
+    )
+
+
+def failure_of(request: Mapping[str, Any]) -> JobFailure:
+    """Read a valid PutJobFailureResult or PutThirdPartyJobFailureResult request."""
+    details = request["failureDetails"]
+    return JobFailure(details["type"], details["message"], details.get("externalExecutionId"))

@@ -1,0 +1,154 @@
+"""The job service put together: jobs come in by `add`, calls by `call`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pytest_cpjob.documents import model, render
+from pytest_cpjob.documents.facts import ActionType
+from pytest_cpjob.documents.shapes import (
+    GetJobDetailsResponse,
+    GetThirdPartyJobDetailsResponse,
+    LambdaEvent,
+)
+from pytest_cpjob.service.action_types import ActionTypes
+from pytest_cpjob.service.clock import Clock
+from pytest_cpjob.service.errors import ServiceError, invalid
+from pytest_cpjob.service.faults import Faults
+from pytest_cpjob.service.grants import Grants
+from pytest_cpjob.service.job_operations import JobOperations
+from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.ledger import Ledger
+from pytest_cpjob.service.queue import Queue
+from pytest_cpjob.service.record import Caller, Change, Entry, Record
+from pytest_cpjob.service.type_operations import ActionTypeOperations
+
+Request = Mapping[str, Any]
+Response = dict[str, Any]
+Operation = Callable[[Request, Caller], Response]
+
+
+class JobService:
+    """The CodePipeline job service of one account and region, safe under threads."""
+
+    def __init__(self, *, account_id: str) -> None:
+        self.clock = Clock()
+        self.record = Record()
+        self.faults = Faults()
+        self.grants = Grants()
+        self.types = ActionTypes()
+        self.ledger = Ledger()
+        self.lock = threading.RLock()
+        self._queue = Queue(self.ledger.set_status)
+        self.clock.on_advance(self._elapse)
+        jobs = JobOperations(self.ledger, self._queue, self.types, self.grants, self.clock)
+        types = ActionTypeOperations(self.types, account_id)
+        self._operations: dict[str, Operation] = {
+            "PollForJobs": jobs.poll,
+            "AcknowledgeJob": jobs.acknowledge,
+            "GetJobDetails": jobs.details,
+            "PutJobSuccessResult": jobs.succeed,
+            "PutJobFailureResult": jobs.fail,
+            "PollForThirdPartyJobs": jobs.poll_third_party,
+            "GetThirdPartyJobDetails": jobs.details_third_party,
+            "AcknowledgeThirdPartyJob": jobs.acknowledge_third_party,
+            "PutThirdPartyJobSuccessResult": jobs.succeed_third_party,
+            "PutThirdPartyJobFailureResult": jobs.fail_third_party,
+            "CreateCustomActionType": lambda request, _: types.create(request),
+            "DeleteCustomActionType": lambda request, _: types.delete(request),
+            "ListActionTypes": lambda request, _: types.list(request),
+            "GetActionType": lambda request, _: types.get(request),
+        }
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The names of the operations that are answered here."""
+        return tuple(self._operations)
+
+    def check(self, job: JobRecord) -> None:
+        """Refuse a job that could not be added, before anything is done for it.
+
+        Raises:
+            ValueError: the job's id is taken, or its action type does not allow it.
+        """
+        with self.lock:
+            self.ledger.check_new(job)
+            self.types.for_job(job.facts.action_type).check_job(job.facts)
+
+    def add(self, job: JobRecord) -> None:
+        """Take a job in.
+
+        Raises:
+            ValueError: the job's id is taken, or its action type does not allow it.
+        """
+        with self.lock:
+            self.check(job)
+            self.ledger.add(job)
+            self._queue.add(job)
+
+    def add_action_type(
+        self,
+        action_type: object,
+        properties: Mapping[str, Mapping[str, Any]],
+        inputs: tuple[int, int],
+        outputs: tuple[int, int],
+    ) -> None:
+        """Register an action type in the short way.
+
+        Raises:
+            ValueError: AWS would not register it.
+        """
+        with self.lock:
+            self.types.add(ActionType.parse(action_type), properties, inputs, outputs)
+
+    def call(
+        self, operation: str, request: Request, caller: Caller
+    ) -> tuple[Response | ServiceError, tuple[Change, ...]]:
+        """Answer one call: the response or the error, and which jobs changed their state.
+
+        The request is held against the model first, and refused in AWS's own wording. It is kept
+        nowhere unless copied, and the response is the caller's own.
+        """
+        with self.lock:
+            start = len(self.ledger.changes)
+            try:
+                _check(operation, request)
+                answer: Response | ServiceError = self._operations[operation](request, caller)
+            except ServiceError as error:
+                answer = error
+            return answer, tuple(self.ledger.changes[start:])
+
+    def details(self, job: JobRecord) -> GetJobDetailsResponse | GetThirdPartyJobDetailsResponse:
+        """Give what the job's details operation would answer: no call, no renewal."""
+        with self.lock:
+            credentials = self.grants.current(job, self.clock.now)
+            if job.kind == "third-party":
+                nonce = job.nonce or job.next_nonce
+                return render.third_party_job_details(job.facts, credentials, nonce)
+            return render.job_details(job.facts, credentials)
+
+    def event(self, job: JobRecord) -> LambdaEvent:
+        """Deliver a Lambda job: the event that CodePipeline invokes the function with."""
+        with self.lock:
+            job.delivered = True
+            return render.lambda_event(job.facts, self.grants.current(job, self.clock.now))
+
+    def _elapse(self) -> None:
+        with self.lock:
+            start = len(self.ledger.changes)
+            self._queue.elapse(self.clock.now)
+            changes = tuple(self.ledger.changes[start:])
+            if changes:
+                self.record.add(Entry(self.clock.now, None, None, changes))
+
+
+def _check(operation: str, request: Request) -> None:
+    """Hold a request against the model, and refuse it as the service would."""
+    found = model.request_violations(operation, request)
+    for one in found:
+        if isinstance(one, model.TypeMismatch):
+            raise ServiceError("SerializationException", f"{one.path}: {one.constraint}")
+    if found:
+        raise invalid(model.validation_message(found))

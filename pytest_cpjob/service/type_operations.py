@@ -1,0 +1,130 @@
+"""The four operations on action types, requests and responses in AWS's shapes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from pytest_cpjob.documents.facts import ActionType
+from pytest_cpjob.service import limits
+from pytest_cpjob.service.action_types import ActionTypes, RegisteredActionType, not_available
+from pytest_cpjob.service.errors import ServiceError, invalid
+
+Request = Mapping[str, Any]
+Response = dict[str, Any]
+
+
+class ActionTypeOperations:
+    """CreateCustomActionType, DeleteCustomActionType, ListActionTypes and GetActionType."""
+
+    def __init__(self, types: ActionTypes, account_id: str) -> None:
+        self._types = types
+        self._account_id = account_id
+
+    def create(self, request: Request) -> Response:
+        """CreateCustomActionType: register a type of owner Custom."""
+        tags = [dict(tag) for tag in request.get("tags", ())]
+        _check_tags(tags)
+        properties = [dict(p) for p in request.get("configurationProperties", ())]
+        names = [p["name"] for p in properties]
+        if len(set(names)) < len(names):
+            raise invalid(f"Configuration property names must be unique, got {names}")
+        registered = self._types.register(
+            RegisteredActionType(
+                _named(request, "Custom"),
+                {p["name"]: p for p in properties},
+                _bounds(request["inputArtifactDetails"]),
+                _bounds(request["outputArtifactDetails"]),
+                settings=request.get("settings"),
+                request=request,
+            )
+        )
+        response: Response = {"actionType": registered.description()}
+        if tags:
+            response["tags"] = tags
+        return response
+
+    def delete(self, request: Request) -> Response:
+        """DeleteCustomActionType: polls of the type fail from now on."""
+        self._types.delete(_named(request, "Custom"))
+        return {}
+
+    def list(self, request: Request) -> Response:
+        """ListActionTypes: the types this stub knows, some at a time."""
+        found = self._types.all(request.get("actionOwnerFilter"))
+        start = _page_start(request.get("nextToken"), len(found))
+        end = start + limits.ACTION_TYPES_PER_PAGE
+        response: Response = {"actionTypes": [t.description() for t in found[start:end]]}
+        if end < len(found):
+            response["nextToken"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
+        return response
+
+    def get(self, request: Request) -> Response:
+        """GetActionType: the declaration of an AWS or partner type."""
+        action_type = _named(request, request["owner"])
+        known = self._types.find(action_type)
+        if action_type.owner == "AWS":
+            raise not_available(action_type)
+        return {
+            "actionType": {
+                "id": dict(action_type.as_dict()),
+                "executor": {
+                    "type": "JobWorker",
+                    "configuration": {
+                        "jobWorkerExecutorConfiguration": {"pollingAccounts": [self._account_id]}
+                    },
+                    "jobTimeout": int(limits.PARTNER_TIMEOUT),
+                },
+                "inputArtifactDetails": known.description()["inputArtifactDetails"],
+                "outputArtifactDetails": known.description()["outputArtifactDetails"],
+                "permissions": {"allowedAccounts": ["*"]},
+                "properties": [
+                    {
+                        "name": p["name"],
+                        "optional": not p["required"],
+                        "key": p["key"],
+                        "noEcho": p["secret"],
+                        **{k: p[k] for k in ("queryable", "description") if k in p},
+                    }
+                    for p in known.properties.values()
+                ],
+            }
+        }
+
+
+def _named(request: Request, owner: str) -> ActionType:
+    return ActionType(request["category"], owner, request["provider"], request["version"])
+
+
+def _bounds(details: Mapping[str, int]) -> tuple[int, int]:
+    return details["minimumCount"], details["maximumCount"]
+
+
+def _check_tags(tags: list[dict[str, str]]) -> None:
+    if len(tags) > limits.TAGS:
+        raise ServiceError(
+            "TooManyTagsException", f"A resource has at most {limits.TAGS} tags, got {len(tags)}"
+        )
+    keys = [tag["key"] for tag in tags]
+    wrong = [key for key in keys if key.lower().startswith("aws:")]
+    if wrong or len(set(keys)) < len(keys):
+        raise ServiceError(
+            "InvalidTagsException",
+            f"Tag keys are unique and do not begin with 'aws:', got {keys}",
+        )
+
+
+def _page_start(token: str | None, count: int) -> int:
+    if token is None:
+        return 0
+    try:
+        word, _, start = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
+        if word == "from" and 0 < int(start) < count:
+            return int(start)
+    except (ValueError, binascii.Error):
+        pass
+    raise ServiceError(
+        "InvalidNextTokenException", "The next token was specified in an invalid format"
+    )
