@@ -1,0 +1,131 @@
+"""Who may do what in the artifact bucket: one pure judgement, as IAM and S3 would make it.
+
+A job's credentials carry a session policy for exactly that job's artifact objects
+(CodePipeline user guide, "Troubleshooting": keys are cut short so that this policy fits). The
+handler's own role has no business in the bucket unless the test says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from pytest_cpjob.service.errors import ServiceError
+from pytest_cpjob.service.grants import Grant
+
+READS: Final = frozenset({"GetObject", "HeadObject"})
+"""What the job's credentials may do with every object of the job."""
+
+WRITES: Final = frozenset(
+    {
+        "PutObject",
+        "CopyObject",
+        "CreateMultipartUpload",
+        "UploadPart",
+        "UploadPartCopy",
+        "CompleteMultipartUpload",
+        "AbortMultipartUpload",
+        "ListParts",
+    }
+)
+"""What they may do with its output objects, besides."""
+
+
+class Presented(NamedTuple):
+    """The credentials a request came with.
+
+    Attributes:
+        own_role: they are the handler's own: from the environment, a profile or another role.
+    """
+
+    access_key_id: str | None
+    secret_access_key: str | None
+    session_token: str | None
+    own_role: bool
+
+
+Holder = Literal["job", "own-role", "nobody"]
+
+
+class Verdict(NamedTuple):
+    """What S3 says of one request on one object.
+
+    Attributes:
+        error: what it is refused with, None if it may go on.
+        holder: whose credentials they were: some job's, the handler's own role's, nobody's.
+        job_id: the job whose credentials were presented, if any job's.
+    """
+
+    error: ServiceError | None
+    holder: Holder
+    job_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rules at one moment.
+
+    Attributes:
+        grant: finds a job's grant by access key id.
+        buckets: the artifact buckets; others are nobody's business here.
+        own_role: whether the handler's own role may open the artifact buckets.
+        now: seconds of job clock.
+    """
+
+    grant: Callable[[str | None], Grant | None]
+    buckets: Collection[str]
+    own_role: bool
+    now: float
+
+    def judge(
+        self, operation: str, bucket: str | None, key: str | None, credentials: Presented
+    ) -> Verdict | None:
+        """Judge one request; None where the bucket is no artifact bucket."""
+        if bucket not in self.buckets:
+            return None
+        grant = self.grant(credentials.access_key_id)
+        if grant is not None:
+            error = self._judge_job(grant, operation, (str(bucket), key or ""), credentials)
+            return Verdict(error, "job", grant.job_id)
+        if credentials.access_key_id is None or credentials.own_role:
+            allowed = self.own_role and credentials.access_key_id is not None
+            return Verdict(None if allowed else denied(), "own-role")
+        return Verdict(
+            ServiceError(
+                "InvalidAccessKeyId",
+                "The AWS Access Key Id you provided does not exist in our records.",
+            ),
+            "nobody",
+        )
+
+    def _judge_job(
+        self, grant: Grant, operation: str, location: tuple[str, str], presented: Presented
+    ) -> ServiceError | None:
+        if presented.session_token is None:
+            return ServiceError(
+                "InvalidAccessKeyId",
+                "The AWS Access Key Id you provided does not exist in our records.",
+            )
+        if presented.secret_access_key not in (None, grant.credentials.secret_access_key):
+            return ServiceError(
+                "SignatureDoesNotMatch",
+                "The request signature we calculated does not match the signature you provided."
+                " Check your key and signing method.",
+            )
+        if presented.session_token != grant.credentials.session_token:
+            return ServiceError(
+                "InvalidToken", "The provided token is malformed or otherwise invalid."
+            )
+        if self.now >= grant.expires_at:
+            return ServiceError("ExpiredToken", "The provided token has expired.")
+        if location in grant.outputs and (operation in READS or operation in WRITES):
+            return None
+        if location in grant.inputs and operation in READS:
+            return None
+        return denied()
+
+
+def denied() -> ServiceError:
+    """Give S3's AccessDenied."""
+    return ServiceError("AccessDenied", "Access Denied")

@@ -1,0 +1,164 @@
+"""Contents: what a test says is in an artifact becomes one object, and the object files again.
+
+CodePipeline's sources hand on zips of regular files, with executable bits and without Git's own
+folder; so do we, and the same files always give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO, Final, NoReturn
+
+Content = Mapping[str, str | bytes] | Path | bytes | None
+"""What `input_artifacts` takes for one artifact: `{path: str | bytes}`, a directory `Path`, a file
+`Path` (as it is when it is an archive, else zipped), `bytes` as they are, `None` for no object."""
+
+SAMPLE_SOURCE: Final[Mapping[str, str]] = {
+    "README.md": "# A sample source\n",
+    "src/app.py": 'print("hello")\n',
+}
+"""What an input artifact holds when a test gives only its name."""
+
+_IN_MEMORY: Final = 8 * 1024 * 1024
+_CHUNK: Final = 1024 * 1024
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+_ARCHIVE_NAMES: Final = (".zip", ".jar", ".war", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
+
+
+@contextmanager
+def open_content(content: Content, *, field: str) -> Iterator[IO[bytes] | None]:
+    """Open a content as the object that is to be put; None where there is to be none.
+
+    Above 8 MiB the object waits in a temporary file, not in memory.
+
+    Args:
+        content: see `Content`.
+        field: how the test named it, for errors.
+
+    Raises:
+        ValueError: it cannot be an artifact's content; the text names the field and the rule.
+    """
+    if content is None:
+        yield None
+    elif isinstance(content, bytes):
+        yield io.BytesIO(content)
+    elif isinstance(content, Path) and content.is_file() and _is_archive(content):
+        with content.open("rb") as opened:
+            yield opened
+    else:
+        members = _members(content, field)
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
+            with zipfile.ZipFile(spooled, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+                for path, source in members.items():
+                    _add(archive, path, source)
+            spooled.seek(0)
+            yield spooled
+
+
+def _members(content: object, field: str) -> Mapping[str, bytes | Path]:
+    """Give what is to be zipped: path in the zip -> bytes, or the file that holds them."""
+    if isinstance(content, Mapping):
+        return _checked_members(content, field)
+    if isinstance(content, Path):
+        if content.is_dir():
+            return dict(_walk(content, field))
+        if content.is_file():
+            return {content.name: content}
+        _refuse(field, "the file or directory exists", str(content))
+    way_out = f"; write Path({content!r})" if isinstance(content, str) else ""
+    _refuse(
+        field,
+        "a dict of path to str or bytes, a Path, bytes, or None",
+        f"{content!r:.80}{way_out}",
+    )
+
+
+def _refuse(field: str, rule: str, found: str) -> NoReturn:
+    raise ValueError(f"{field}: expected {rule}, got {found}")
+
+
+def _checked_members(files: Mapping[object, object], field: str) -> dict[str, bytes | Path]:
+    members: dict[str, bytes | Path] = {}
+    for path, data in files.items():
+        where = f"{field}[{path!r}]"
+        if not isinstance(path, str):
+            _refuse(where, "a path as a string", repr(path))
+        parts = path.split("/")
+        if "" in parts or "." in parts or ".." in parts or "\\" in path or "\0" in path:
+            _refuse(
+                where,
+                "a relative path of plain names with '/' between",
+                f"{path!r}; HOSTILE_ARTIFACTS has archives with other paths",
+            )
+        if isinstance(data, str):
+            members[path] = data.encode()
+        elif isinstance(data, bytes):
+            members[path] = data
+        else:
+            _refuse(where, "str or bytes", f"{data!r:.80}")
+    for path in members:
+        for parent in Path(path).parents:
+            if str(parent.as_posix()) in members:
+                where = f"{field}[{path!r}]"
+                _refuse(where, f"{parent.as_posix()!r} to be a folder", "it as a file as well")
+    return members
+
+
+def _walk(root: Path, field: str) -> Iterator[tuple[str, Path]]:
+    """Give a directory's files; a link inside is followed, one that leaves is refused."""
+    real_root = root.resolve()
+    ahead: list[tuple[Path, tuple[Path, ...]]] = [(root, ())]
+    while ahead:
+        folder, above = ahead.pop()
+        above = (*above, folder.resolve())
+        for entry in sorted(folder.iterdir(), reverse=True):
+            name = entry.relative_to(root).as_posix()
+            if name == ".git":
+                continue
+            real = entry.resolve()
+            if entry.is_symlink() and not real.is_relative_to(real_root):
+                _refuse(f"{field}[{name!r}]", f"links to stay inside {root}", f"one to {real}")
+            if real in above:
+                _refuse(
+                    f"{field}[{name!r}]", "links to lead to an end", f"one to {real}, around it"
+                )
+            if entry.is_dir():
+                ahead.append((entry, above))
+            elif entry.is_file():
+                yield name, entry
+            else:
+                _refuse(f"{field}[{name!r}]", "files and folders", "neither, or a broken link")
+
+
+def _add(archive: zipfile.ZipFile, path: str, source: bytes | Path) -> None:
+    mode = 0o644
+    if isinstance(source, Path) and os.stat(source).st_mode & stat.S_IXUSR:
+        mode = 0o755
+    member = zipfile.ZipInfo(path, _EPOCH)
+    member.create_system = 3  # Unix, whatever this machine is: only so are modes kept
+    member.external_attr = (stat.S_IFREG | mode) << 16
+    member.compress_type = zipfile.ZIP_DEFLATED
+    if isinstance(source, bytes):
+        archive.writestr(member, source)
+        return
+    member.file_size = source.stat().st_size
+    with source.open("rb") as opened, archive.open(member, "w") as target:
+        while chunk := opened.read(_CHUNK):
+            target.write(chunk)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file goes as it is: its name says archive, or its content does."""
+    return (
+        path.name.lower().endswith(_ARCHIVE_NAMES)
+        or zipfile.is_zipfile(path)
+        or (path.stat().st_size > 0 and tarfile.is_tarfile(path))
+    )

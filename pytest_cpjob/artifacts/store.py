@@ -1,0 +1,204 @@
+"""The store: artifact objects in moto's S3, with the keys they need in moto's KMS.
+
+moto is started when the first job with artifacts comes, beside whatever `mock_aws` the test has
+of its own, and stopped with the stub; nothing here runs before.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import _patch as mock_patch
+
+from pytest_cpjob.artifacts.own_clients import own_client
+from pytest_cpjob.documents.facts import ArtifactFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from moto.core.models import MockAWS
+
+_MOTOS_KEYS = {"AWS_ACCESS_KEY_ID": "FOOBARKEY", "AWS_SECRET_ACCESS_KEY": "FOOBARSECRET"}
+
+
+class StoredObject(NamedTuple):
+    """What S3 tells of an object without its content."""
+
+    size: int
+    version_id: str | None
+    kms_key_id: str | None
+
+
+class ArtifactStore:
+    """The artifact buckets of one stub.
+
+    Attributes:
+        buckets: the buckets made so far.
+        on_client: told of each client of the store's own, so that it is never judged.
+    """
+
+    def __init__(self, on_client: Callable[[Any], None]) -> None:
+        self.buckets: dict[str, str] = {}
+        self._on_client = on_client
+        self._mock: MockAWS | None = None
+        self._moto_was_active = False
+        self._default_session: Any = None
+        self._patches: list[Any] = []
+
+    def start(self) -> None:
+        """Start moto, unless it was already started here; the environment stays as it is."""
+        if self._mock is not None:
+            return
+        import boto3
+        from moto import mock_aws
+
+        mock = mock_aws()
+        self._moto_was_active = _count(mock) > 0
+        self._default_session = boto3.DEFAULT_SESSION
+        before = list(_active_patches())
+        with _environment_kept():
+            mock.start()
+        self._patches = [patch for patch in _active_patches() if patch not in before]
+        self._mock = mock
+
+    def stop(self) -> None:
+        """Stop moto as far as it is ours, and take back what a nested stop would leave.
+
+        A `mock_aws` of the user's may have been stopped before, or be stopped after: moto puts
+        boto3's default session and its own settings back only where first and last are one.
+        """
+        mock, self._mock = self._mock, None
+        self.buckets.clear()
+        if mock is None:
+            return
+        with _environment_kept():
+            mock.stop()
+        others = _count(mock) > 0
+        left = [patch for patch in reversed(self._patches) if patch in _active_patches()]
+        if self._moto_was_active:
+            for patch in left if others else _left_by_others():
+                patch.stop()
+        elif others:
+            import boto3
+
+            for patch in left:
+                _active_patches().remove(patch)
+            boto3.DEFAULT_SESSION = self._default_session
+
+    def make_bucket(self, bucket: str, region: str) -> None:
+        """Make the artifact bucket in the job's region, versioned as CodePipeline's are."""
+        self.start()
+        if bucket in self.buckets:
+            return
+        s3 = self._client("s3", region)
+        if not _exists(s3, bucket):
+            where = {} if region == "us-east-1" else {"LocationConstraint": region}
+            s3.create_bucket(
+                Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
+            )
+            s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        self.buckets[bucket] = region
+
+    def put(self, artifact: ArtifactFacts, content: IO[bytes], kms_key_id: str | None) -> None:
+        """Write an object as CodePipeline or another action would, with the pipeline's key."""
+        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
+        s3 = self._client("s3", self.buckets[artifact.bucket])
+        s3.put_object(Bucket=artifact.bucket, Key=artifact.key, Body=content, **extra)
+
+    def head(self, artifact: ArtifactFacts) -> StoredObject | None:
+        """Tell of an object, or None if there is none."""
+        s3 = self._client("s3", self.buckets[artifact.bucket])
+        try:
+            found = s3.head_object(Bucket=artifact.bucket, Key=artifact.key)
+        except s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchBucket"):
+                return None
+            raise
+        is_kms = str(found.get("ServerSideEncryption", "")).startswith("aws:kms")
+        return StoredObject(
+            found["ContentLength"],
+            found.get("VersionId"),
+            found.get("SSEKMSKeyId") if is_kms else None,
+        )
+
+    def get(self, artifact: ArtifactFacts) -> bytes | None:
+        """Read an object, or None if there is none."""
+        s3 = self._client("s3", self.buckets[artifact.bucket])
+        try:
+            body = s3.get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"]
+        except s3.exceptions.NoSuchKey:
+            return None
+        with body:
+            content: bytes = body.read()
+        return content
+
+    def make_key(self, key_arn: str, region: str) -> None:
+        """Make the pipeline's KMS key known to moto under the ARN that the documents carry.
+
+        KMS chooses its key ids itself, so the new key is renamed inside moto's backend.
+        """
+        self.start()
+        key_id = key_arn.rpartition("/")[2]
+        kms = self._client("kms", region)
+        made = kms.create_key(Description="The pipeline's artifact key")["KeyMetadata"]
+        account_id = made["Arn"].split(":")[4]
+        from moto.backends import get_backend
+
+        keys = get_backend("kms")[account_id][region].keys
+        key = keys.pop(made["KeyId"])
+        key.id, key.arn = key_id, key_arn
+        keys[key_id] = key
+
+    def _client(self, service: str, region: str) -> Any:
+        client = own_client(service, region)
+        self._on_client(client)
+        return client
+
+
+def _exists(s3: Any, bucket: str) -> bool:
+    try:
+        s3.head_bucket(Bucket=bucket)
+    except s3.exceptions.ClientError:
+        return False
+    return True
+
+
+def _count(mock: MockAWS) -> int:
+    return int(getattr(type(mock), "_nested_count", 0))
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Keep AWS's variables as they are while moto starts or stops, in whatever order."""
+    before = {name: os.environ.get(name) for name in _MOTOS_KEYS}
+    # moto's stop deletes what it thinks it has set.
+    os.environ.update({name: before[name] or value for name, value in _MOTOS_KEYS.items()})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _active_patches() -> list[Any]:
+    """Every patch that was started, and not stopped, in the whole process."""
+    patches: list[Any] = getattr(mock_patch, "_active_patches", [])
+    return patches
+
+
+def _left_by_others() -> list[Any]:
+    """Give the patches of a mock that was stopped before ours, as its own stop left them."""
+    import boto3
+    from moto.core.config import default_user_config
+
+    return [
+        patch
+        for patch in reversed(list(_active_patches()))
+        if getattr(patch, "in_dict", None) is default_user_config
+        or (getattr(patch, "attribute", None) == "DEFAULT_SESSION" and patch.getter() is boto3)
+    ]
