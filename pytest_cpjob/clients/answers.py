@@ -1,0 +1,57 @@
+"""Answers in the form in which botocore's own HTTP layer would have given them."""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+from botocore.awsrequest import AWSResponse
+
+from pytest_cpjob.service.errors import ServiceError
+
+Answer = tuple[AWSResponse, dict[str, Any]]
+"""What a `before-call` handler gives instead of a request: the HTTP response and its parse."""
+
+
+def answered(url: str, response: Mapping[str, Any]) -> Answer:
+    """A JSON service's response with HTTP status 200."""
+    return _answer(url, 200, dict(response), "application/x-amz-json-1.1")
+
+
+def refused(url: str, error: ServiceError) -> Answer:
+    """A JSON service's error."""
+    parsed = {"Error": {"Message": error.message, "Code": error.code}}
+    return _answer(url, error.status, parsed, "application/x-amz-json-1.1")
+
+
+def refused_by_s3(url: str, error: ServiceError, *, head: bool) -> Answer:
+    """S3's error; a HEAD has no body, so botocore knows no more than the status."""
+    if head:
+        reason = "Not Found" if error.status == 404 else "Forbidden"
+        if error.status == 400:
+            reason = "Bad Request"
+        parsed = {"Error": {"Code": str(error.status), "Message": reason}}
+        return _answer(url, error.status, parsed, "application/xml")
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
+    )
+    parsed = {"Error": {"Code": error.code, "Message": error.message}}
+    return _answer(url, error.status, parsed, "application/xml", body.encode())
+
+
+def _answer(
+    url: str, status: int, parsed: dict[str, Any], content_type: str, body: bytes = b""
+) -> Answer:
+    request_id = str(uuid.uuid4())
+    headers = {"x-amzn-requestid": request_id, "content-type": content_type}
+    parsed["ResponseMetadata"] = {
+        "RequestId": request_id,
+        "HTTPStatusCode": status,
+        "HTTPHeaders": dict(headers),
+        "RetryAttempts": 0,
+    }
+    return AWSResponse(url, status, headers, io.BytesIO(body)), parsed

@@ -1,0 +1,60 @@
+"""One call on its way: what the handlers of one client call need to know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_cpjob.service.faults import Fault
+from pytest_cpjob.service.record import Caller, Change
+
+
+@dataclass(slots=True, eq=False)
+class CallInFlight:
+    """A client's call between its beginning and its end.
+
+    Attributes:
+        request: our own copy of the parameters.
+        by_test: the test's own client: answered, but never recorded and met by no fault.
+        hides_missing: S3 would say AccessDenied of a missing object to these credentials.
+        fault: what the test set up for it to meet.
+        holder: whose credentials touched an artifact, seen from the artifact's job.
+        state: the job's state before a result was put.
+    """
+
+    service: str
+    operation: str
+    request: Mapping[str, Any]
+    by_test: bool
+    caller: Caller
+    job_ids: tuple[str, ...] = ()
+    changes: tuple[Change, ...] = ()
+    fault: Fault | None = None
+    hides_missing: bool = False
+    message: str = ""
+    holder: str | None = None
+    state: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The call as messages name it, such as `sts.GetCallerIdentity`."""
+        return f"{self.service}.{self.operation}"
+
+
+in_flight: ContextVar[CallInFlight | None] = ContextVar("pytest_cpjob_call", default=None)
+"""The innermost call of this thread or task."""
+
+
+def plain_copy(value: Any) -> Any:
+    """Copy parameters; bodies and streams are only named, so that a record stays small."""
+    if isinstance(value, dict):
+        return {key: plain_copy(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_copy(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return f"<{len(value)} bytes>"
+    return value if hasattr(value, "isoformat") else f"<{type(value).__name__}>"

@@ -1,0 +1,232 @@
+"""The exchange: what each call in flight is answered with, and what is noted of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
+from pytest_cpjob.clients import identity
+from pytest_cpjob.clients.answers import Answer, answered, refused, refused_by_s3
+from pytest_cpjob.clients.calls import CallInFlight
+from pytest_cpjob.documents.regions import partition_of
+from pytest_cpjob.service.errors import ServiceError
+from pytest_cpjob.service.faults import Fault
+from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.record import Call, Entry
+from pytest_cpjob.service.service import JobService
+
+_SUCCESSES: Final = frozenset({"PutJobSuccessResult", "PutThirdPartyJobSuccessResult"})
+_MISSING: Final = frozenset({"NoSuchKey", "404"})
+
+
+class ServiceExchange:
+    """Answers CodePipeline's calls from the service, and judges S3's on artifact buckets.
+
+    Attributes:
+        stopped_calls: what the network guard stopped, in order.
+    """
+
+    def __init__(
+        self,
+        service: JobService,
+        *,
+        account_id: str,
+        region: str,
+        access: Callable[[], Access],
+        on_success: Callable[[JobRecord], None],
+    ) -> None:
+        self._service = service
+        self._account_id = account_id
+        self._region = region
+        self._access = access
+        self._on_success = on_success
+        self._served = frozenset(service.operations)
+        self._other_roles: set[str] = set()
+        self.stopped_calls: list[str] = []
+
+    # -- before and after ------------------------------------------------------------------------
+
+    def before(
+        self, call: CallInFlight, params: Mapping[str, Any], url: str, credentials: object
+    ) -> Answer | None:
+        """Meet a fault, answer from the service, judge S3, or let the call pass."""
+        presented = identity.read(credentials)
+        call.caller = call.caller._replace(access_key_id=presented.access_key_id)
+        if not call.by_test:
+            call.fault = self._service.faults.take(call.service, call.operation)
+            if call.fault is not None and not call.fault.after:
+                return _meet(call.fault, call, url)
+        if call.service == "codepipeline" and call.operation in self._served:
+            return self._answer(call, url, presented)
+        if call.service == "s3" and not call.by_test:
+            return self._judge(call, params, url, identity.resolve(credentials, presented))
+        return None
+
+    def after(self, call: CallInFlight, http: Any, parsed: dict[str, Any]) -> None:
+        """Hide missing objects as S3 does, learn other roles' keys, lose an answer."""
+        if call.hides_missing and parsed.get("Error", {}).get("Code") in _MISSING:
+            head = call.operation == "HeadObject"
+            _become(http, parsed, refused_by_s3("", denied(), head=head))
+        if call.service == "sts" and "AccessKeyId" in parsed.get("Credentials", {}):
+            self._other_roles.add(parsed["Credentials"]["AccessKeyId"])
+        if call.fault is not None and call.fault.after and call.service != "codepipeline":
+            _become(http, parsed, _meet(call.fault, call, ""))
+
+    # -- CodePipeline ----------------------------------------------------------------------------
+
+    def _answer(self, call: CallInFlight, url: str, presented: Presented) -> Answer:
+        request = call.request
+        if self._service.grants.find(presented.access_key_id) is not None:
+            return refused(url, self._not_authorized(call.operation))
+        job = self._service.ledger.jobs.get(request.get("jobId", ""))
+        call.state = job.status if job is not None else None
+        answer, call.changes = self._service.call(call.operation, request, call.caller)
+        call.job_ids = _job_ids(request, answer)
+        if isinstance(answer, ServiceError):
+            call.message = answer.message
+            return refused(url, answer)
+        if call.operation in _SUCCESSES and job is not None:
+            self._on_success(job)
+        if call.fault is not None:
+            return _meet(call.fault, call, url)
+        return answered(url, answer)
+
+    def _not_authorized(self, operation: str) -> ServiceError:
+        partition = partition_of(self._region)
+        return ServiceError(
+            "AccessDeniedException",
+            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/PipelineActionRole/"
+            f"1624294113598 is not authorized to perform: codepipeline:{operation}",
+        )
+
+    # -- S3 --------------------------------------------------------------------------------------
+
+    def _judge(
+        self, call: CallInFlight, params: Mapping[str, Any], url: str, presented: Presented
+    ) -> Answer | None:
+        if presented.access_key_id in self._other_roles:
+            presented = presented._replace(own_role=True)
+        access = self._access()
+        for operation, bucket, key in _touched(call.operation, params):
+            verdict = access.judge(operation, bucket, key, presented)
+            if verdict is None:
+                continue
+            self._note(call, verdict, bucket, key)
+            if verdict.error is not None:
+                call.message = verdict.error.message
+                head = call.operation.startswith("Head")
+                return refused_by_s3(url, verdict.error, head=head)
+            call.hides_missing = call.hides_missing or verdict.holder == "job"
+        return None
+
+    def _note(
+        self, call: CallInFlight, verdict: Verdict, bucket: str | None, key: str | None
+    ) -> None:
+        """Note which job an artifact is of, and whose credentials touched it."""
+        owners = tuple(self._service.ledger.owners.get((bucket or "", key or ""), ()))
+        holder: str = verdict.holder
+        if verdict.job_id is not None and owners and verdict.job_id not in owners:
+            holder = "other-job"
+        mine = (verdict.job_id,) if holder == "job" and verdict.job_id else owners
+        call.job_ids = tuple(dict.fromkeys((*call.job_ids, *mine)))
+        call.holder = holder if call.holder in (None, "job") else call.holder
+
+    # -- the record ------------------------------------------------------------------------------
+
+    def ended(self, call: CallInFlight, error: BaseException | None) -> None:
+        """Note the call in the record."""
+        if not call.job_ids and call.service == "codepipeline":
+            call.job_ids = _job_ids(call.request, None)
+        noted = Call(
+            call.service,
+            call.operation,
+            call.request,
+            _code(error),
+            tuple(id for id in call.job_ids if id in self._service.ledger.jobs),
+            self._service.clock.now,
+            threading.current_thread().name,
+        )
+        self._service.record.add(
+            Entry(
+                noted.at,
+                noted,
+                call.caller,
+                call.changes,
+                call.message,
+                call.holder,
+                error if _is_refusal(call, noted.error) else None,
+                call.fault,
+                call.state,
+            )
+        )
+
+    def stopped(self, what: str) -> None:
+        """Note what the network guard stopped."""
+        self.stopped_calls.append(what)
+
+
+def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
+    """Each object that an S3 call touches: (operation, bucket, key), a copy's source included."""
+    bucket = params.get("Bucket")
+    touched = [(operation, _bucket_name(bucket), params.get("Key"))]
+    source = params.get("CopySource")
+    if isinstance(source, Mapping):
+        touched.append(("GetObject", source.get("Bucket"), source.get("Key")))
+    elif isinstance(source, str):
+        path = unquote(source.partition("?versionId=")[0]).lstrip("/")
+        source_bucket, _, key = path.partition("/")
+        touched.append(("GetObject", source_bucket, key))
+    return touched
+
+
+def _bucket_name(bucket: object) -> str | None:
+    return None if bucket is None else str(bucket)
+
+
+def _job_ids(
+    request: Mapping[str, Any], answer: Mapping[str, Any] | ServiceError | None
+) -> tuple[str, ...]:
+    if isinstance(answer, Mapping) and "jobs" in answer:
+        return tuple(job.get("id") or job["jobId"] for job in answer["jobs"])
+    job_id = request.get("jobId")
+    return (job_id,) if isinstance(job_id, str) else ()
+
+
+def _meet(fault: Fault, call: CallInFlight, url: str) -> Answer:
+    """Give what the caller of a faulty call sees."""
+    if isinstance(fault.error, Exception):
+        raise fault.error
+    error = ServiceError(fault.error, f"{call.operation} met a fault that the test set up")
+    call.message = error.message
+    if call.service == "s3":
+        return refused_by_s3(url, error, head=call.operation.startswith("Head"))
+    return refused(url, error)
+
+
+def _become(http: Any, parsed: dict[str, Any], answer: Answer) -> None:
+    """Change an answer of somebody else's, in place, into another."""
+    response, body = answer
+    http.status_code = response.status_code
+    parsed.clear()
+    parsed.update(body)
+
+
+def _is_refusal(call: CallInFlight, code: str | None) -> bool:
+    """Whether AWS would not have taken the request at all."""
+    if call.by_test or call.fault is not None:
+        return False
+    return code == "ParamValidationError" or (
+        code == "ValidationException" and call.service == "codepipeline"
+    )
+
+
+def _code(error: BaseException | None) -> str | None:
+    if error is None:
+        return None
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        return str(response.get("Error", {}).get("Code", type(error).__name__))
+    return type(error).__name__

@@ -1,0 +1,59 @@
+"""The network guard: what nothing has answered does not leave the machine."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from botocore.exceptions import EndpointConnectionError
+
+from pytest_cpjob.errors import UnfakedCallError
+
+_METADATA = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fd00:ec2::/32")))
+"""Instance, container and pod metadata, in both address families."""
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL stays on this machine, so that local emulators go on working."""
+    host = (urlsplit(url).hostname or "").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_leaving(method: str, url: str, call: str | None, report: Callable[[str], None]) -> None:
+    """Stop a request that was about to leave for the network.
+
+    `call` is the AWS call it belongs to, such as `sts.GetCallerIdentity`; `report` is told of what
+    was stopped, since the code under test may swallow the error.
+
+    Raises:
+        EndpointConnectionError: it asks instance metadata for credentials; as on any machine
+            that is no instance, there are none.
+        UnfakedCallError: anything else that does not stay on this machine.
+    """
+    if is_loopback(url):
+        return
+    parts = urlsplit(url)
+    if _is_metadata(parts.hostname or ""):
+        raise EndpointConnectionError(endpoint_url=url)
+    address = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    what = call or f"{method} {address}"
+    report(what)
+    raise UnfakedCallError(
+        f"{what} was about to leave for {address}, and nothing fakes it.\n"
+        "Inside the test, start moto's mock_aws() for services other than CodePipeline, or point"
+        " the client at a local endpoint; a job with artifacts starts moto by itself."
+    )
+
+
+def _is_metadata(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _METADATA)

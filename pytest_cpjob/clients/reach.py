@@ -1,0 +1,261 @@
+"""The reach: every botocore client in the process, made whenever and however, meets the stub.
+
+`BaseClient._make_api_call` is the one way that all clients call through, and the place that
+moto's manual names for this. While a stub is active it is wrapped, to do two things: put our
+handlers on the events of the client that calls, and note the call in the record when it ends.
+The handlers answer in `before-call`: after botocore has validated the parameters, before it signs
+or sends anything. So no credentials are needed, and moto never sees what is answered here.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from botocore.client import BaseClient
+from botocore.httpsession import URLLib3Session
+
+from pytest_cpjob.clients.answers import Answer
+from pytest_cpjob.clients.calls import CallInFlight, in_flight, plain_copy
+from pytest_cpjob.clients.guard import check_leaving
+from pytest_cpjob.clients.loader import share_models
+from pytest_cpjob.clients.sessions import leave_sessions_alone
+from pytest_cpjob.clients.signing import (
+    presented_by,
+    sign_asynchronously_with_dummies,
+    sign_with_dummies,
+)
+from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.service.record import Caller
+
+Params = Mapping[str, Any]
+
+_AIO_SESSIONS = (
+    ("aiobotocore.httpsession", "AIOHTTPSession"),
+    ("aiobotocore.httpxsession", "HttpxSession"),
+)
+
+
+class Exchange(Protocol):
+    """What the reach asks when a client calls: the rooms that know the answer."""
+
+    def before(
+        self, call: CallInFlight, params: Params, url: str, credentials: object
+    ) -> Answer | None:
+        """Answer the call, let it pass (None), or raise what the caller is to see."""
+
+    def after(self, call: CallInFlight, http: Any, parsed: dict[str, Any]) -> None:
+        """See, and where need be change, what somebody else answered."""
+
+    def ended(self, call: CallInFlight, error: BaseException | None) -> None:
+        """Note the call's end in the record."""
+
+    def stopped(self, what: str) -> None:
+        """Note what the network guard stopped."""
+
+
+class Reach:
+    """The wrap around all clients: one install, one undo list."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._undo = Undo()
+        self._active = False
+        self._met: weakref.WeakKeyDictionary[BaseClient, bool] = weakref.WeakKeyDictionary()
+        self._told: weakref.WeakSet[BaseClient] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self.own_clients: weakref.WeakSet[BaseClient] = weakref.WeakSet()
+
+    def install(self) -> None:
+        """Reach every client from now on."""
+        self._active = True
+        self._undo.later(self._deactivate)
+        self._undo.later(self._forget_clients)
+        share_models(self._undo)
+        sign_with_dummies(self._undo, self._is_active)
+        leave_sessions_alone(self._undo, self._is_active)
+        self._undo.set_attribute(
+            BaseClient, "_make_api_call", self._wrapped(BaseClient._make_api_call)
+        )
+        self._undo.set_attribute(URLLib3Session, "send", self._guarded(URLLib3Session.send))
+        self._reach_aiobotocore()
+
+    def remove(self) -> None:
+        """Take everything back, except what somebody else has wrapped since: that goes inert."""
+        self._undo.all()
+
+    def _deactivate(self) -> None:
+        self._active = False
+
+    def _is_active(self) -> bool:
+        return self._active
+
+    # -- the wrap ------------------------------------------------------------------------------
+
+    def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def _make_api_call(client: BaseClient, operation_name: str, api_params: Params) -> Any:
+            if not self._active:
+                return original(client, operation_name, api_params)
+            call = self._begin(client, operation_name, api_params)
+            token = in_flight.set(call)
+            try:
+                response = original(client, operation_name, api_params)
+            except BaseException as error:
+                self._exchange.ended(call, error)
+                raise
+            finally:
+                in_flight.reset(token)
+            self._exchange.ended(call, None)
+            return response
+
+        return _make_api_call
+
+    def _wrapped_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def _make_api_call(
+            client: BaseClient, operation_name: str, api_params: Params
+        ) -> Any:
+            if not self._active:
+                return await original(client, operation_name, api_params)
+            call = self._begin(client, operation_name, api_params)
+            token = in_flight.set(call)
+            try:
+                response = await original(client, operation_name, api_params)
+            except BaseException as error:
+                self._exchange.ended(call, error)
+                raise
+            finally:
+                in_flight.reset(token)
+            self._exchange.ended(call, None)
+            return response
+
+        return _make_api_call
+
+    def _begin(self, client: BaseClient, operation: str, params: Params) -> CallInFlight:
+        self._meet(client)
+        by_test = client in self.own_clients
+        return CallInFlight(
+            client.meta.service_model.service_name,
+            operation,
+            plain_copy(params),
+            by_test,
+            Caller(id(client), threading.get_ident(), None, by_test),
+        )
+
+    # -- a client's events -----------------------------------------------------------------------
+
+    def _meet(self, client: BaseClient) -> None:
+        """Make sure that our handlers, and moto's once there is a moto, are on this client."""
+        moto_there = "moto.core.models" in sys.modules
+        if self._met.get(client) in (moto_there, True):
+            return
+        with self._lock:
+            if client not in self._met:
+                client.meta.events.register("before-call", self._before_call)
+                client.meta.events.register("after-call", self._after_call)
+            if moto_there:
+                self._tell_moto(client)
+            self._met[client] = moto_there
+
+    def _tell_moto(self, client: BaseClient) -> None:
+        """Tell moto of a client that was made before moto was imported (its `patch_client`)."""
+        from moto.core.models import botocore_stubber, patch_client
+
+        if not _has_handler(client, "before-send", botocore_stubber):
+            patch_client(client)
+            self._told.add(client)
+
+    def _forget_clients(self) -> None:
+        """Take our handlers, and moto's where we put it, off the clients that are still there."""
+        for client in list(self._met):
+            client.meta.events.unregister("before-call", self._before_call)
+            client.meta.events.unregister("after-call", self._after_call)
+        if self._told:
+            from moto.core.models import botocore_stubber
+
+            for client in list(self._told):
+                client.meta.events.unregister("before-send", botocore_stubber)
+
+    def _before_call(
+        self, model: Any, params: Params, request_signer: Any, context: Any, **_: Any
+    ) -> Answer | None:
+        call = in_flight.get()
+        if call is None or not self._active:
+            return None
+        redirect = context.get("s3_redirect") or {}
+        return self._exchange.before(
+            call,
+            redirect.get("params") or call.request,
+            str(params.get("url", "")),
+            presented_by(request_signer, context.get("client_config")),
+        )
+
+    def _after_call(self, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+        call = in_flight.get()
+        if call is not None and self._active:
+            self._exchange.after(call, http_response, parsed)
+
+    # -- the network -----------------------------------------------------------------------------
+
+    def _guarded(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def send(session: Any, request: Any) -> Any:
+            if self._active:
+                self._check_leaving(request)
+            return original(session, request)
+
+        return send
+
+    def _guarded_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def send(session: Any, request: Any) -> Any:
+            if self._active:
+                self._check_leaving(request)
+            return await original(session, request)
+
+        return send
+
+    def _check_leaving(self, request: Any) -> None:
+        call = in_flight.get()
+
+        def report(what: str) -> None:
+            if call is None or not call.by_test:
+                self._exchange.stopped(what)
+
+        check_leaving(request.method, request.url, call.name if call else None, report)
+
+    # -- aiobotocore -----------------------------------------------------------------------------
+
+    def _reach_aiobotocore(self) -> None:
+        """Wrap aiobotocore's client class, now or at the moment it is defined."""
+        loaded = sys.modules.get("aiobotocore.client")
+        if loaded is not None:
+            self._wrap_aiobotocore(loaded.AioBaseClient)
+            return
+
+        def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:
+            super(BaseClient, cls).__init_subclass__(**kwargs)
+            if cls.__name__ == "AioBaseClient" and "_make_api_call" in vars(cls):
+                self._wrap_aiobotocore(cls)
+
+        self._undo.set_attribute(BaseClient, "__init_subclass__", classmethod(__init_subclass__))
+
+    def _wrap_aiobotocore(self, client_class: Any) -> None:
+        self._undo.set_attribute(
+            client_class, "_make_api_call", self._wrapped_async(client_class._make_api_call)
+        )
+        sign_asynchronously_with_dummies(self._undo, self._is_active)
+        for module, name in _AIO_SESSIONS:
+            session_class = getattr(sys.modules.get(module), name, None)
+            if session_class is not None:
+                self._undo.set_attribute(
+                    session_class, "send", self._guarded_async(session_class.send)
+                )
+
+
+def _has_handler(client: BaseClient, event: str, handler: object) -> bool:
+    """Whether the client's emitter has this very handler for an event."""
+    emitter = getattr(client.meta.events, "_emitter", client.meta.events)
+    handlers = getattr(emitter, "_handlers", None)
+    found = handlers.prefix_search(event) if handlers is not None else ()
+    return any(each is handler for each in found)

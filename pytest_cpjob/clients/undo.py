@@ -1,0 +1,61 @@
+"""The undo list: every change to the process, taken back in reverse, and only while it is ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+
+class Undo:
+    """What to take back, last first."""
+
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], object]] = []
+
+    def later(self, step: Callable[[], object]) -> None:
+        """Take this step when all is undone."""
+        self._steps.append(step)
+
+    def set_attribute(self, owner: Any, name: str, value: object) -> None:
+        """Set `owner.name` until the undo; left alone then if somebody else has set it since."""
+        there_before = name in vars(owner)
+        before = vars(owner).get(name)
+        setattr(owner, name, value)
+
+        def restore() -> None:
+            if vars(owner).get(name) is value:
+                if there_before:
+                    setattr(owner, name, before)
+                else:
+                    delattr(owner, name)
+
+        self.later(restore)
+
+    def set_variable(self, environ: MutableMapping[str, str], name: str, value: str | None) -> None:
+        """Set (or, with None, remove) a variable until the undo, unless it changed since."""
+        before = environ.get(name)
+        _put(environ, name, value)
+
+        def restore() -> None:
+            if environ.get(name) == value:
+                _put(environ, name, before)
+
+        self.later(restore)
+
+    def all(self) -> None:
+        """Take every step; the first exception comes out after the last step."""
+        failure: BaseException | None = None
+        while self._steps:
+            try:
+                self._steps.pop()()
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+
+def _put(environ: MutableMapping[str, str], name: str, value: str | None) -> None:
+    if value is None:
+        environ.pop(name, None)
+    else:
+        environ[name] = value
