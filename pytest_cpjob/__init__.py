@@ -1,0 +1,157 @@
+"""Test AWS CodePipeline custom actions for real: realistic jobs, and the service they talk to.
+
+`pip install pytest-cpjob`, and the fixtures are there: `cpjob`, `cpjob_details_factory` and more.
+Everything named here is imported at its first use, so that pytest's start stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from faker import Generator as FakerGenerator
+
+    from pytest_cpjob.artifacts.contents import Content
+    from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
+    from pytest_cpjob.documents.factories import (
+        JobDetailsFactory,
+        LambdaEventFactory,
+        ThirdPartyJobDetailsFactory,
+    )
+    from pytest_cpjob.documents.part_factories import (
+        ArtifactFactory,
+        CredentialsFactory,
+        PipelineContextFactory,
+    )
+    from pytest_cpjob.documents.shapes import (
+        ActionTypeId,
+        Artifact,
+        AWSSessionCredentials,
+        EncryptionKey,
+        GetJobDetailsResponse,
+        GetThirdPartyJobDetailsResponse,
+        JobData,
+        JobDetails,
+        LambdaEvent,
+        PipelineContext,
+        PollJob,
+        ThirdPartyJobData,
+        ThirdPartyJobDetails,
+        ThirdPartyPipelineContext,
+    )
+    from pytest_cpjob.documents.values import CodePipelineProvider
+    from pytest_cpjob.errors import (
+        ArtifactError,
+        ContractError,
+        CpjobError,
+        HandlerError,
+        UnfakedCallError,
+        WorkerError,
+    )
+    from pytest_cpjob.invocation import LambdaContext
+    from pytest_cpjob.job import Job
+    from pytest_cpjob.job_artifacts import JobArtifact
+    from pytest_cpjob.service.record import Call
+    from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
+    from pytest_cpjob.stub import CodePipelineStub
+
+__all__ = [
+    "HOSTILE_ARTIFACTS",
+    "AWSSessionCredentials",
+    "ActionTypeId",
+    "Artifact",
+    "ArtifactError",
+    "ArtifactFactory",
+    "Call",
+    "CodePipelineProvider",
+    "CodePipelineStub",
+    "Content",
+    "ContractError",
+    "CpjobError",
+    "CredentialsFactory",
+    "CurrentRevision",
+    "EncryptionKey",
+    "FakerGenerator",
+    "GetJobDetailsResponse",
+    "GetThirdPartyJobDetailsResponse",
+    "HandlerError",
+    "Job",
+    "JobArtifact",
+    "JobData",
+    "JobDetails",
+    "JobDetailsFactory",
+    "JobFailure",
+    "JobSuccess",
+    "LambdaContext",
+    "LambdaEvent",
+    "LambdaEventFactory",
+    "PipelineContext",
+    "PipelineContextFactory",
+    "PollJob",
+    "ThirdPartyJobData",
+    "ThirdPartyJobDetails",
+    "ThirdPartyJobDetailsFactory",
+    "ThirdPartyPipelineContext",
+    "UnfakedCallError",
+    "WorkerError",
+]
+
+_HOMES = {
+    "documents.factories": (
+        "JobDetailsFactory",
+        "LambdaEventFactory",
+        "ThirdPartyJobDetailsFactory",
+    ),
+    "documents.part_factories": (
+        "ArtifactFactory",
+        "CredentialsFactory",
+        "PipelineContextFactory",
+    ),
+    "documents.shapes": (
+        "AWSSessionCredentials",
+        "ActionTypeId",
+        "Artifact",
+        "EncryptionKey",
+        "GetJobDetailsResponse",
+        "GetThirdPartyJobDetailsResponse",
+        "JobData",
+        "JobDetails",
+        "LambdaEvent",
+        "PipelineContext",
+        "PollJob",
+        "ThirdPartyJobData",
+        "ThirdPartyJobDetails",
+        "ThirdPartyPipelineContext",
+    ),
+    "documents.values": ("CodePipelineProvider",),
+    "artifacts.contents": ("Content",),
+    "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
+    "errors": (
+        "ArtifactError",
+        "ContractError",
+        "CpjobError",
+        "HandlerError",
+        "UnfakedCallError",
+        "WorkerError",
+    ),
+    "invocation": ("LambdaContext",),
+    "job": ("Job",),
+    "job_artifacts": ("JobArtifact",),
+    "service.record": ("Call",),
+    "service.results": ("CurrentRevision", "JobFailure", "JobSuccess"),
+    "stub": ("CodePipelineStub",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "FakerGenerator":
+        return importlib.import_module("faker").Generator
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,182 @@
+"""The checks: each reads the evidence and says what the code did that it should not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from pytest_cpjob.contract.evidence import Evidence, named
+from pytest_cpjob.contract.findings import NO_REPLY, Finding
+from pytest_cpjob.contract.leaks import leaked_secrets
+from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.record import Entry
+from pytest_cpjob.service.results import JobSuccess
+
+RESULTS: Final = frozenset(
+    {
+        "PutJobSuccessResult",
+        "PutJobFailureResult",
+        "PutThirdPartyJobSuccessResult",
+        "PutThirdPartyJobFailureResult",
+    }
+)
+_ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
+_DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
+
+
+def find_all(evidence: Evidence) -> list[Finding]:
+    """Give every finding, in the order of the jobs and then of the calls."""
+    found: list[Finding] = []
+    for job in evidence.jobs:
+        entries = [
+            entry
+            for entry in evidence.service.record.of_job(job.id)
+            if entry.call is not None and entry.caller is not None and not entry.caller.by_test
+        ]
+        found += _no_result(job)
+        found += _raised_after_result(job)
+        found += _wrong_results(job, entries)
+        found += _outputs(job, evidence)
+    found += _own_role(evidence)
+    found += _refused_requests(evidence)
+    found += leaked_secrets(evidence)
+    found += [
+        Finding("unfaked-call", None, f"{what} was about to leave for the network.")
+        for what in dict.fromkeys(evidence.stopped_calls)
+    ]
+    found += [
+        Finding(
+            "unused-fault",
+            None,
+            f"{fault.code} was set up {fault.times} times for {fault.service}.{fault.operation}"
+            f" and met {fault.met} times.",
+        )
+        for fault in evidence.service.faults.unmet()
+    ]
+    found += [
+        Finding("running-thread", None, f"thread {name!r} was still running at the end.")
+        for name in evidence.running_threads
+    ]
+    return found
+
+
+def _no_result(job: JobRecord) -> Iterator[Finding]:
+    if job.result is not None:
+        return
+    late = " before it timed out" if job.status == "TimedOut" else ""
+    if job.kind != "lambda":
+        if job.acknowledged and not job.acknowledged_by_test:
+            what = f"{named(job)} was acknowledged, and got no result{late}."
+            yield Finding("no-result", job.id, what)
+        return
+    words = NO_REPLY.replace("{name}", job.facts.configuration["FunctionName"])
+    if job.raised:
+        error = job.raised[-1][0]
+        what = f"the handler raised {_shown(error)} before any result of {named(job)}."
+        yield Finding("raised", job.id, what, words)
+    elif job.delivered:
+        what = f"{named(job)} was delivered to its function, and got no result{late}."
+        yield Finding("no-result", job.id, what, words)
+
+
+def _raised_after_result(job: JobRecord) -> Iterator[Finding]:
+    after = [error for error, had_result in job.raised if had_result]
+    if after:
+        what = f"the handler raised {_shown(after[0])} after the result of {named(job)}."
+        yield Finding("raised-after-result", job.id, what)
+
+
+def _shown(error: BaseException) -> str:
+    text = str(error).partition("\n")[0][:80]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _wrong_results(job: JobRecord, entries: list[Entry]) -> Iterator[Finding]:
+    """Find what was reported, or asked, by who should not have, or more than once."""
+    losers: set[tuple[int, int]] = set()
+    answer_lost = False
+    for entry in entries:
+        assert entry.call is not None
+        assert entry.caller is not None
+        call, worker = entry.call, entry.caller[:2]
+        if call.operation in _ACKNOWLEDGES:
+            if call.error == "InvalidNonceException":
+                losers.add(worker)
+            elif call.error is None:
+                losers.discard(worker)
+        elif call.operation in RESULTS | _DETAILS and worker in losers:
+            what = f"{call.operation} for {named(job)} after its acknowledgement was refused."
+            yield Finding("not-owner", job.id, what)
+        elif call.operation in RESULTS and call.error == "InvalidJobStateException":
+            if entry.state in ("Queued", "Dispatched"):
+                what = f"{call.operation} for {named(job)}, which it had not acknowledged."
+                yield Finding("not-acknowledged", job.id, what)
+            elif job.result is not None and entry.fault is None and not answer_lost:
+                what = f"{call.operation} for {named(job)}, which had its result already."
+                yield Finding("second-result", job.id, what)
+        if call.operation in RESULTS and entry.fault is not None and entry.fault.after:
+            answer_lost = True
+
+
+def _outputs(job: JobRecord, evidence: Evidence) -> Iterator[Finding]:
+    result = job.result
+    if not isinstance(result, JobSuccess) or result.continuation_token is not None:
+        return
+    for name, stored in evidence.outputs.get(job.id, {}).items():
+        if stored is None:
+            what = (
+                f"success of {named(job)} was reported, and output artifact {name!r} not uploaded."
+            )
+            yield Finding("missing-output", job.id, what)
+        elif job.facts.encryption_key and not _same_key(
+            stored.kms_key_id, job.facts.encryption_key
+        ):
+            with_what = f"with {stored.kms_key_id}" if stored.kms_key_id else "without a KMS key"
+            what = (
+                f"output artifact {name!r} of {named(job)} was uploaded {with_what}, not with the"
+                f" pipeline's key {job.facts.encryption_key}."
+            )
+            yield Finding("output-encryption", job.id, what)
+
+
+def _same_key(one: str | None, other: str) -> bool:
+    """Whether two names are one key's: an ARN ends in the id that may stand for it."""
+    if one is None:
+        return False
+    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
+
+
+def _own_role(evidence: Evidence) -> Iterator[Finding]:
+    seen = set()
+    for entry in evidence.service.record.entries:
+        call = entry.call
+        if call is None or entry.holder in (None, "job"):
+            continue
+        if evidence.own_role and entry.holder == "own-role":
+            continue
+        job_id = call.job_ids[0] if call.job_ids else None
+        about = named(evidence.service.ledger.jobs[job_id]) if job_id else "no job"
+        whose = {
+            "own-role": "the handler's own role",
+            "other-job": "another job's artifactCredentials",
+        }.get(entry.holder or "", "credentials that are nobody's")
+        what = (
+            f"s3.{call.operation} on s3://{call.request.get('Bucket')}/"
+            f"{call.request.get('Key', '')}, an artifact of {about}, was called with {whose}."
+        )
+        if what not in seen:
+            seen.add(what)
+            yield Finding("own-role", job_id, what)
+
+
+def _refused_requests(evidence: Evidence) -> Iterator[Finding]:
+    for entry in evidence.service.record.entries:
+        call = entry.call
+        if call is None or entry.error is None or evidence.surfaced(entry.error):
+            continue
+        job_id = call.job_ids[0] if call.job_ids else None
+        about = f" for {named(evidence.service.ledger.jobs[job_id])}" if job_id else ""
+        reason = str(entry.error).partition("calling the ")[2] or str(entry.error)
+        reason = " ".join((entry.message or reason).split())[:300]
+        what = f"{call.service}.{call.operation}{about} was refused, and nobody heard: {reason}"
+        yield Finding("refused-request", job_id, what)

@@ -1,0 +1,45 @@
+"""What the checks look at: the records of the rooms below, nothing of pytest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pytest_cpjob.artifacts.store import StoredObject
+from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.service import JobService
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything one stub knows of what the code under test did.
+
+    Attributes:
+        outputs: by job, what each output was when success was reported.
+        stopped_calls: what the network guard stopped.
+        surfaced: whether a refusal came before the test's own eyes.
+        printed: texts that the code wrote, by where it wrote them.
+        read_output: reads an output artifact's files, by path.
+        running_threads: names of threads that did not end.
+        own_role: whether the handler's own role was let into the bucket.
+    """
+
+    service: JobService
+    outputs: Mapping[str, Mapping[str, StoredObject | None]] = field(default_factory=dict)
+    stopped_calls: Sequence[str] = ()
+    surfaced: Callable[[BaseException], bool] = lambda error: False
+    printed: Mapping[str, str] = field(default_factory=dict)
+    read_output: Callable[[JobRecord, str], Mapping[str, bytes]] = lambda job, name: {}
+    running_threads: Sequence[str] = ()
+    own_role: bool = False
+
+    @property
+    def jobs(self) -> list[JobRecord]:
+        """The jobs, in the order in which they came to be."""
+        return list(self.service.ledger.jobs.values())
+
+
+def named(job: JobRecord) -> str:
+    """Name a job as messages do: its id and where it stands in its pipeline."""
+    facts = job.facts
+    return f"job {job.id} ({facts.pipeline_name}/{facts.stage_name}/{facts.action_name})"

@@ -1,0 +1,238 @@
+"""One job as a test sees it: what it is, what became of it, and a way to run a Lambda's handler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from pytest_cpjob import invocation
+from pytest_cpjob.documents.facts import JobFacts
+from pytest_cpjob.errors import CpjobError, HandlerError
+from pytest_cpjob.eventbridge import action_state_change
+from pytest_cpjob.job_artifacts import Direction, JobArtifact, JobArtifacts
+from pytest_cpjob.service.jobs import JobRecord, Status
+from pytest_cpjob.service.record import Call
+from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.shapes import (
+        GetJobDetailsResponse,
+        GetThirdPartyJobDetailsResponse,
+        LambdaEvent,
+    )
+    from pytest_cpjob.invocation import Handler, LambdaContext
+    from pytest_cpjob.stub import CodePipelineStub
+
+RETRY_WAITS: Final = (60.0, 120.0)
+"""Seconds that asynchronous Lambda waits before it runs a failed event again."""
+
+
+class Job:
+    """One job of a `CodePipelineStub`; made by its `add_job` and its like, never by hand.
+
+    Everything is read as it is at that moment: `job.status` after the handler ran is the status
+    that the handler's calls brought about.
+    """
+
+    def __init__(self, stub: CodePipelineStub, record: JobRecord) -> None:
+        self._stub = stub
+        self._record = record
+
+    # -- what it is ------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> str:
+        """The job's id, a lower-case UUID."""
+        return self._record.id
+
+    @property
+    def facts(self) -> JobFacts:
+        """What all of the job's documents agree on: names, ids, region, configuration."""
+        return self._record.facts
+
+    @property
+    def client_id(self) -> str | None:
+        """A partner job's client, as PollForThirdPartyJobs names it."""
+        return self._record.client_id
+
+    @property
+    def client_token(self) -> str | None:
+        """The token that the partner keeps for this client, and sends with every call."""
+        return self._record.client_token
+
+    @property
+    def encryption_key(self) -> str | None:
+        """The key's id or ARN as it stands in the document, None without one."""
+        return self._record.facts.encryption_key
+
+    @property
+    def input_artifacts(self) -> JobArtifacts:
+        """The input artifacts by name."""
+        return self._artifacts("input")
+
+    @property
+    def output_artifacts(self) -> JobArtifacts:
+        """The output artifacts by name."""
+        return self._artifacts("output")
+
+    def _artifacts(self, direction: Direction) -> JobArtifacts:
+        facts = self._record.facts
+        return JobArtifacts(
+            (
+                JobArtifact(
+                    artifact,
+                    self._stub.store,
+                    direction=direction,
+                    job_id=self.id,
+                    encryption_key=facts.encryption_key,
+                )
+                for artifact in (facts.inputs if direction == "input" else facts.outputs)
+            ),
+            direction,
+            self.id,
+        )
+
+    # -- what became of it -----------------------------------------------------------------------
+
+    @property
+    def status(self) -> Status:
+        """`Queued`, `Dispatched`, `InProgress`, `TimedOut`, `Succeeded` or `Failed`."""
+        return self._record.status
+
+    @property
+    def nonce(self) -> str | None:
+        """The nonce of the latest hand-out; None until the job was handed out."""
+        return self._record.nonce
+
+    @property
+    def result(self) -> Result | None:
+        """What was reported: a `JobSuccess`, a `JobFailure`, or None so far."""
+        return self._record.result
+
+    @property
+    def continuation(self) -> Job | None:
+        """The job that carries this one's continuation token on, or None."""
+        following = self._record.continuation
+        return None if following is None else self._stub.job(following)
+
+    @property
+    def calls(self) -> list[Call]:
+        """The code's calls that concerned this job, in order."""
+        return self._stub.service.record.calls(self.id)
+
+    # -- its documents ---------------------------------------------------------------------------
+
+    @property
+    def details(self) -> GetJobDetailsResponse | GetThirdPartyJobDetailsResponse:
+        """What GetJobDetails (a partner's: GetThirdPartyJobDetails) answers, fresh each time.
+
+        Reading it is no call, delivers nothing and renews no credentials.
+        """
+        return self._stub.service.details(self._record)
+
+    @property
+    def event(self) -> LambdaEvent:
+        """The event that CodePipeline invokes the Lambda function with, fresh each time.
+
+        Reading it counts as delivery: from now on the job owes a result.
+
+        Raises:
+            CpjobError: the job is not a Lambda's.
+        """
+        self._check_lambda("an event")
+        return self._stub.service.event(self._record)
+
+    @property
+    def context(self) -> LambdaContext:
+        """The context object of the function's first invocation.
+
+        Raises:
+            CpjobError: the job is not a Lambda's.
+        """
+        self._check_lambda("a context")
+        return self._context()
+
+    def state_change_event(self, state: str = "STARTED") -> dict[str, Any]:
+        """The EventBridge event "CodePipeline Action Execution State Change" of this job.
+
+        Args:
+            state: `STARTED`, `SUCCEEDED`, `FAILED` or `ABANDONED`.
+
+        Raises:
+            ValueError: another state.
+        """
+        return action_state_change(self.facts, state, self._record.stream.at("event", state))
+
+    # -- running it ------------------------------------------------------------------------------
+
+    def invoke(self, handler: Handler | str, *, max_invocations: int = 10, retries: int = 0) -> Job:
+        """Run a Lambda handler on this job as CodePipeline does, and give the last job.
+
+        While results carry a continuation token, the handler is invoked again with the next job.
+
+        Args:
+            handler: `handler(event, context)`, or its name `"package.module.function"`.
+            max_invocations: how many jobs it may take.
+            retries: how often Lambda runs an event again whose invocation raised.
+
+        Raises:
+            HandlerError: the handler cannot be run, or asks for more than `max_invocations`.
+            Exception: what the handler raised, after the last retry.
+        """
+        self._check_lambda("an invocation")
+        function = invocation.load_handler(handler)
+        job, tokens = self, []
+        for _ in range(max_invocations):
+            job._invoke_once(function, retries)
+            following = job.continuation
+            if following is None:
+                return job
+            tokens.append(str(following.facts.continuation_token))
+            job = following
+        listed = "\n".join(f"- {token[:120]!r}" for token in tokens)
+        raise HandlerError(
+            f"job {self.id} was not at an end after max_invocations={max_invocations}"
+            f" invocations; its continuation tokens were:\n{listed}"
+        )
+
+    def _invoke_once(self, handler: Handler, retries: int) -> None:
+        for attempt in range(retries + 1):
+            event = cast("Mapping[str, Any]", self.event)
+            try:
+                invocation.run(handler, event, self._context(), self.facts.region)
+            except (Exception, SystemExit) as error:
+                self._record.raised += ((error, self.result is not None),)
+                self._stub.escaped(error)
+                if attempt == retries:
+                    raise
+                self._stub.advance(RETRY_WAITS[min(attempt, 1)])
+            else:
+                return
+
+    def _context(self) -> LambdaContext:
+        function = invocation.LambdaFunction(
+            self.facts.configuration["FunctionName"], self.facts.region, self.facts.account_id
+        )
+        return invocation.LambdaContext(
+            function, self._record.stream.at("invocation"), self._stub.service.clock
+        )
+
+    def _check_lambda(self, what: str) -> None:
+        if self._record.kind != "lambda":
+            raise CpjobError(
+                f"job {self.id} has no {what.partition(' ')[2]}: {self.facts.action_type} is for"
+                " workers that poll; add_lambda_job makes jobs that a Lambda function is invoked"
+                " with"
+            )
+
+    def __repr__(self) -> str:
+        result = "" if self.result is None else f" {_outcome(self.result)}"
+        return f"<Job {self.id} {self.facts.action_type} {self.status}{result}>"
+
+
+def _outcome(result: Result) -> str:
+    if isinstance(result, JobFailure):
+        return f"{result.type}: {result.message[:60]!r}"
+    if isinstance(result, JobSuccess) and result.continuation_token is not None:
+        return f"continuing with {result.continuation_token[:60]!r}"
+    return f"outputs {dict(result.output_variables)!r}"

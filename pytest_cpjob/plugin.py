@@ -1,0 +1,205 @@
+"""The pytest plugin: fixtures, options and hooks. At load it imports pytest and no AWS library."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_cpjob.clients.environment import configure_nothing
+from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.settings import BUILT_IN_REGION, OPTIONS, OptionError, Settings, nearest, resolve
+
+if TYPE_CHECKING:
+    from pytest_cpjob import (
+        ArtifactFactory,
+        CodePipelineStub,
+        CredentialsFactory,
+        FakerGenerator,
+        JobDetailsFactory,
+        LambdaEventFactory,
+        PipelineContextFactory,
+        ThirdPartyJobDetailsFactory,
+    )
+
+_UNDO: Final = pytest.StashKey[Undo]()
+_SEED: Final = pytest.StashKey[str]()
+_COUNTER: Final = pytest.StashKey[Iterator[int]]()
+_FAILED: Final = pytest.StashKey[bool]()
+
+_INI: Final = {
+    "cpjob_seed": ("string", "Where the documents of all tests come from."),
+    "cpjob_region": ("string", "The pipelines' region (default: us-east-1)."),
+    "cpjob_account_id": ("string", "The pipelines' account (default: 123456789012)."),
+    "cpjob_allow": ("args", "Names of findings that are not reported, separated by white space."),
+    "cpjob_own_role": ("bool", "Whether a handler's own role may open the artifact bucket."),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("cpjob", "CodePipeline custom actions")
+    group.addoption(
+        "--cpjob-seed",
+        metavar="SEED",
+        help="Where the documents of all tests come from; 'random' for another seed each run.",
+    )
+    for name, (kind, text) in _INI.items():
+        parser.addini(name, text, type=kind, default=None)  # type: ignore[arg-type]
+    parser.addini(
+        "cpjob_aws_env",
+        "Set a region and dummy credentials where a machine has no AWS configuration at all.",
+        type="bool",
+        default=True,
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    undo = Undo()
+    early_config.stash[_UNDO] = undo
+    early_config.add_cleanup(undo.all)
+    if early_config.getini("cpjob_aws_env"):
+        region = early_config.getini("cpjob_region") or BUILT_IN_REGION
+        configure_nothing(os.environ, region, undo)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "cpjob(*, seed=None, region=None, account_id=None, allow=[], own_role=None): options of"
+        " the cpjob fixtures for this test; allow lists findings that are not reported.",
+    )
+    seed = config.getoption("--cpjob-seed")
+    if seed == "random":
+        worker_input = getattr(config, "workerinput", None)
+        seed = worker_input["cpjob_seed"] if worker_input else secrets.token_hex(4)
+    if seed is not None:
+        config.stash[_SEED] = seed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["cpjob_seed"] = node.config.stash.get(_SEED, None)
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if config.getoption("--cpjob-seed") == "random":
+        return f"cpjob: replay these documents with --cpjob-seed={config.stash[_SEED]}"
+    return None
+
+
+def _settings(request: pytest.FixtureRequest) -> Settings:
+    """Resolve the options for one test: marker, outer markers, command line, ini."""
+    config = request.config
+    layers: list[Mapping[str, Any]] = []
+    for marker in request.node.iter_markers("cpjob"):
+        if marker.args:
+            raise OptionError(
+                f"@pytest.mark.cpjob takes keyword arguments only, got {marker.args!r}"
+            )
+        for name in marker.kwargs:
+            if name not in OPTIONS:
+                raise OptionError(
+                    f"@pytest.mark.cpjob: unknown option {name!r}{nearest(name, OPTIONS)}"
+                )
+        layers.append(marker.kwargs)
+    layers.append({"seed": config.stash.get(_SEED, None)})
+    layers.append({name.removeprefix("cpjob_"): config.getini(name) for name in _INI})
+    return resolve(layers, test_id=request.node.nodeid)
+
+
+def _parts(request: pytest.FixtureRequest) -> tuple[Any, Iterator[int], dict[str, str]]:
+    """What every factory of one test is made of: its stream, its counter and its defaults."""
+    from pytest_cpjob.documents.streams import Stream
+
+    settings = _settings(request)
+    counter = request.node.stash.setdefault(_COUNTER, itertools.count())
+    stream = Stream(settings.seed, settings.test_id)
+    return stream, counter, {"region": settings.region, "account_id": settings.account_id}
+
+
+@pytest.fixture
+def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
+    """CodePipeline's job service, answering every boto3 client during this test."""
+    from pytest_cpjob.stub import CodePipelineStub
+
+    stub = CodePipelineStub.with_settings(_settings(request))
+    stub.start()
+
+    def finish() -> None:
+        try:
+            stub.check()
+        finally:
+            stub.stop()
+
+    request.addfinalizer(finish)
+    return stub
+
+
+@pytest.fixture
+def cpjob_details_factory(request: pytest.FixtureRequest) -> JobDetailsFactory:
+    """Make GetJobDetails responses: {"jobDetails": {...}}."""
+    from pytest_cpjob.documents.factories import JobDetailsFactory
+
+    stream, counter, defaults = _parts(request)
+    return JobDetailsFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_third_party_details_factory(
+    request: pytest.FixtureRequest,
+) -> ThirdPartyJobDetailsFactory:
+    """Make GetThirdPartyJobDetails responses, as partners' workers get them."""
+    from pytest_cpjob.documents.factories import ThirdPartyJobDetailsFactory
+
+    stream, counter, defaults = _parts(request)
+    return ThirdPartyJobDetailsFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_event_factory(request: pytest.FixtureRequest) -> LambdaEventFactory:
+    """Make the events that Lambda functions are invoked with: {"CodePipeline.job": ...}."""
+    from pytest_cpjob.documents.factories import LambdaEventFactory
+
+    stream, counter, defaults = _parts(request)
+    return LambdaEventFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_artifact_factory(request: pytest.FixtureRequest) -> ArtifactFactory:
+    """Make one Artifact: its name, its revision, its place in S3."""
+    from pytest_cpjob.documents.part_factories import ArtifactFactory
+
+    stream, counter, defaults = _parts(request)
+    return ArtifactFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_credentials_factory(request: pytest.FixtureRequest) -> CredentialsFactory:
+    """Make AWSSessionCredentials that look like STS's and open nothing."""
+    from pytest_cpjob.documents.part_factories import CredentialsFactory
+
+    stream, counter, defaults = _parts(request)
+    return CredentialsFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_pipeline_context_factory(request: pytest.FixtureRequest) -> PipelineContextFactory:
+    """Make a PipelineContext: pipeline, stage and action (third_party=True: without the ARN)."""
+    from pytest_cpjob.documents.part_factories import PipelineContextFactory
+
+    stream, counter, defaults = _parts(request)
+    return PipelineContextFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_faker(request: pytest.FixtureRequest) -> FakerGenerator:
+    """A Faker generator seeded from the test's name, that knows CodePipeline's values."""
+    from pytest_cpjob.documents.values import seeded_generator
+
+    stream, _, _ = _parts(request)
+    return seeded_generator(stream.at("faker"))
