@@ -1,0 +1,260 @@
+"""What nothing fakes does not leave the machine, and the test hears of it."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.exceptions import (
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    HTTPClientError,
+    MetadataRetrievalError,
+    NoCredentialsError,
+)
+from botocore.httpsession import URLLib3Session
+from botocore.utils import ContainerMetadataFetcher, InstanceMetadataFetcher
+
+from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError
+from pytest_cpjob.clients.guard import check_leaving, is_loopback
+
+NO_RETRIES = Config(retries={"max_attempts": 0})
+
+
+def client(service: str, **arguments: Any) -> Any:
+    return boto3.client(service, region_name="us-east-1", **arguments)
+
+
+def finding(action: Callable[[CodePipelineStub], object]) -> ContractError:
+    with pytest.raises(ContractError) as caught, CodePipelineStub() as cpjob:
+        action(cpjob)
+    return caught.value
+
+
+def swallowing(action: Callable[[], object]) -> Callable[[CodePipelineStub], None]:
+    def swallow(_: CodePipelineStub) -> None:
+        try:
+            action()
+        except Exception:  # as handlers do
+            return
+        raise AssertionError("the call was answered")
+
+    return swallow
+
+
+# -- stopped ---------------------------------------------------------------------------------------
+
+
+def test_an_unfaked_call_is_stopped_with_an_error_that_names_it(cpjob: CodePipelineStub) -> None:
+    with pytest.raises(UnfakedCallError) as caught:
+        client("sts").get_caller_identity()
+
+    assert str(caught.value) == (
+        "sts.GetCallerIdentity was about to leave for https://sts.us-east-1.amazonaws.com/, and"
+        " nothing fakes it.\n"
+        "Inside the test, start moto's mock_aws() for services other than CodePipeline, or point"
+        " the client at a local endpoint; a job with artifacts starts moto by itself."
+    )
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    with pytest.raises(ContractError):
+        cpjob.check()
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: client("s3").list_buckets(), "s3.ListBuckets"),
+        (lambda: client("ssm").get_parameter(Name="stage"), "ssm.GetParameter"),
+        (lambda: client("codepipeline").list_pipelines(), "codepipeline.ListPipelines"),
+        (
+            lambda: client("s3", config=Config(signature_version=UNSIGNED)).list_buckets(),
+            "s3.ListBuckets",
+        ),
+        (
+            lambda: client("ssm", endpoint_url="http://localstack:4566").describe_parameters(),
+            "ssm.DescribeParameters",
+        ),
+    ],
+)
+def test_a_stopped_call_is_reported_although_the_handler_swallowed_it(
+    call: Callable[[], object], name: str
+) -> None:
+    error = finding(swallowing(call))
+
+    assert error.names == ("unfaked-call",)
+    assert f"- unfaked-call: {name} was about to leave for the network." in str(error)
+    assert '@pytest.mark.cpjob(allow=["unfaked-call"])' in str(error)
+
+
+def test_a_request_outside_of_any_call_is_stopped_and_named_by_its_address() -> None:
+    request = AWSRequest("GET", "https://example.invalid/token?secret=1").prepare()
+
+    error = finding(swallowing(lambda: URLLib3Session().send(request)))
+
+    assert "GET https://example.invalid/token was about to leave" in str(error)
+    assert "secret" not in str(error)
+
+
+def test_an_unfaked_call_of_a_thread_is_reported_too() -> None:
+    def in_a_thread(cpjob: CodePipelineStub) -> None:
+        call = swallowing(client("sts").get_caller_identity)
+        thread = threading.Thread(target=call, args=(cpjob,))
+        thread.start()
+        thread.join()
+
+    assert finding(in_a_thread).names == ("unfaked-call",)
+
+
+def test_the_same_call_stopped_again_and_again_is_one_finding() -> None:
+    call = swallowing(client("sts").get_caller_identity)
+
+    assert finding(lambda cpjob: (call(cpjob), call(cpjob))).names == ("unfaked-call",)
+
+
+def test_allowed_it_is_stopped_all_the_same_but_not_reported() -> None:
+    with CodePipelineStub(allow=["unfaked-call"]), pytest.raises(UnfakedCallError):
+        client("sts").get_caller_identity()
+
+
+def test_a_stopped_call_is_in_the_record(cpjob: CodePipelineStub) -> None:
+    with pytest.raises(UnfakedCallError):
+        client("sts").get_caller_identity()
+    with pytest.raises(ContractError):
+        cpjob.check()
+
+    assert [(call.operation, call.error) for call in cpjob.calls] == [
+        ("GetCallerIdentity", "UnfakedCallError")
+    ]
+
+
+# -- let pass --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def local_service() -> Iterator[str]:
+    class Answer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = b'{"Parameter": {"Name": "stage", "Value": "prod"}}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_local_endpoint_is_really_called(cpjob: CodePipelineStub, local_service: str) -> None:
+    ssm = client("ssm", endpoint_url=local_service)
+    try:
+        assert ssm.get_parameter(Name="stage")["Parameter"]["Value"] == "prod"
+    finally:
+        ssm.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://localhost:4566/x", True),
+        ("http://bucket.s3.localhost:4566/", True),
+        ("http://127.9.9.9/", True),
+        ("http://[::1]:8000/", True),
+        ("https://localhost.example.com/", False),
+        ("http://10.0.0.1/", False),
+        ("https://127.0.0.1.example.com/", False),
+        ("https:///nothing", False),
+    ],
+)
+def test_what_is_on_this_machine(url: str, *, loopback: bool) -> None:
+    assert is_loopback(url) == loopback
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "169.254.170.2", "169.254.170.23", "[fd00:ec2::254]", "[fd00:ec2::23]"],
+)
+def test_metadata_is_a_connection_error_and_nothing_to_report(address: str) -> None:
+    reported: list[str] = []
+    with pytest.raises(EndpointConnectionError):
+        check_leaving("GET", f"http://{address}/latest", None, reported.append)
+    assert reported == []
+
+
+def test_looking_for_credentials_in_metadata_finds_none_and_is_no_finding(
+    cpjob: CodePipelineStub,
+) -> None:
+    assert InstanceMetadataFetcher(num_attempts=1).retrieve_iam_role_credentials() == {}
+    with pytest.raises(MetadataRetrievalError, match=r"169\.254\.170\.2"):
+        ContainerMetadataFetcher(sleep=lambda _: None).retrieve_uri("/role")
+    cpjob.check()
+
+
+def test_a_presigned_url_is_only_made_and_never_with_the_machines_key(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    s3 = boto3.Session().client("s3", region_name="us-east-1")
+
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "web", "Key": "index.html"})
+    post = s3.generate_presigned_post("web", "index.html")
+
+    assert "AKIACPJOBOWNROLE0000" in url
+    assert "AKIAIOSFODNN7EXAMPLE" not in url + repr(post)
+    assert cpjob.calls == []
+
+
+def test_a_presigned_url_of_the_jobs_own_credentials_carries_them(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = cpjob.add_lambda_job()
+    credentials = job.details["jobDetails"]["data"]["artifactCredentials"]
+    s3 = client(
+        "s3",
+        aws_access_key_id=credentials["accessKeyId"],
+        aws_secret_access_key=credentials["secretAccessKey"],
+        aws_session_token=credentials["sessionToken"],
+    )
+
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "web", "Key": "index.html"})
+
+    assert credentials["accessKeyId"] in url
+
+
+# -- afterwards ------------------------------------------------------------------------------------
+
+
+def test_afterwards_requests_go_where_they_want_again() -> None:
+    session = URLLib3Session(timeout=0.01)
+    request = AWSRequest("GET", "http://nobody.invalid/").prepare()
+    with CodePipelineStub(allow=["unfaked-call"]), pytest.raises(UnfakedCallError):
+        session.send(request)
+
+    with pytest.raises((EndpointConnectionError, ConnectTimeoutError, HTTPClientError)):
+        session.send(request)
+
+
+def test_a_client_without_credentials_signs_as_the_own_role_only_while_a_stub_is_active() -> None:
+    session = boto3.Session()
+    session._session.get_component("credential_provider").providers.clear()
+    sts = session.client("sts", region_name="us-east-1")
+
+    with CodePipelineStub(allow=["unfaked-call"]), pytest.raises(UnfakedCallError):
+        sts.get_caller_identity()
+
+    with pytest.raises(NoCredentialsError):
+        sts.get_caller_identity()

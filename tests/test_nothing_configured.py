@@ -1,0 +1,358 @@
+"""A machine with no AWS configuration, and a developer's with all of it, make no difference."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_cpjob.clients.environment import configure_nothing, is_configured
+from pytest_cpjob.clients.undo import Undo
+
+pytest_plugins = ["pytester"]
+
+HANDLER = """
+import boto3
+
+codepipeline = boto3.client("codepipeline")
+s3 = boto3.client("s3")
+cloudformation = boto3.client("cloudformation")
+
+
+def lambda_handler(event, context):
+    job_id = event["CodePipeline.job"]["id"]
+    cloudformation.describe_stacks()
+    codepipeline.put_job_success_result(jobId=job_id)
+"""
+TEST = """
+from moto import mock_aws
+import my_action
+
+@mock_aws
+def test_the_action(cpjob):
+    job = cpjob.add_lambda_job(input_artifacts=["Source"]).invoke(my_action.lambda_handler)
+    assert job.status == "Succeeded"
+    assert my_action.s3.list_buckets()["Buckets"]
+"""
+REAL_KEY = "AKIAIOSFODNN7EXAMPLE"
+REAL = {
+    "AWS_ACCESS_KEY_ID": REAL_KEY,
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    "AWS_SESSION_TOKEN": "IQoJb3JpZ2luX2VjEXAMPLE",
+    "AWS_DEFAULT_REGION": "ap-south-1",
+}
+
+
+@pytest.fixture
+def machine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A machine with no AWS configuration at all: no variable, an empty home."""
+    for name in list(os.environ):
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    home = pytester.mkdir("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    return pytester
+
+
+def run(machine: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return machine.runpytest_subprocess("-p", "no:faker", "-p", "no:randomly", *arguments)
+
+
+def aws_files(config: str, credentials: str = "") -> None:
+    folder = Path(os.environ["HOME"]) / ".aws"
+    folder.mkdir()
+    (folder / "config").write_text(config, encoding="utf-8")
+    if credentials:
+        (folder / "credentials").write_text(credentials, encoding="utf-8")
+
+
+# -- nothing configured ----------------------------------------------------------------------------
+
+
+def test_a_handler_whose_clients_are_made_at_import_is_collected_and_tested(
+    machine: pytest.Pytester,
+) -> None:
+    machine.makepyfile(my_action=HANDLER, test_my_action=TEST)
+    run(machine).assert_outcomes(passed=1)
+
+
+def test_so_it_is_in_the_workers_of_xdist(machine: pytest.Pytester) -> None:
+    pytest.importorskip("xdist")
+    machine.makepyfile(my_action=HANDLER, test_my_action=TEST)
+    run(machine, "-n", "1").assert_outcomes(passed=1)
+
+
+def test_switched_off_nothing_is_set(machine: pytest.Pytester) -> None:
+    machine.makeini("[pytest]\ncpjob_aws_env = false")
+    machine.makepyfile(my_action=HANDLER, test_my_action=TEST)
+    result = run(machine)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*NoRegionError: You must specify a region.*"])
+
+
+def test_a_region_of_the_conftest_wins(machine: pytest.Pytester) -> None:
+    machine.makeconftest("import os; os.environ['AWS_DEFAULT_REGION'] = 'eu-north-1'")
+    machine.makepyfile(
+        my_action=HANDLER,
+        test_region="""
+        import boto3, my_action
+
+        def test_region(cpjob):
+            assert my_action.s3.meta.region_name == "eu-north-1"
+            assert boto3.client("s3").meta.region_name == "eu-north-1"
+
+        def test_without_the_stub():
+            assert boto3.client("s3").meta.region_name == "eu-north-1"
+        """,
+    )
+    run(machine).assert_outcomes(passed=2)
+
+
+def test_the_region_of_the_ini_file_is_the_one_that_is_set(machine: pytest.Pytester) -> None:
+    machine.makeini("[pytest]\ncpjob_region = eu-west-2")
+    machine.makepyfile(
+        my_action=HANDLER,
+        test_region="""
+        import my_action
+
+        def test_region():
+            assert my_action.s3.meta.region_name == "eu-west-2"
+        """,
+    )
+    run(machine).assert_outcomes(passed=1)
+
+
+def test_what_was_set_is_taken_back_at_the_end(machine: pytest.Pytester) -> None:
+    machine.makepyfile(my_action=HANDLER, test_my_action=TEST)
+    script = machine.makepyfile(
+        script="""
+        import os, pytest
+        before = dict(os.environ)
+        outcome = pytest.main(["-q", "-p", "no:faker", "-p", "no:randomly", "test_my_action.py"])
+        changed = {name for name in {*before, *os.environ}
+                   if before.get(name) != os.environ.get(name)}
+        print("outcome", int(outcome), "changed", sorted(name for name in changed if name.startswith("AWS")))
+        """
+    )
+    machine.run(sys.executable, script).stdout.fnmatch_lines(["outcome 0 changed []"])
+
+
+@pytest.mark.parametrize(
+    ("variables", "configured"),
+    [
+        ({}, False),
+        ({"AWS_CA_BUNDLE": "/etc/ca.pem"}, False),
+        ({"AWS_EC2_METADATA_DISABLED": "true", "AWS_PAGER": ""}, False),
+        ({"AWS_DEFAULT_REGION": ""}, False),
+        ({"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": "not/there"}, False),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, True),
+        ({"AWS_REGION": "eu-west-1"}, True),
+        ({"AWS_PROFILE": "work"}, True),
+        ({"AWS_ACCESS_KEY_ID": REAL_KEY}, True),
+        ({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/role"}, True),
+    ],
+)
+def test_which_variables_are_a_configuration(
+    tmp_path: Path, variables: dict[str, str], *, configured: bool
+) -> None:
+    environ = {"HOME": str(tmp_path), **variables}
+    assert is_configured(environ) == configured
+
+    undo = Undo()
+    configure_nothing(environ, "us-east-1", undo)
+    assert ("AWS_SECRET_ACCESS_KEY" in environ) != configured
+    undo.all()
+    assert environ == {"HOME": str(tmp_path), **variables}
+
+
+@pytest.mark.parametrize("name", ["config", "credentials"])
+def test_a_file_is_a_configuration_when_something_is_in_it(tmp_path: Path, name: str) -> None:
+    environ = {"HOME": str(tmp_path)}
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "sso").mkdir()
+    (tmp_path / ".aws" / name).touch()
+    assert not is_configured(environ)
+    (tmp_path / ".aws" / name).write_text("[default]\n", encoding="utf-8")
+    assert is_configured(environ)
+
+
+# -- a developer's machine -------------------------------------------------------------------------
+
+PROBE = f"""
+import os
+import boto3
+from moto import mock_aws
+from moto.core.models import botocore_stubber
+import my_action
+
+at_import = dict(os.environ)
+session = boto3.DEFAULT_SESSION
+
+def signed_with(monkeypatch, action):
+    seen = []
+    original = type(botocore_stubber).__call__
+    def note(self, event_name, request, **kwargs):
+        seen.append(str(dict(request.headers)) + request.url)
+        return original(self, event_name, request, **kwargs)
+    monkeypatch.setattr(type(botocore_stubber), "__call__", note)
+    action()
+    assert seen
+    return "".join(seen)
+
+def test_under_the_stub_nothing_is_signed_with_what_is_real(cpjob, monkeypatch):
+    job = cpjob.add_lambda_job(input_artifacts=["Source"])
+    assert "AWS_PROFILE" not in os.environ
+    assert {REAL_KEY!r} not in os.environ.values()
+
+    def calls():
+        my_action.s3.list_buckets()
+        my_action.cloudformation.describe_stacks()
+        boto3.client("sts").get_caller_identity()
+        boto3.client("dynamodb").list_tables()
+        boto3.Session().client("s3").list_buckets()
+        boto3.client("s3").generate_presigned_url("list_buckets")
+        assert job.invoke(my_action.lambda_handler).status == "Succeeded"
+
+    signed = signed_with(monkeypatch, calls)
+    assert "AKIACPJOBOWNROLE0000" in signed
+    assert {REAL_KEY!r} not in signed and "ASIA" not in signed
+
+def test_then_all_is_as_it_was():
+    environ = {{**os.environ, "PYTEST_CURRENT_TEST": ""}}
+    assert environ == {{**at_import, "PYTEST_CURRENT_TEST": ""}}
+    assert boto3.DEFAULT_SESSION is session
+"""
+SSO = """
+[sso-session work]
+sso_region = eu-west-1
+sso_start_url = https://example.invalid/start
+[profile work]
+sso_session = work
+sso_account_id = 111122223333
+sso_role_name = dev
+region = ap-south-1
+"""
+ASSUME_ROLE = f"""
+[profile base]
+aws_access_key_id = {REAL_KEY}
+aws_secret_access_key = {REAL["AWS_SECRET_ACCESS_KEY"]}
+[profile work]
+role_arn = arn:aws:iam::111122223333:role/dev
+source_profile = base
+region = ap-south-1
+"""
+STATIC = f"""
+[profile work]
+aws_access_key_id = {REAL_KEY}
+aws_secret_access_key = {REAL["AWS_SECRET_ACCESS_KEY"]}
+region = ap-south-1
+"""
+
+
+@pytest.mark.parametrize(
+    ("config", "variables"),
+    [
+        ("", REAL),
+        ("", {**REAL, "AWS_CREDENTIAL_EXPIRATION": "2020-01-01T00:00:00Z"}),
+        (STATIC.replace("profile work", "default"), {}),
+        (STATIC, {"AWS_PROFILE": "work"}),
+        (SSO, {"AWS_PROFILE": "work"}),
+        (ASSUME_ROLE, {"AWS_PROFILE": "work"}),
+    ],
+    ids=[
+        "variables",
+        "an old shell of aws-vault",
+        "default profile",
+        "profile",
+        "SSO",
+        "assume-role",
+    ],
+)
+def test_real_credentials_are_never_used_and_are_there_again_afterwards(
+    machine: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    config: str,
+    variables: dict[str, str],
+) -> None:
+    aws_files(config)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    machine.makepyfile(my_action=HANDLER, test_probe=PROBE)
+    run(machine).assert_outcomes(passed=2)
+
+
+def test_a_credential_process_is_not_started_under_the_stub(
+    machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = machine.makepyfile(
+        process=f"""
+        import pathlib
+        with pathlib.Path(__file__).with_name("started").open("a") as log:
+            log.write("x")
+        print('{{"Version": 1, "AccessKeyId": "{REAL_KEY}", "SecretAccessKey": "s",'
+              ' "SessionToken": "t", "Expiration": "2999-01-01T00:00:00Z"}}')
+        """
+    )
+    aws_files(
+        f"[profile work]\ncredential_process = {sys.executable} {program}\nregion = ap-south-1\n"
+    )
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    machine.makepyfile(
+        my_action=HANDLER,
+        test_probe=PROBE,
+        conftest="""
+        import botocore.credentials
+        # Always due for a refresh, as after a long lunch.
+        botocore.credentials.RefreshableCredentials._advisory_refresh_timeout = 10**11
+        """,
+    )
+
+    run(machine).assert_outcomes(passed=2)
+
+    # Once for the default session at import, and never again.
+    assert program.with_name("started").read_text() == "x"
+
+
+def test_documents_do_not_depend_on_the_developers_region(
+    machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.makepyfile(
+        """
+        import json
+
+        def test_documents(cpjob, cpjob_details_factory):
+            job = cpjob.add_lambda_job(input_artifacts=["Source"], encryption_key=True)
+            print("documents:", json.dumps([cpjob_details_factory(), job.details], sort_keys=True))
+        """
+    )
+    first = run(machine, "-s")
+    for name, value in REAL.items():
+        monkeypatch.setenv(name, value)
+    second = run(machine, "-s")
+
+    def documents(result: pytest.RunResult) -> list[str]:
+        return [line for line in result.outlines if "documents:" in line]
+
+    assert documents(first) == documents(second) != []
+    assert "us-east-1" in documents(first)[0]
+
+
+def test_a_handler_makes_its_clients_under_the_stub_although_only_a_profile_has_a_region(
+    machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws_files(STATIC)
+    monkeypatch.setenv("AWS_PROFILE", "work")
+    machine.makepyfile(
+        """
+        import boto3
+
+        def test_client(cpjob):
+            client = boto3.client("codepipeline")
+            client.put_job_success_result(jobId=cpjob.add_lambda_job().id)
+            assert client.meta.region_name == "us-east-1"
+        """
+    )
+    run(machine).assert_outcomes(passed=1)

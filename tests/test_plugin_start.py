@@ -1,0 +1,74 @@
+"""At pytest's start the plugin loads pytest and the standard library, and no AWS library."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+import pytest_cpjob
+
+pytest_plugins = ["pytester"]
+
+HEAVY = {"aiobotocore", "boto3", "botocore", "faker", "moto"}
+
+
+def run(pytester: pytest.Pytester) -> None:
+    """Run the one test without the other plugins that import faker: its own, and randomly."""
+    result = pytester.runpytest_subprocess("-p", "no:faker", "-p", "no:randomly")
+    result.assert_outcomes(passed=1)
+
+
+def test_importing_the_plugin_imports_no_aws_library() -> None:
+    program = f"import sys, pytest_cpjob.plugin; print(sorted({HEAVY!r} & set(sys.modules)))"
+    home = os.path.dirname(os.path.dirname(pytest_cpjob.__file__))
+    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
+
+    printed = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    assert printed.strip() == "[]"
+
+
+def test_a_run_without_our_fixtures_imports_no_aws_library(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        import sys
+
+        def test_nothing_was_imported(request):
+            assert request.config.pluginmanager.has_plugin("cpjob")
+            assert sorted({HEAVY!r} & set(sys.modules)) == []
+        """
+    )
+    run(pytester)
+
+
+def test_a_document_needs_faker_and_no_aws_library(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        f"""
+        import sys
+
+        def test_parsing_only(cpjob_details_factory, cpjob_event_factory):
+            assert cpjob_details_factory(pipeline_name="web")["jobDetails"]
+            assert cpjob_event_factory()["CodePipeline.job"]
+            assert sorted({(HEAVY - {"faker"})!r} & set(sys.modules)) == []
+        """
+    )
+    run(pytester)
+
+
+def test_the_plugin_adds_no_autouse_fixture(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        def test_no_fixture_of_ours_is_used(request):
+            assert not [name for name in request.fixturenames if name.startswith("cpjob")]
+        """
+    )
+    run(pytester)

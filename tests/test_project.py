@@ -1,0 +1,42 @@
+"""The project's own files agree with each other."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import entry_points, requires
+from pathlib import Path
+
+import pytest
+
+LOWEST = Path(__file__).parent.parent / ".ci" / "lowest.txt"
+RUNTIME = {"boto3", "botocore", "faker", "moto", "pytest"}
+
+
+def declared_floors() -> dict[str, str]:
+    """Name -> lowest version, of what pyproject.toml requires at run time and in users' extras."""
+    floors = {}
+    for requirement in requires("pytest-cpjob") or []:
+        if re.search(r"extra == .(test|docs).", requirement):
+            continue
+        match = re.match(r"([\w-]+)(?:\[[\w,-]+\])?>=([\d.]+)(?: *;|$)", requirement)
+        assert match, f"{requirement!r} is no plain floor: a name, >= and a version, no upper cap"
+        floors[match[1].lower()] = match[2]
+    return floors
+
+
+def test_the_lowest_versions_under_test_are_the_declared_floors() -> None:
+    pins = dict(
+        line.split("==")
+        for line in LOWEST.read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    )
+
+    assert declared_floors() == pins
+    assert pins.keys() >= RUNTIME
+
+
+def test_pytest_finds_the_plugin_once(pytestconfig: pytest.Config) -> None:
+    [found] = entry_points(group="pytest11", name="cpjob")
+
+    assert found.value == "pytest_cpjob.plugin"
+    assert pytestconfig.pluginmanager.get_plugin("cpjob") is found.load()
