@@ -1,25 +1,28 @@
-"""One invocation of a Lambda function, as Lambda makes it: event, context, environment."""
+"""Invocations of a Lambda function, as Lambda makes them: event, context, environment, time-out."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
-import inspect
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.documents.regions import partition_of
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import HandlerError
+from pytest_cpjob.handlers import Handler, asynchronous, load_handler
+from pytest_cpjob.overheard import overhear
 from pytest_cpjob.service.clock import Clock
+from pytest_cpjob.waiting import Waiting
 
-Handler = Callable[[Any, Any], Any]
-"""A Lambda handler: `handler(event, context)`."""
+if TYPE_CHECKING:
+    from pytest_cpjob.clients.calls import CallInFlight
+    from pytest_cpjob.stub import CodePipelineStub
 
 FUNCTION_TIMEOUT: Final = 15 * 60.0
 """Seconds until Lambda ends a function: the longest that Lambda allows."""
@@ -58,7 +61,13 @@ class LambdaContext:
     function_version = "$LATEST"
     memory_limit_in_mb = str(MEMORY_MB)
 
-    def __init__(self, function: LambdaFunction, stream: Stream, clock: Clock) -> None:
+    def __init__(
+        self,
+        function: LambdaFunction,
+        stream: Stream,
+        clock: Clock,
+        timeout: float = FUNCTION_TIMEOUT,
+    ) -> None:
         values = stream.values
         self.function_name = function.name
         self.invoked_function_arn = function.arn
@@ -66,7 +75,9 @@ class LambdaContext:
         self.log_group_name = f"/aws/lambda/{function.name}"
         self.log_stream_name = f"2026/01/01/[$LATEST]{values.execution_id().replace('-', '')}"
         self._clock = clock
-        self._deadline = clock.now + FUNCTION_TIMEOUT
+        self._region = function.region
+        self._timeout = timeout
+        self._deadline = clock.now + timeout
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds of job clock until Lambda would end the function."""
@@ -79,75 +90,127 @@ class LambdaContext:
         )
 
 
-def load_handler(handler: Handler | str) -> Handler:
-    """Give the handler, imported first when it is named as in Lambda's settings.
+class _TaskTimedOut(BaseException):
+    """Ends a handler, past every `except Exception` of its own, as Lambda ends its process."""
+
+
+class LambdaRuntime:
+    """Where handlers run: until the end of the `with` block, sleeping moves the job clock.
+
+    Args:
+        stub: whose clock it is, and who hears what handlers write.
+        timeout: seconds of job clock that one invocation may take, at most Lambda's 900.
 
     Raises:
-        HandlerError: it cannot be imported, is not callable, or is asynchronous.
+        ValueError: `timeout` is none of Lambda's.
     """
-    if isinstance(handler, str):
-        handler = _import(handler)
-    if not callable(handler):
-        raise HandlerError(f"expected a handler(event, context) or its name, got {handler!r}")
-    if inspect.iscoroutinefunction(handler):
-        raise HandlerError(_asynchronous(handler))
-    return handler
 
+    def __init__(self, stub: CodePipelineStub, timeout: float) -> None:
+        if not 1 <= timeout <= FUNCTION_TIMEOUT:
+            raise ValueError(f"timeout: Lambda allows 1 to 900 seconds, got {timeout!r}")
+        self._stub = stub
+        self._clock = stub.service.clock
+        self._timeout = timeout
+        self._deadline = float("inf")
+        self._timed_out = False
+        self._undo = Undo()
+        self._waiting = Waiting(self._slept)
 
-def _import(name: str) -> Handler:
-    module_name, _, function_name = name.rpartition(".")
-    if not module_name:
-        raise HandlerError(f"expected 'package.module.function', got {name!r}")
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise
-        raise HandlerError(f"there is no module {error.name!r} for the handler {name!r}") from None
-    try:
-        handler: Handler = getattr(module, function_name)
-    except AttributeError:
-        raise HandlerError(f"module {module_name!r} has no function {function_name!r}") from None
-    return handler
+    def __enter__(self) -> LambdaRuntime:
+        self._undo.set_attribute(self._stub.exchange, "running", self)
+        overhear(self._stub.overheard, self._undo)
+        self._waiting.__enter__()
+        return self
 
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._waiting.__exit__(kind, error, traceback)
+        self._undo.all()
 
-def _asynchronous(handler: object) -> str:
-    name = getattr(handler, "__name__", repr(handler))
-    return (
-        f"{name} is asynchronous, and Lambda's Python runtime calls handlers without awaiting"
-        " them; write a plain function around it:\n"
-        f"def lambda_handler(event, context):\n    return asyncio.run({name}(event, context))"
-    )
+    def load(self, handler: Handler | str, context: LambdaContext, *, cold: bool) -> Handler:
+        """Give the handler; a named one is imported as Lambda's init phase does.
 
+        Raises:
+            HandlerError: it cannot be run.
+        """
+        with _environment(context):
+            return load_handler(handler, cold=cold, undo=self._undo)
 
-def run(handler: Handler, event: Mapping[str, Any], context: LambdaContext, region: str) -> Any:
-    """Call the handler once, with a copy of the event that went through JSON.
+    def run(self, handler: Handler, event: Any, context: LambdaContext) -> Any:
+        """Call the handler once, with a copy of the event that went through JSON.
 
-    Raises:
-        HandlerError: the handler gave back a coroutine.
-    """
-    with _environment(context, region):
-        answer = handler(json.loads(json.dumps(event)), context)
-    if asyncio.iscoroutine(answer):
-        answer.close()
-        raise HandlerError(_asynchronous(handler))
-    return answer
+        Raises:
+            HandlerError: the handler gave back a coroutine, or took longer than its time-out.
+        """
+        self._deadline = self._clock.now + self._timeout
+        self._timed_out = False
+        try:
+            with _environment(context):
+                answer = handler(json.loads(json.dumps(event)), context)
+        except _TaskTimedOut:
+            raise self._timed_out_error(context) from None
+        finally:
+            self._deadline = float("inf")
+        if self._timed_out:
+            raise self._timed_out_error(context)
+        if asyncio.iscoroutine(answer):
+            answer.close()
+            raise asynchronous(handler)
+        return answer
+
+    # -- the function's time-out -----------------------------------------------------------------
+
+    def _slept(self, seconds: float) -> None:
+        left = self._deadline - self._clock.now
+        self._clock.advance(max(0.0, min(seconds, left)))
+        self._check_time()
+
+    def calling(self, call: CallInFlight) -> None:
+        """End a function whose time is up before it calls AWS."""
+        if self._waiting.is_mine():
+            self._check_time()
+
+    def called(self, call: CallInFlight, error: BaseException | None) -> None:
+        """Take note of a call that ended: nothing to do."""
+
+    def _check_time(self) -> None:
+        if self._clock.now >= self._deadline:
+            self._timed_out = True
+            raise _TaskTimedOut
+
+    def _timed_out_error(self, context: LambdaContext) -> HandlerError:
+        hint = ""
+        if not self._waiting.moves_time_of_day:
+            hint = (
+                "\nIf the function waits until time.time() or datetime.now() has come to a"
+                " deadline: these move with its sleeps once time-machine is installed:"
+                " pip install 'pytest-cpjob[time]'"
+            )
+        return HandlerError(
+            f"{context.aws_request_id} Task timed out after {self._timeout:.2f} seconds: Lambda"
+            f" would have ended {context.function_name!r} here{hint}"
+        )
 
 
 @contextmanager
-def _environment(context: LambdaContext, region: str) -> Iterator[None]:
+def _environment(context: LambdaContext) -> Iterator[None]:
     """Set Lambda's own environment variables while a function runs."""
     undo = Undo()
-    for name, value in {
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
+    variables: Mapping[str, str] = {
+        "AWS_REGION": context._region,
+        "AWS_DEFAULT_REGION": context._region,
         "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
         "AWS_LAMBDA_FUNCTION_NAME": context.function_name,
         "AWS_LAMBDA_FUNCTION_VERSION": context.function_version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": context.memory_limit_in_mb,
         "AWS_LAMBDA_LOG_GROUP_NAME": context.log_group_name,
         "AWS_LAMBDA_LOG_STREAM_NAME": context.log_stream_name,
-    }.items():
+    }
+    for name, value in variables.items():
         undo.set_variable(os.environ, name, value)
     try:
         yield

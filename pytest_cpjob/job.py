@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob import invocation
 from pytest_cpjob.documents.facts import JobFacts
@@ -20,7 +19,8 @@ if TYPE_CHECKING:
         GetThirdPartyJobDetailsResponse,
         LambdaEvent,
     )
-    from pytest_cpjob.invocation import Handler, LambdaContext
+    from pytest_cpjob.handlers import Handler
+    from pytest_cpjob.invocation import LambdaContext
     from pytest_cpjob.stub import CodePipelineStub
 
 RETRY_WAITS: Final = (60.0, 120.0)
@@ -165,43 +165,70 @@ class Job:
 
     # -- running it ------------------------------------------------------------------------------
 
-    def invoke(self, handler: Handler | str, *, max_invocations: int = 10, retries: int = 0) -> Job:
+    def invoke(
+        self,
+        handler: Handler | str,
+        *,
+        max_invocations: int = 10,
+        retries: int = 0,
+        timeout: float = invocation.FUNCTION_TIMEOUT,
+        cold: bool = False,
+    ) -> Job:
         """Run a Lambda handler on this job as CodePipeline does, and give the last job.
 
         While results carry a continuation token, the handler is invoked again with the next job.
+        While it runs, `time.sleep` moves the job clock instead of waiting.
 
         Args:
             handler: `handler(event, context)`, or its name `"package.module.function"`.
             max_invocations: how many jobs it may take.
             retries: how often Lambda runs an event again whose invocation raised.
+            timeout: the function's time-out in seconds of job clock, 1 to 900.
+            cold: import the package of a handler given by name anew, as a cold start does.
 
         Raises:
-            HandlerError: the handler cannot be run, or asks for more than `max_invocations`.
+            HandlerError: the handler cannot be run, asks for more than `max_invocations`, or was
+                ended by its time-out.
             Exception: what the handler raised, after the last retry.
         """
         self._check_lambda("an invocation")
-        function = invocation.load_handler(handler)
+        if max_invocations < 1 or retries < 0:
+            raise ValueError(
+                "max_invocations: expected a number from 1, and retries from 0, got"
+                f" {max_invocations!r} and {retries!r}"
+            )
         job, tokens = self, []
-        for _ in range(max_invocations):
-            job._invoke_once(function, retries)
-            following = job.continuation
-            if following is None:
-                return job
-            tokens.append(str(following.facts.continuation_token))
-            job = following
+        with invocation.LambdaRuntime(self._stub, timeout) as runtime:
+            try:
+                function = runtime.load(handler, self._context(timeout), cold=cold)
+            except Exception as error:
+                self._stub.escaped(error)
+                raise
+            for _ in range(max_invocations):
+                job._invoke_once(runtime, function, retries, timeout)
+                following = job.continuation
+                if following is None:
+                    return job
+                tokens.append(str(following.facts.continuation_token))
+                job = following
         listed = "\n".join(f"- {token[:120]!r}" for token in tokens)
         raise HandlerError(
             f"job {self.id} was not at an end after max_invocations={max_invocations}"
             f" invocations; its continuation tokens were:\n{listed}"
         )
 
-    def _invoke_once(self, handler: Handler, retries: int) -> None:
+    def _invoke_once(
+        self, runtime: invocation.LambdaRuntime, handler: Handler, retries: int, timeout: float
+    ) -> None:
         for attempt in range(retries + 1):
-            event = cast("Mapping[str, Any]", self.event)
+            event = self.event
             try:
-                invocation.run(handler, event, self._context(), self.facts.region)
+                runtime.run(handler, event, self._context(timeout))
             except (Exception, SystemExit) as error:
                 self._record.raised += ((error, self.result is not None),)
+                self._stub.service.record.note(
+                    self._stub.service.clock.now, self.id, f"the handler raised {error!r}"
+                )
                 self._stub.escaped(error)
                 if attempt == retries:
                     raise
@@ -209,12 +236,12 @@ class Job:
             else:
                 return
 
-    def _context(self) -> LambdaContext:
+    def _context(self, timeout: float = invocation.FUNCTION_TIMEOUT) -> LambdaContext:
         function = invocation.LambdaFunction(
             self.facts.configuration["FunctionName"], self.facts.region, self.facts.account_id
         )
         return invocation.LambdaContext(
-            function, self._record.stream.at("invocation"), self._stub.service.clock
+            function, self._record.stream.at("invocation"), self._stub.service.clock, timeout
         )
 
     def _check_lambda(self, what: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 _UNDO: Final = pytest.StashKey[Undo]()
 _SEED: Final = pytest.StashKey[str]()
 _COUNTER: Final = pytest.StashKey[Iterator[int]]()
-_FAILED: Final = pytest.StashKey[bool]()
+_STUB: Final = pytest.StashKey["CodePipelineStub"]()
+_NOT_PASSED: Final = pytest.StashKey[bool]()
 
 _INI: Final = {
     "cpjob_seed": ("string", "Where the documents of all tests come from."),
@@ -92,6 +94,61 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    left_by_an_earlier_run: tuple[Any, ...] = (_STUB, _NOT_PASSED, _COUNTER)
+    for key in left_by_an_earlier_run:
+        if key in item.stash:
+            del item.stash[key]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    stub = item.stash.get(_STUB, None)
+    if stub is None:
+        return report
+    from pytest_cpjob import reporting
+
+    if call.excinfo is not None and call.when != "teardown":
+        item.stash[_NOT_PASSED] = True
+    reporting.hear(stub, report)
+    if call.when == "teardown":
+        if report.failed:
+            reporting.show_findings_alone(report, call)
+        vars(report)["cpjob"] = reporting.tell(stub)
+    if report.failed:
+        reporting.explain_failure(stub, report)
+    return report
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    stubs = sys.modules.get("pytest_cpjob.stub")
+    stub = stubs.active() if op == "==" and stubs is not None else None
+    if stub is None:
+        return None
+    from pytest_cpjob.reporting import explain_comparison
+
+    return explain_comparison(stub, left, right)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    told = [
+        report.cpjob
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if hasattr(report, "cpjob")
+    ]
+    if told:
+        from pytest_cpjob.reporting import last_line
+
+        line = last_line(told)
+        if line is not None:
+            terminalreporter.write_line(line, yellow=True)
+
+
 def _settings(request: pytest.FixtureRequest) -> Settings:
     """Resolve the options for one test: marker, outer markers, command line, ini."""
     config = request.config
@@ -129,14 +186,19 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
 
     stub = CodePipelineStub.with_settings(_settings(request))
     stub.start()
+    stub.is_tested_by(request.function)
+    request.node.stash[_STUB] = stub
 
     def finish() -> None:
         try:
-            stub.check()
+            stub.settle()
+            if not request.node.stash.get(_NOT_PASSED, False):
+                stub.check()
         finally:
             stub.stop()
 
-    request.addfinalizer(finish)
+    # Not `yield`: a fixture's return annotation is what users annotate their arguments with.
+    request.addfinalizer(finish)  # noqa: PT021
     return stub
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import os
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import CodeType, TracebackType
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from pytest_cpjob.artifacts.access import Access
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content, open_content
@@ -19,6 +20,7 @@ from pytest_cpjob.artifacts.store import ArtifactStore, StoredObject
 from pytest_cpjob.clients.environment import hide_credentials
 from pytest_cpjob.clients.exchange import ServiceExchange
 from pytest_cpjob.clients.reach import Reach
+from pytest_cpjob.clients.stragglers import cut_off, release
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.contract.checks import find_all
 from pytest_cpjob.contract.evidence import Evidence
@@ -35,12 +37,25 @@ from pytest_cpjob.documents.arguments import (
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.eventbridge import scheduled_event
+from pytest_cpjob.handlers import Handler
+from pytest_cpjob.invocation import (
+    FUNCTION_TIMEOUT,
+    LambdaContext,
+    LambdaFunction,
+    LambdaRuntime,
+)
 from pytest_cpjob.job import Job
 from pytest_cpjob.service.jobs import JobRecord, Kind
 from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import Result
 from pytest_cpjob.service.service import JobService
 from pytest_cpjob.settings import Settings, check_names, resolve
+from pytest_cpjob.threads import wait_for_threads
+from pytest_cpjob.worker import WorkerRun
+
+THREAD_PATIENCE: Final = 1.0
+"""Seconds of real time that threads have to end after their test."""
 
 Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
 
@@ -127,7 +142,10 @@ class CodePipelineStub:
         self._reach = Reach(self.exchange)
         self._undo = Undo()
         self.findings: list[Finding] = []
-        self.printed: dict[str, str] = {}
+        self.written: dict[str, list[str]] = {}
+        self._invocations = itertools.count()
+        self._threads_before: frozenset[threading.Thread] = frozenset()
+        self._running_threads: list[threading.Thread] = []
         self.test_code: set[CodeType] = set()
 
     # -- entering and leaving ----------------------------------------------------------------------
@@ -144,6 +162,7 @@ class CodePipelineStub:
         traceback: TracebackType | None,
     ) -> None:
         try:
+            self.settle()
             if error is None:
                 self.check()
         finally:
@@ -166,6 +185,8 @@ class CodePipelineStub:
         if self._entered:
             self._begin()
         self._entered = True
+        release()
+        self._threads_before = frozenset(threading.enumerate())
         try:
             hide_credentials(os.environ, self._undo)
             self._reach.install()
@@ -182,6 +203,7 @@ class CodePipelineStub:
             self._undo.later(self.store.stop)
             self._undo.later(self._reach.remove)
             self._undo.all()
+            cut_off(self._running_threads)
         finally:
             _active = None
 
@@ -511,6 +533,66 @@ class CodePipelineStub:
         """
         self.service.clock.advance(seconds)
 
+    def invoke(
+        self,
+        handler: Handler | str,
+        event: object = None,
+        *,
+        timeout: float = FUNCTION_TIMEOUT,
+        cold: bool = False,
+    ) -> Any:
+        """Run code in Lambda that is no action itself, such as a poller, and give its answer.
+
+        Context, environment and clock are those of `Job.invoke`.
+
+        Args:
+            handler: `handler(event, context)`, or its name `"package.module.function"`.
+            event: what it is invoked with; by default the `scheduled_event()`.
+            timeout: the function's time-out in seconds of job clock, 1 to 900.
+            cold: import the package of a handler given by name anew, as a cold start does.
+
+        Raises:
+            HandlerError: the handler cannot be run, or was ended by its time-out.
+            Exception: what the handler raised.
+        """
+        stream = self._stream.at("invocation", next(self._invocations))
+        name = handler if isinstance(handler, str) else getattr(handler, "__name__", "function")
+        function = LambdaFunction(
+            name.rpartition(".")[2], self.settings.region, self.settings.account_id
+        )
+        context = LambdaContext(function, stream, self.service.clock, timeout)
+        with LambdaRuntime(self, timeout) as runtime:
+            try:
+                loaded = runtime.load(handler, context, cold=cold)
+                given = self.scheduled_event() if event is None else event
+                return runtime.run(loaded, given, context)
+            except (Exception, SystemExit) as error:
+                self.escaped(error)
+                raise
+
+    def scheduled_event(self) -> dict[str, Any]:
+        """Give the event that an EventBridge schedule invokes a function with, fresh each time."""
+        stream = self._stream.at("scheduled event")
+        return scheduled_event(stream, self.settings.region, self.settings.account_id)
+
+    def run_worker(self, target: Callable[[], object], *, idle_polls: int = 1) -> None:
+        """Run a worker that was written to run for ever, until nothing is left for it to do.
+
+        It ends once it has polled an empty queue `idle_polls` times while no job is queued or
+        open. Meanwhile `time.sleep` moves the job clock instead of waiting. Threads that it started
+        end the same way, and are waited for.
+
+        Args:
+            target: the worker's main function, called in this thread without arguments.
+            idle_polls: how many empty polls end it.
+
+        Raises:
+            WorkerError: it never idles, or its threads do not end; the text shows its last calls,
+                or the threads' names.
+            Exception: what the worker raised.
+        """
+        WorkerRun(self, idle_polls).run(target)
+
     def check(self) -> None:
         """Hold what the code did against the contract, now.
 
@@ -542,9 +624,33 @@ class CodePipelineStub:
             outputs=self.outputs_at_success,
             stopped_calls=self.exchange.stopped_calls,
             surfaced=self._surfaced,
-            printed=self.printed,
+            printed={where: "".join(parts) for where, parts in self.written.items()},
+            running_threads=[thread.name for thread in self._running_threads],
             read_output=lambda job, name: self.job(job).output_artifacts[name].files,
             own_role=self.settings.own_role,
+        )
+
+    def is_tested_by(self, function: Callable[..., object]) -> None:
+        """Learn whose frames are the test's own: what a refused call raises there, it met."""
+        ahead = [inspect.unwrap(function).__code__]
+        while ahead:
+            code = ahead.pop()
+            self.test_code.add(code)
+            ahead += [const for const in code.co_consts if isinstance(const, CodeType)]
+
+    def overheard(self, where: str, text: str) -> None:
+        """Keep what the code writes while we run it, to find secrets in."""
+        self.written.setdefault(where, []).append(text)
+
+    def heard(self, where: str, text: str) -> None:
+        """Keep what somebody else has captured of the whole test."""
+        if text:
+            self.written[where] = [text]
+
+    def settle(self) -> None:
+        """Wait for the threads that the test has started; those that do not end are found."""
+        self._running_threads = wait_for_threads(
+            self._threads_before, THREAD_PATIENCE, daemons=True
         )
 
     def escaped(self, error: BaseException) -> None:
@@ -583,6 +689,11 @@ class CodePipelineStub:
     def __repr__(self) -> str:
         state = "active" if self.is_active else "not active"
         return f"<CodePipelineStub {state}, {len(self.service.ledger.jobs)} jobs>"
+
+
+def active() -> CodePipelineStub | None:
+    """Give the stub that is active in this process."""
+    return _active
 
 
 def _contents(input_artifacts: object) -> dict[str, Content]:

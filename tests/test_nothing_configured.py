@@ -134,7 +134,8 @@ def test_what_was_set_is_taken_back_at_the_end(machine: pytest.Pytester) -> None
         outcome = pytest.main(["-q", "-p", "no:faker", "-p", "no:randomly", "test_my_action.py"])
         changed = {name for name in {*before, *os.environ}
                    if before.get(name) != os.environ.get(name)}
-        print("outcome", int(outcome), "changed", sorted(name for name in changed if name.startswith("AWS")))
+        of_aws = sorted(name for name in changed if name.startswith("AWS"))
+        print("outcome", int(outcome), "changed", of_aws)
         """
     )
     machine.run(sys.executable, script).stdout.fnmatch_lines(["outcome 0 changed []"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
@@ -22,11 +22,22 @@ _SUCCESSES: Final = frozenset({"PutJobSuccessResult", "PutThirdPartyJobSuccessRe
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
 
+class Running(Protocol):
+    """Code under test that is run by us: it is told of each call, and may end it by raising."""
+
+    def calling(self, call: CallInFlight) -> None:
+        """Hear of a call before it is made."""
+
+    def called(self, call: CallInFlight, error: BaseException | None) -> None:
+        """Hear of a call that has ended."""
+
+
 class ServiceExchange:
     """Answers CodePipeline's calls from the service, and judges S3's on artifact buckets.
 
     Attributes:
         stopped_calls: what the network guard stopped, in order.
+        running: the invocation or worker that is under way, if any.
     """
 
     def __init__(
@@ -46,8 +57,18 @@ class ServiceExchange:
         self._served = frozenset(service.operations)
         self._other_roles: set[str] = set()
         self.stopped_calls: list[str] = []
+        self.running: Running | None = None
+
+    def began(self, call: CallInFlight) -> None:
+        """Tell who runs the code that it calls."""
+        if self.running is not None and not call.by_test:
+            self.running.calling(call)
 
     # -- before and after ------------------------------------------------------------------------
+
+    def is_issued(self, access_key_id: str | None) -> bool:
+        """Whether an access key id is of some job's artifact credentials."""
+        return self._service.grants.find(access_key_id) is not None
 
     def before(
         self, call: CallInFlight, params: Mapping[str, Any], url: str, credentials: object
@@ -79,7 +100,7 @@ class ServiceExchange:
 
     def _answer(self, call: CallInFlight, url: str, presented: Presented) -> Answer:
         request = call.request
-        if self._service.grants.find(presented.access_key_id) is not None:
+        if self.is_issued(presented.access_key_id):
             return refused(url, self._not_authorized(call.operation))
         job = self._service.ledger.jobs.get(request.get("jobId", ""))
         call.state = job.status if job is not None else None
@@ -137,7 +158,12 @@ class ServiceExchange:
     # -- the record ------------------------------------------------------------------------------
 
     def ended(self, call: CallInFlight, error: BaseException | None) -> None:
-        """Note the call in the record."""
+        """Note the call in the record, and tell who runs the code."""
+        self._record(call, error)
+        if self.running is not None and not call.by_test:
+            self.running.called(call, error)
+
+    def _record(self, call: CallInFlight, error: BaseException | None) -> None:
         if not call.job_ids and call.service == "codepipeline":
             call.job_ids = _job_ids(call.request, None)
         noted = Call(

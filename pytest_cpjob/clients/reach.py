@@ -28,6 +28,7 @@ from pytest_cpjob.clients.signing import (
     sign_asynchronously_with_dummies,
     sign_with_dummies,
 )
+from pytest_cpjob.clients.stragglers import is_cut_off
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.service.record import Caller
 
@@ -41,6 +42,12 @@ _AIO_SESSIONS = (
 
 class Exchange(Protocol):
     """What the reach asks when a client calls: the rooms that know the answer."""
+
+    def is_issued(self, access_key_id: str | None) -> bool:
+        """Whether an access key id is of some job's artifact credentials."""
+
+    def began(self, call: CallInFlight) -> None:
+        """Hear of a call before anything is done; what is raised here ends it unnoted."""
 
     def before(
         self, call: CallInFlight, params: Params, url: str, credentials: object
@@ -97,7 +104,7 @@ class Reach:
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def _make_api_call(client: BaseClient, operation_name: str, api_params: Params) -> Any:
-            if not self._active:
+            if not self._active or is_cut_off():
                 return original(client, operation_name, api_params)
             call = self._begin(client, operation_name, api_params)
             token = in_flight.set(call)
@@ -136,13 +143,15 @@ class Reach:
     def _begin(self, client: BaseClient, operation: str, params: Params) -> CallInFlight:
         self._meet(client)
         by_test = client in self.own_clients
-        return CallInFlight(
+        call = CallInFlight(
             client.meta.service_model.service_name,
             operation,
             plain_copy(params),
             by_test,
             Caller(id(client), threading.get_ident(), None, by_test),
         )
+        self._exchange.began(call)
+        return call
 
     # -- a client's events -----------------------------------------------------------------------
 
@@ -189,7 +198,7 @@ class Reach:
             call,
             redirect.get("params") or call.request,
             str(params.get("url", "")),
-            presented_by(request_signer, context.get("client_config")),
+            presented_by(request_signer, context.get("client_config"), self._exchange.is_issued),
         )
 
     def _after_call(self, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:

@@ -87,8 +87,10 @@ def _raised_after_result(job: JobRecord) -> Iterator[Finding]:
 
 
 def _shown(error: BaseException) -> str:
-    text = str(error).partition("\n")[0][:80]
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    text = str(error).partition("\n")[0]
+    if len(text) > 120:
+        text = f"{text[:120]}..."
+    return f"{type(error).__name__} ({text})" if text else type(error).__name__
 
 
 def _wrong_results(job: JobRecord, entries: list[Entry]) -> Iterator[Finding]:

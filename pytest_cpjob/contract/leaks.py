@@ -26,12 +26,12 @@ def secrets_of(service: JobService, job: JobRecord) -> dict[str, str]:
     found: dict[str, str] = {}
     for grant in service.grants.all():
         if grant.job_id == job.id:
-            found[grant.credentials.secret_access_key] = "the secret key of artifactCredentials"
-            found[grant.credentials.session_token] = "the session token of artifactCredentials"
+            found[grant.credentials.secret_access_key] = "secretAccessKey"
+            found[grant.credentials.session_token] = "sessionToken"
     for name in service.types.secrets(job.facts.action_type):
         value = job.facts.configuration.get(name, "")
         if len(value) >= SHORTEST:
-            found[value] = f"the secret configuration value {name!r}"
+            found[value] = f"the secret property {name!r}"
     return found
 
 
@@ -50,9 +50,11 @@ def leaked_secrets(evidence: Evidence) -> Iterator[Finding]:
         if not secrets:
             continue
         for where, text in _texts(job, evidence).items():
-            for value, what in secrets.items():
-                if value in text:
-                    yield Finding("leaked-secret", job.id, f"{what} of {named(job)} is in {where}.")
+            leaked = dict.fromkeys(what for value, what in secrets.items() if value in text)
+            if leaked:
+                listed = " and ".join(leaked)
+                what = f"{listed} of {named(job)} {'is' if len(leaked) == 1 else 'are'} in {where}."
+                yield Finding("leaked-secret", job.id, what)
 
 
 def _texts(job: JobRecord, evidence: Evidence) -> Mapping[str, str]:

@@ -136,21 +136,25 @@ class ActionTypes:
         return known.secrets if known else frozenset()
 
     def for_job(self, action_type: ActionType) -> RegisteredActionType:
-        """Give the type that a new job is of, registering it silently if it is unknown.
+        """Give the type that a new job is of; one that nobody registered takes any configuration.
 
         Raises:
             ValueError: the type was deleted.
         """
         known = self._types.get(action_type)
         if known is None:
-            known = RegisteredActionType(action_type, {}, declared=False)
-            self._types[action_type] = known
+            return RegisteredActionType(action_type, {}, declared=False)
         if known.deleted:
             raise ValueError(
                 f"action_type: {action_type} was deleted; AWS wants a version that has never been"
                 " used before"
             )
         return known
+
+    def register_silently(self, action_type: ActionType) -> None:
+        """Make the type of an added job known, if it is not."""
+        if action_type not in self._types:
+            self._types[action_type] = self.for_job(action_type)
 
     def register(self, new: RegisteredActionType) -> RegisteredActionType:
         """Add a type by CreateCustomActionType's rules.
@@ -174,8 +178,8 @@ class ActionTypes:
                     f"ActionType {new.action_type} was deleted; only the identical definition"
                     " restores it, anything else needs a version that has never been used before"
                 )
-        owned = [t for t in self._types.values() if t.declared and not t.deleted]
-        if len([t for t in owned if t.action_type.owner == "Custom"]) >= limits.CUSTOM_ACTION_TYPES:
+        owned = [t for t in self.all("Custom") if t.declared]
+        if new.action_type.owner == "Custom" and len(owned) >= limits.CUSTOM_ACTION_TYPES:
             raise ServiceError(
                 "LimitExceededException",
                 f"An account has at most {limits.CUSTOM_ACTION_TYPES} custom action types in a"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +65,7 @@ class Faults:
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
+        self._lock = threading.Lock()
 
     def add(
         self, operation: str, error: str | Exception, *, times: int, service: str, after: bool
@@ -83,14 +85,15 @@ class Faults:
 
     def take(self, service: str, operation: str) -> Fault | None:
         """Meet the next fault for this call, if there is one."""
-        for fault in self.all:
-            if (
-                fault.operation == operation
-                and fault.service == service
-                and fault.met < fault.times
-            ):
-                fault.met += 1
-                return fault
+        with self._lock:
+            for fault in self.all:
+                if (
+                    fault.operation == operation
+                    and fault.service == service
+                    and fault.met < fault.times
+                ):
+                    fault.met += 1
+                    return fault
         return None
 
     def unmet(self) -> list[Fault]:
@@ -122,7 +125,8 @@ def _check_error(service: str, operation: str, error: object) -> None:
             )
         return
     if isinstance(error, Exception) and _is_botocores(type(error)):
-        if type(error).__name__ == "ClientError" or hasattr(error, "response"):
+        # ReadTimeoutError and its like have a `response` too, but it is None.
+        if isinstance(getattr(error, "response", None), Mapping):
             raise ValueError(
                 f"error: give the code of a service's error, such as 'ThrottlingException',"
                 f" not {error!r}"

@@ -63,7 +63,7 @@ class JobOperations:
         return {"jobs": [{"clientId": job.client_id, "jobId": job.id} for job in taken]}
 
     def _polled_type(self, request: Request, owner: str) -> ActionType:
-        action_type = ActionType(**request["actionTypeId"])
+        action_type = ActionType(*(request["actionTypeId"][name] for name in ActionType._fields))
         if action_type.owner != owner:
             raise invalid(f"ActionType with owner '{action_type.owner}' is not supported")
         self._types.find(action_type)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from pytest_cpjob.documents.facts import Credentials, JobFacts
@@ -41,7 +41,7 @@ class JobRecord:
     stream: Stream
     created_at: float
     client_id: str | None = None
-    client_token: str | None = None
+    client_token: str | None = field(default=None, repr=False)
     allow: frozenset[str] = frozenset()
     status: Status = "Queued"
     nonce: str | None = None
@@ -73,8 +73,13 @@ class JobRecord:
 
     @property
     def next_nonce(self) -> str:
-        """The nonce of the next hand-out: a small decimal string, another one each time."""
-        return str(int(self.facts.pipeline_execution_id[:2], 16) + self.hand_outs + 1)
+        """The nonce of the next hand-out: a small decimal string, another one each time.
+
+        A continued job counts on from the job before it, so that no nonce of that one fits it.
+        """
+        latest = self.nonce or (self.previous.nonce if self.previous else None)
+        begin = int(self.facts.pipeline_execution_id[:2], 16) if latest is None else int(latest)
+        return str(begin + 1)
 
     def hand_out(self) -> None:
         """Note one more hand-out, with its nonce."""

@@ -14,6 +14,7 @@ class Ledger:
         jobs: every job by id, continued ones too, in the order in which they came to be.
         results: what was reported, in order.
         changes: every step from a state to the next, in order.
+        open_jobs: how many jobs have not ended.
         owners: by an artifact's bucket and key, the ids of the jobs whose artifact it is; a
             continued job shares its predecessor's.
     """
@@ -22,6 +23,7 @@ class Ledger:
         self.jobs: dict[str, JobRecord] = {}
         self.results: list[Result] = []
         self.changes: list[Change] = []
+        self.open_jobs = 0
         self.owners: dict[tuple[str, str], list[str]] = {}
 
     def add(self, job: JobRecord) -> None:
@@ -32,6 +34,7 @@ class Ledger:
         """
         self.check_new(job)
         self.jobs[job.id] = job
+        self.open_jobs += 1
         for artifact in (*job.facts.inputs, *job.facts.outputs):
             self.owners.setdefault((artifact.bucket, artifact.key), []).append(job.id)
         if job.kind == "lambda":
@@ -49,7 +52,9 @@ class Ledger:
     def set_status(self, job: JobRecord, status: Status) -> None:
         """Move a job to its next state."""
         self.changes.append(Change(job.id, job.status, status))
+        self.open_jobs -= job.is_open
         job.status = status
+        self.open_jobs += job.is_open
 
     def end(self, job: JobRecord, result: Result, status: Status) -> None:
         """End a job with what was reported of it."""

@@ -60,7 +60,7 @@ class Change(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One line of the record: a call with its caller, or (without a call) what the clock did.
+    """One line of the record: a call with its caller; without one, what else befell a job.
 
     Attributes:
         changes: the jobs' states that it changed.
@@ -69,6 +69,8 @@ class Entry(NamedTuple):
         error: what the caller saw raised, kept of refused requests only.
         fault: the fault that the call met.
         state: the job's state when its result was put.
+        note: what else befell a job, in words.
+        job_id: the job that the note is about.
     """
 
     at: float
@@ -80,6 +82,8 @@ class Entry(NamedTuple):
     error: BaseException | None = None
     fault: Fault | None = None
     state: str | None = None
+    note: str = ""
+    job_id: str | None = None
 
 
 class Record:
@@ -92,6 +96,10 @@ class Record:
         """Append one entry."""
         self.entries.append(entry)
 
+    def note(self, at: float, job_id: str, text: str) -> None:
+        """Append what befell a job without a call."""
+        self.add(Entry(at, None, None, note=text, job_id=job_id))
+
     def calls(self, job_id: str | None = None) -> list[Call]:
         """The calls of the code under test in order, of one job if its id is given."""
         return [
@@ -103,9 +111,11 @@ class Record:
         ]
 
     def of_job(self, job_id: str) -> Iterable[Entry]:
-        """Every entry that touched the job, clock entries included."""
+        """Every entry that touched the job, the clock's and notes included."""
         for entry in self.entries:
-            if (entry.call is not None and job_id in entry.call.job_ids) or any(
-                change.job_id == job_id for change in entry.changes
+            if (
+                (entry.call is not None and job_id in entry.call.job_ids)
+                or entry.job_id == job_id
+                or any(change.job_id == job_id for change in entry.changes)
             ):
                 yield entry

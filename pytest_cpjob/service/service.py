@@ -85,6 +85,7 @@ class JobService:
         """
         with self.lock:
             self.check(job)
+            self.types.register_silently(job.facts.action_type)
             self.ledger.add(job)
             self._queue.add(job)
 
@@ -109,13 +110,15 @@ class JobService:
         """Answer one call: the response or the error, and which jobs changed their state.
 
         The request is held against the model first, and refused in AWS's own wording. It is kept
-        nowhere unless copied, and the response is the caller's own.
+        nowhere: what is kept is a copy, and the response is the caller's own.
         """
         with self.lock:
             start = len(self.ledger.changes)
             try:
                 _check(operation, request)
-                answer: Response | ServiceError = self._operations[operation](request, caller)
+                answer: Response | ServiceError = self._operations[operation](
+                    _present(request), caller
+                )
             except ServiceError as error:
                 answer = error
             return answer, tuple(self.ledger.changes[start:])
@@ -132,6 +135,8 @@ class JobService:
     def event(self, job: JobRecord) -> LambdaEvent:
         """Deliver a Lambda job: the event that CodePipeline invokes the function with."""
         with self.lock:
+            if not job.delivered:
+                self.record.note(self.clock.now, job.id, "event delivered to the function")
             job.delivered = True
             return render.lambda_event(job.facts, self.grants.current(job, self.clock.now))
 
@@ -142,6 +147,15 @@ class JobService:
             changes = tuple(self.ledger.changes[start:])
             if changes:
                 self.record.add(Entry(self.clock.now, None, None, changes))
+
+
+def _present(value: Any) -> Any:
+    """Copy a valid request; on this service's wire a null member is an absent one."""
+    if isinstance(value, Mapping):
+        return {name: _present(item) for name, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_present(item) for item in value]
+    return value
 
 
 def _check(operation: str, request: Request) -> None:

@@ -54,11 +54,14 @@ class ActionTypeOperations:
     def list(self, request: Request) -> Response:
         """ListActionTypes: the types this stub knows, some at a time."""
         found = self._types.all(request.get("actionOwnerFilter"))
-        start = _page_start(request.get("nextToken"), len(found))
-        end = start + limits.ACTION_TYPES_PER_PAGE
-        response: Response = {"actionTypes": [t.description() for t in found[start:end]]}
-        if end < len(found):
-            response["nextToken"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
+        # A page begins after a type, not at a number: types may be deleted between two pages.
+        after = _last_shown(request.get("nextToken"))
+        found = [t for t in found if after is None or t.action_type > after]
+        page = found[: limits.ACTION_TYPES_PER_PAGE]
+        response: Response = {"actionTypes": [t.description() for t in page]}
+        if len(found) > len(page):
+            last = f"after:{page[-1].action_type}"
+            response["nextToken"] = base64.urlsafe_b64encode(last.encode()).decode()
         return response
 
     def get(self, request: Request) -> Response:
@@ -116,13 +119,13 @@ def _check_tags(tags: list[dict[str, str]]) -> None:
         )
 
 
-def _page_start(token: str | None, count: int) -> int:
+def _last_shown(token: str | None) -> ActionType | None:
     if token is None:
-        return 0
+        return None
     try:
-        word, _, start = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
-        if word == "from" and 0 < int(start) < count:
-            return int(start)
+        word, _, last = base64.urlsafe_b64decode(token.encode()).decode().partition(":")
+        if word == "after":
+            return ActionType.parse(last)
     except (ValueError, binascii.Error):
         pass
     raise ServiceError(

@@ -1,0 +1,56 @@
+"""What code writes while it runs: standard output, standard error and logging, overheard."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pytest_cpjob.clients.undo import Undo
+
+Hear = Callable[[str, str], None]
+"""Told where something was written, and what."""
+
+
+def overhear(hear: Hear, undo: Undo) -> None:
+    """Listen to `sys.stdout`, `sys.stderr` and the root logger until the undo."""
+    for name, where in (("stdout", "stdout"), ("stderr", "stderr")):
+        undo.set_attribute(sys, name, _Tee(getattr(sys, name), where, hear))
+    handler = _Listener(hear)
+    logging.getLogger().addHandler(handler)
+    undo.later(lambda: logging.getLogger().removeHandler(handler))
+
+
+class _Tee:
+    """A text stream whose writes are heard; everything else is the stream's own."""
+
+    def __init__(self, stream: Any, where: str, hear: Hear) -> None:
+        self._stream = stream
+        self._where = where
+        self._hear = hear
+
+    def write(self, text: str) -> int:
+        self._hear(self._where, text)
+        written: int = self._stream.write(text)
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Listener(logging.Handler):
+    def __init__(self, hear: Hear) -> None:
+        super().__init__()
+        self._hear = hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._hear("the log", self.format(record))
+        except Exception:
+            # A record that cannot be formatted is for the handlers of others to complain about.
+            return

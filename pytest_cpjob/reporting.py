@@ -1,0 +1,130 @@
+"""What a test's report says of its jobs: findings, timelines, explanations, the last line."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_cpjob.contract.findings import report_of
+from pytest_cpjob.contract.leaks import mask
+from pytest_cpjob.contract.timeline import outcome, timeline
+from pytest_cpjob.errors import ContractError
+from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.results import JobFailure, JobSuccess
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_cpjob.stub import CodePipelineStub
+
+MOST_TIMELINES: Final = 10
+_PACKAGE: Final = os.path.dirname(__file__)
+_STATUSES: Final = frozenset(
+    {"Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed"}
+)
+
+
+def hear(stub: CodePipelineStub, report: pytest.TestReport) -> None:
+    """Keep what pytest captured of the test so far, for secrets to be found in."""
+    for where, text in (
+        ("stdout", report.capstdout),
+        ("stderr", report.capstderr),
+        ("the log", report.caplog),
+    ):
+        stub.heard(where, text)
+
+
+def explain_failure(stub: CodePipelineStub, report: pytest.TestReport) -> None:
+    """Add the findings, unless they are the failure itself, and the timelines to a report."""
+    add = getattr(report.longrepr, "addsection", None)
+    if add is None:
+        add = _plain_sections(report)
+    found = stub.new_findings()
+    if found:
+        add("cpjob findings", mask(stub.service, report_of(found)), "-")
+    jobs = list(stub.service.ledger.jobs.values())
+    for job in jobs[-MOST_TIMELINES:]:
+        of_job = [finding for finding in stub.findings if finding.job_id == job.id]
+        text = timeline(stub.service, job, of_job)
+        add(f"cpjob timeline of job {job.id}", mask(stub.service, text), "-")
+    if len(jobs) > MOST_TIMELINES:
+        add("cpjob timelines", f"and {len(jobs) - MOST_TIMELINES} earlier jobs", "-")
+
+
+def _plain_sections(report: pytest.TestReport) -> Any:
+    """Give the way to add sections to a report that is text only."""
+
+    def add(name: str, content: str, sep: str) -> None:
+        report.sections.append((name, content))
+
+    return add
+
+
+def show_findings_alone(report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+    """Let findings at teardown be shown without the traceback into this plugin."""
+    assert call.excinfo is not None
+    if isinstance(call.excinfo.value, ContractError):
+        report.longrepr = call.excinfo.getrepr(style="value")
+
+
+def explain_comparison(stub: CodePipelineStub, left: object, right: object) -> list[str] | None:
+    """Explain `job.status == ...` and `job.result == ...`; None for what is neither."""
+    jobs = list(stub.service.ledger.jobs.values())
+    if isinstance(left, str) and isinstance(right, str):
+        if not {left, right} <= _STATUSES:
+            return None
+        about = [job for job in jobs if job.status == left]
+    elif isinstance(right, (JobSuccess, JobFailure)):
+        if type(left) is type(right):
+            return None
+        about = [job for job in jobs if job.result is left]
+    else:
+        return None
+    lines = [f"{left!r} == {right!r}"]
+    for job in about[-3:]:
+        lines += _explained(stub, job)
+    return [mask(stub.service, line) for line in lines] if about else None
+
+
+def _explained(stub: CodePipelineStub, job: JobRecord) -> Iterator[str]:
+    yield ""
+    yield f"job {job.id} is {job.status}"
+    if job.result is not None:
+        yield f"  it was reported as {outcome(job.result)}"
+    else:
+        yield "  nothing was reported of it"
+    calls = stub.service.record.calls(job.id)
+    if calls:
+        last = calls[-1]
+        ending = f" -> {last.error}" if last.error else ""
+        yield f"  the last call: +{last.at:.10g}s {last.service}.{last.operation}{ending}"
+    for error, _ in job.raised[-1:]:
+        yield f"  the handler raised {type(error).__name__}: {error}"
+        frames = traceback.extract_tb(error.__traceback__)
+        mine = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)]
+        for line in "".join(traceback.format_list(mine)).splitlines():
+            yield f"  {line}"
+
+
+def tell(stub: CodePipelineStub) -> dict[str, Any]:
+    """Give what the last line of the session needs of one test; it goes through xdist."""
+    return {
+        "jobs": len(stub.service.ledger.jobs),
+        "findings": [finding.name for finding in stub.findings],
+    }
+
+
+def last_line(told: Iterable[dict[str, Any]]) -> str | None:
+    """Give the session's last line; None where nothing was found."""
+    jobs = 0
+    found: Counter[str] = Counter()
+    for one in told:
+        jobs += one["jobs"]
+        found.update(one["findings"])
+    if not found:
+        return None
+    counted = ", ".join(f"{name} {count}" for name, count in found.most_common())
+    return f"cpjob: {jobs} job{'s' * (jobs != 1)}, findings: {counted}"

@@ -1,0 +1,192 @@
+"""Workers that were written to run for ever, run until there is nothing left for them to do."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.errors import WorkerError
+from pytest_cpjob.overheard import overhear
+from pytest_cpjob.threads import wait_for_threads
+from pytest_cpjob.waiting import Waiting
+
+if TYPE_CHECKING:
+    from pytest_cpjob.clients.calls import CallInFlight
+    from pytest_cpjob.stub import CodePipelineStub
+
+MOST_CALLS: Final = 10_000
+"""Calls without any job's change of state, after which a worker counts as one that never idles."""
+
+MOST_SLEEPS: Final = 100_000
+"""Sleeps without a call, after which a worker counts as waiting for a time that never comes."""
+
+PATIENCE: Final = 5.0
+"""Seconds of real time that a worker's threads have to end."""
+
+_POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
+_SHOWN: Final = 5
+_SLICE: Final = 0.02
+
+_now = time.monotonic
+
+
+class _WorkerEnded(SystemExit):
+    """Ends a thread of a worker, past every `except Exception` of its own."""
+
+
+class WorkerRun:
+    """One run of a worker.
+
+    Args:
+        stub: whose jobs it works on.
+        idle_polls: how many empty polls, while no job is queued or open, end it.
+
+    Raises:
+        ValueError: `idle_polls` is no number above 0.
+    """
+
+    def __init__(self, stub: CodePipelineStub, idle_polls: int) -> None:
+        if isinstance(idle_polls, bool) or not isinstance(idle_polls, int) or idle_polls < 1:
+            raise ValueError(f"idle_polls: expected a number from 1, got {idle_polls!r}")
+        self._stub = stub
+        self._service = stub.service
+        self._idle_polls = idle_polls
+        self._idle: defaultdict[threading.Thread, int] = defaultdict(int)
+        self._calls = 0
+        self._changes = 0
+        self._sleeps = 0
+        self._last: deque[str] = deque(maxlen=_SHOWN)
+        self._failure: WorkerError | None = None
+        self._lock = threading.Lock()
+        self._waiting = Waiting(self._slept)
+
+    def run(self, target: Callable[[], object]) -> None:
+        """Run it to its end.
+
+        Raises:
+            WorkerError: it does not idle, or threads of it do not end.
+            Exception: what it raised.
+        """
+        if inspect.iscoroutinefunction(target):
+            raise WorkerError(
+                f"{target.__name__} is asynchronous: pass lambda: asyncio.run({target.__name__}())"
+            )
+        if not callable(target):
+            raise WorkerError(f"expected a function without arguments, got {target!r}")
+        before = set(threading.enumerate())
+        undo = Undo()
+        try:
+            undo.set_attribute(self._stub.exchange, "running", self)
+            undo.set_attribute(threading, "excepthook", self._excepthook(threading.excepthook))
+            undo.set_attribute(threading.Event, "wait", self._event_wait(threading.Event.wait))
+            overhear(self._stub.overheard, undo)
+            with self._waiting:
+                try:
+                    target()
+                except _WorkerEnded:
+                    pass
+                except BaseException as error:
+                    self._stub.escaped(error)
+                    raise
+                hanging = wait_for_threads(before, PATIENCE, daemons=False)
+        finally:
+            undo.all()
+        if self._failure is not None:
+            raise self._failure
+        if hanging:
+            names = "\n".join(f"- {thread.name}" for thread in hanging)
+            raise WorkerError(f"the worker came to its end, and these threads did not:\n{names}")
+
+    # -- what ends it ----------------------------------------------------------------------------
+
+    def calling(self, call: CallInFlight) -> None:
+        """Look before each call whether this thread has done its part."""
+        if not self._waiting.is_mine():
+            return
+        self._end_if_done()
+        with self._lock:
+            self._sleeps = 0
+            changes = len(self._service.ledger.changes)
+            self._calls = self._calls + 1 if changes == self._changes else 0
+            self._changes = changes
+            too_many = self._calls > MOST_CALLS
+        if too_many:
+            last = "\n".join(f"- {line}" for line in self._last)
+            open_jobs = self._service.ledger.open_jobs
+            self._fail(
+                f"the worker made {MOST_CALLS} calls without bringing any job further"
+                f" ({open_jobs} open); its last calls were:\n{last}"
+            )
+
+    def called(self, call: CallInFlight, error: BaseException | None) -> None:
+        """Count a poll that came back empty while nothing is left to do."""
+        ending = f" -> {type(error).__name__}" if error is not None else ""
+        self._last.append(f"+{self._service.clock.now:.10g}s {call.name}{ending}")
+        if call.operation not in _POLLS or error is not None:
+            return
+        thread = threading.current_thread()
+        if call.job_ids or self._service.ledger.open_jobs:
+            self._idle[thread] = 0
+        else:
+            self._idle[thread] += 1
+
+    def _slept(self, seconds: float) -> None:
+        self._end_if_done()
+        with self._lock:
+            self._sleeps += 1
+            too_many = self._sleeps > MOST_SLEEPS
+        self._service.clock.advance(seconds)
+        if too_many:
+            hint = (
+                ""
+                if self._waiting.moves_time_of_day
+                else "; time.time() and datetime.now() move with sleeps once time-machine is"
+                " installed: pip install 'pytest-cpjob[time]'"
+            )
+            self._fail(f"the worker slept {MOST_SLEEPS} times without a call{hint}")
+
+    def _fail(self, what: str) -> None:
+        self._failure = self._failure or WorkerError(what)
+        raise _WorkerEnded
+
+    def _end_if_done(self) -> None:
+        if self._failure is not None:
+            raise _WorkerEnded
+        if self._service.ledger.open_jobs:
+            return
+        if self._idle.get(threading.current_thread(), 0) >= self._idle_polls:
+            raise _WorkerEnded
+        # A thread that only waits for those that poll ends when they have.
+        pollers = [thread for thread in self._waiting.threads() if thread in self._idle]
+        if not pollers and max(self._idle.values(), default=0) >= self._idle_polls:
+            raise _WorkerEnded
+
+    # -- what stands in meanwhile ----------------------------------------------------------------
+
+    def _excepthook(self, original: Callable[[Any], object]) -> Callable[[Any], object]:
+        def excepthook(args: Any) -> object:
+            return None if isinstance(args.exc_value, _WorkerEnded) else original(args)
+
+        return excepthook
+
+    def _event_wait(self, original: Callable[..., bool]) -> Callable[..., bool]:
+        """Let a thread whose part is done not wait for an event that may never come."""
+
+        def wait(event: threading.Event, timeout: float | None = None) -> bool:
+            if not self._waiting.is_mine():
+                return original(event, timeout)
+            end = None if timeout is None else _now() + timeout
+            while True:
+                left = _SLICE if end is None else min(_SLICE, end - _now())
+                if original(event, max(0.0, left)):
+                    return True
+                if end is not None and _now() >= end:
+                    return False
+                self._end_if_done()
+
+        return wait
