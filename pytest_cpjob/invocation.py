@@ -113,6 +113,7 @@ class LambdaRuntime:
         self._timeout = timeout
         self._deadline = float("inf")
         self._timed_out = False
+        self.job_id: str | None = None
         self._undo = Undo()
         self._waiting = Waiting(self._slept)
 

@@ -222,6 +222,7 @@ class Job:
     ) -> None:
         for attempt in range(retries + 1):
             event = self.event
+            runtime.job_id = self.id
             try:
                 runtime.run(handler, event, self._context(timeout))
             except (Exception, SystemExit) as error:

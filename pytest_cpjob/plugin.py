@@ -118,7 +118,8 @@ def pytest_runtest_makereport(
     if call.when == "teardown":
         if report.failed:
             reporting.show_findings_alone(report, call)
-        vars(report)["cpjob"] = reporting.tell(stub)
+        failed = report.failed or item.stash.get(_NOT_PASSED, False)
+        vars(report)["cpjob"] = reporting.tell(stub, failed=failed)
     if report.failed:
         reporting.explain_failure(stub, report)
     return report

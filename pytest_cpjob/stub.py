@@ -613,7 +613,7 @@ class CodePipelineStub:
             for finding in find_all(self._evidence())
             if finding not in self.findings
             and finding.name not in self.settings.allow
-            and not (finding.job_id and finding.name in jobs[finding.job_id].allow)
+            and not (finding.job_id in jobs and finding.name in jobs[finding.job_id].allow)
         ]
         self.findings += found
         return found

@@ -56,6 +56,7 @@ class WorkerRun:
         self._stub = stub
         self._service = stub.service
         self._idle_polls = idle_polls
+        self.job_id = None
         self._idle: defaultdict[threading.Thread, int] = defaultdict(int)
         self._calls = 0
         self._changes = 0

@@ -23,7 +23,13 @@ _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
 
 class Running(Protocol):
-    """Code under test that is run by us: it is told of each call, and may end it by raising."""
+    """Code under test that is run by us: it is told of each call, and may end it by raising.
+
+    Attributes:
+        job_id: the job that the code is run for, if it is run for one.
+    """
+
+    job_id: str | None
 
     def calling(self, call: CallInFlight) -> None:
         """Hear of a call before it is made."""
@@ -186,6 +192,7 @@ class ServiceExchange:
                 error if _is_refusal(call, noted.error) else None,
                 call.fault,
                 call.state,
+                job_id=self.running.job_id if self.running is not None else None,
             )
         )
 

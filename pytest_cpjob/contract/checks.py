@@ -157,7 +157,7 @@ def _own_role(evidence: Evidence) -> Iterator[Finding]:
         if evidence.own_role and entry.holder == "own-role":
             continue
         job_id = call.job_ids[0] if call.job_ids else None
-        about = named(evidence.service.ledger.jobs[job_id]) if job_id else "no job"
+        about = evidence.named(job_id) if job_id else "no job"
         whose = {
             "own-role": "the handler's own role",
             "other-job": "another job's artifactCredentials",
@@ -176,8 +176,8 @@ def _refused_requests(evidence: Evidence) -> Iterator[Finding]:
         call = entry.call
         if call is None or entry.error is None or evidence.surfaced(entry.error):
             continue
-        job_id = call.job_ids[0] if call.job_ids else None
-        about = f" for {named(evidence.service.ledger.jobs[job_id])}" if job_id else ""
+        job_id = call.job_ids[0] if call.job_ids else entry.job_id
+        about = f" for {evidence.named(job_id)}" if job_id else ""
         reason = str(entry.error).partition("calling the ")[2] or str(entry.error)
         reason = " ".join((entry.message or reason).split())[:300]
         what = f"{call.service}.{call.operation}{about} was refused, and nobody heard: {reason}"

@@ -38,6 +38,11 @@ class Evidence:
         """The jobs, in the order in which they came to be."""
         return list(self.service.ledger.jobs.values())
 
+    def named(self, job_id: str) -> str:
+        """Name the job of an id that a request carried; there may be no such job."""
+        job = self.service.ledger.jobs.get(job_id)
+        return f"job {job_id}, which does not exist," if job is None else named(job)
+
 
 def named(job: JobRecord) -> str:
     """Name a job as messages do: its id and where it stands in its pipeline."""

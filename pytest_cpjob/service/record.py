@@ -70,7 +70,7 @@ class Entry(NamedTuple):
         fault: the fault that the call met.
         state: the job's state when its result was put.
         note: what else befell a job, in words.
-        job_id: the job that the note is about.
+        job_id: the job that the note is about, or that the caller was run for.
     """
 
     at: float
