@@ -119,7 +119,7 @@ class LambdaRuntime:
 
     def __enter__(self) -> LambdaRuntime:
         self._undo.set_attribute(self._stub.exchange, "running", self)
-        overhear(self._stub.overheard, self._undo)
+        overhear(self._stub.witness.overheard, self._undo)
         self._waiting.__enter__()
         return self
 

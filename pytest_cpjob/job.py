@@ -202,7 +202,7 @@ class Job:
             try:
                 function = runtime.load(handler, self._context(timeout), cold=cold)
             except Exception as error:
-                self._stub.escaped(error)
+                self._stub.witness.escaped(error)
                 raise
             for _ in range(max_invocations):
                 job._invoke_once(runtime, function, retries, timeout)
@@ -230,7 +230,7 @@ class Job:
                 self._stub.service.record.note(
                     self._stub.service.clock.now, self.id, f"the handler raised {error!r}"
                 )
-                self._stub.escaped(error)
+                self._stub.witness.escaped(error)
                 if attempt == retries:
                     raise
                 self._stub.advance(RETRY_WAITS[min(attempt, 1)])

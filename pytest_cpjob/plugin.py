@@ -187,7 +187,7 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
 
     stub = CodePipelineStub.with_settings(_settings(request))
     stub.start()
-    stub.is_tested_by(request.function)
+    stub.witness.is_tested_by(request.function)
     request.node.stash[_STUB] = stub
 
     def finish() -> None:

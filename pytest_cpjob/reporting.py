@@ -34,7 +34,7 @@ def hear(stub: CodePipelineStub, report: pytest.TestReport) -> None:
         ("stderr", report.capstderr),
         ("the log", report.caplog),
     ):
-        stub.heard(where, text)
+        stub.witness.heard(where, text)
 
 
 def explain_failure(stub: CodePipelineStub, report: pytest.TestReport) -> None:
@@ -42,12 +42,12 @@ def explain_failure(stub: CodePipelineStub, report: pytest.TestReport) -> None:
     add = getattr(report.longrepr, "addsection", None)
     if add is None:
         add = _plain_sections(report)
-    found = stub.new_findings()
+    found = stub.witness.new_findings()
     if found:
         add("cpjob findings", mask(stub.service, report_of(found)), "-")
     jobs = list(stub.service.ledger.jobs.values())
     for job in jobs[-MOST_TIMELINES:]:
-        of_job = [finding for finding in stub.findings if finding.job_id == job.id]
+        of_job = [finding for finding in stub.witness.findings if finding.job_id == job.id]
         text = timeline(stub.service, job, of_job)
         add(f"cpjob timeline of job {job.id}", mask(stub.service, text), "-")
     if len(jobs) > MOST_TIMELINES:
@@ -116,7 +116,7 @@ def tell(stub: CodePipelineStub, *, failed: bool) -> dict[str, Any]:
     """
     return {
         "jobs": len(stub.service.ledger.jobs),
-        "findings": [finding.name for finding in stub.findings] if failed else [],
+        "findings": [finding.name for finding in stub.witness.findings] if failed else [],
     }
 
 

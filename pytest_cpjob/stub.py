@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
-from pathlib import Path
-from types import CodeType, TracebackType
-from typing import IO, Any, Final
+from types import TracebackType
+from typing import Any, Final
 
+from pytest_cpjob.adding import AddsJobs, JobIntake
 from pytest_cpjob.artifacts.access import Access
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content, open_content
 from pytest_cpjob.artifacts.own_clients import own_client
-from pytest_cpjob.artifacts.store import ArtifactStore, StoredObject
+from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.clients.environment import hide_credentials
 from pytest_cpjob.clients.exchange import ServiceExchange
 from pytest_cpjob.clients.reach import Reach
 from pytest_cpjob.clients.stragglers import cut_off, release
 from pytest_cpjob.clients.undo import Undo
-from pytest_cpjob.contract.checks import find_all
-from pytest_cpjob.contract.evidence import Evidence
-from pytest_cpjob.contract.findings import Finding, error_of
+from pytest_cpjob.contract.findings import error_of
 from pytest_cpjob.documents.arguments import (
     ActionTypeArgument,
-    EncryptionKeyArgument,
-    UserParameters,
     account_id_checked,
-    job_facts,
     region_checked,
-    text,
 )
-from pytest_cpjob.documents.facts import ArtifactFacts
-from pytest_cpjob.documents.streams import Stream, job_stream
+from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.eventbridge import scheduled_event
 from pytest_cpjob.handlers import Handler
@@ -46,24 +36,23 @@ from pytest_cpjob.invocation import (
     LambdaRuntime,
 )
 from pytest_cpjob.job import Job
-from pytest_cpjob.service.jobs import JobRecord, Kind
+from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import Result
 from pytest_cpjob.service.service import JobService
-from pytest_cpjob.settings import Settings, check_names, resolve
+from pytest_cpjob.settings import Settings, resolve
 from pytest_cpjob.threads import wait_for_threads
+from pytest_cpjob.witness import Witness
 from pytest_cpjob.worker import WorkerRun
 
 THREAD_PATIENCE: Final = 1.0
 """Seconds of real time that threads have to end after their test."""
 
-Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
-
 _active: CodePipelineStub | None = None
 _activation = threading.Lock()
 
 
-class CodePipelineStub:
+class CodePipelineStub(AddsJobs):
     """CodePipeline's job service for every boto3 client in the process.
 
     In pytest the `cpjob` fixture is one, active for the test. Elsewhere it is a context manager:
@@ -127,32 +116,28 @@ class CodePipelineStub:
         settings = self.settings
         self.service = JobService(account_id=settings.account_id)
         self.store = ArtifactStore(self._never_judge)
-        self.outputs_at_success: dict[str, dict[str, StoredObject | None]] = {}
+        self.witness = Witness(settings, self.service, self.store)
         self.exchange = ServiceExchange(
             self.service,
             account_id=settings.account_id,
             region=settings.region,
             access=self._access,
-            on_success=self._look_at_outputs,
+            on_success=self.witness.look_at_outputs,
+            on_stopped=self.witness.stopped_calls.append,
         )
         self._stream = Stream(settings.seed, settings.test_id, "stub")
-        self._counter = itertools.count()
+        self.intake = JobIntake(settings, self.service, self.store, self._stream)
         self._faces: dict[str, Job] = {}
-        self._escaped: dict[int, BaseException] = {}
         self._reach = Reach(self.exchange)
         self._undo = Undo()
-        self.findings: list[Finding] = []
-        self.written: dict[str, list[str]] = {}
         self._invocations = itertools.count()
         self._threads_before: frozenset[threading.Thread] = frozenset()
-        self._running_threads: list[threading.Thread] = []
-        self.test_code: set[CodeType] = set()
 
     # -- entering and leaving ----------------------------------------------------------------------
 
     def __enter__(self) -> CodePipelineStub:
         self.start()
-        self.test_code.add(sys._getframe(1).f_code)
+        self.witness.test_code.add(sys._getframe(1).f_code)
         return self
 
     def __exit__(
@@ -203,7 +188,7 @@ class CodePipelineStub:
             self._undo.later(self.store.stop)
             self._undo.later(self._reach.remove)
             self._undo.all()
-            cut_off(self._running_threads)
+            cut_off(self.witness.running_threads)
         finally:
             _active = None
 
@@ -213,234 +198,6 @@ class CodePipelineStub:
         return _active is self
 
     # -- jobs --------------------------------------------------------------------------------------
-
-    def add_job(
-        self,
-        *,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: Inputs | None = None,
-        output_artifacts: list[str] | tuple[str, ...] | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        allow: Iterable[str] = (),
-    ) -> Job:
-        """Queue a job of a custom action for a worker that polls.
-
-        Args:
-            job_id: a lower-case UUID; drawn from the seed when left out, as all that is left out.
-            action_type: `"Category:Owner:Provider:Version"` or its dict, owner `Custom`.
-            configuration: the action's configuration, strings to strings.
-            input_artifacts: name -> content: `{path: str | bytes}`, a directory or file `Path`,
-                `bytes` as they are, `None` for a missing object; or a list of names.
-            output_artifacts: names.
-            artifact_bucket: the bucket's name.
-            encryption_key: `True`, or a key id, key ARN or alias ARN.
-            continuation_token: as if an earlier job had continued with it.
-            allow: findings that are not reported of this job and of what continues it.
-
-        Raises:
-            ValueError: AWS could not send such a job; the text names the argument, the rule and
-                the value. Nothing was added.
-        """
-        return self._add(
-            "custom",
-            allow,
-            input_artifacts,
-            job_id=job_id,
-            account_id=account_id,
-            region=region,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-        )
-
-    def add_lambda_job(
-        self,
-        *,
-        user_parameters: UserParameters | None = None,
-        function_name: str | None = None,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: Inputs | None = None,
-        output_artifacts: list[str] | tuple[str, ...] | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        allow: Iterable[str] = (),
-    ) -> Job:
-        """Make a job that CodePipeline invokes a Lambda function with; run it by `job.invoke`.
-
-        Args:
-            user_parameters: the action's UserParameters: text as it is, or what becomes JSON text.
-            function_name: the function's name.
-
-        The other arguments are `add_job`'s.
-
-        Raises:
-            ValueError: AWS could not send such a job. Nothing was added.
-        """
-        return self._add(
-            "lambda",
-            allow,
-            input_artifacts,
-            user_parameters=user_parameters,
-            function_name=function_name,
-            job_id=job_id,
-            account_id=account_id,
-            region=region,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-        )
-
-    def add_third_party_job(
-        self,
-        *,
-        client_id: str | None = None,
-        client_token: str | None = None,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: Inputs | None = None,
-        output_artifacts: list[str] | tuple[str, ...] | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        allow: Iterable[str] = (),
-    ) -> Job:
-        """Queue a job of a partner action, owner `ThirdParty`.
-
-        Args:
-            client_id: the partner's client, a UUID, as the poll names it.
-            client_token: the token that the partner keeps for this client, 1 to 256 characters.
-            job_id: a lower-case UUID unless given; 1 to 512 characters.
-
-        The other arguments are `add_job`'s.
-
-        Raises:
-            ValueError: AWS could not send such a job. Nothing was added.
-        """
-        return self._add(
-            "third-party",
-            allow,
-            input_artifacts,
-            client=(client_id, client_token),
-            job_id=job_id,
-            account_id=account_id,
-            region=region,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-        )
-
-    def _add(
-        self,
-        kind: Kind,
-        allow: Iterable[str],
-        input_artifacts: Inputs | None,
-        *,
-        client: tuple[str | None, str | None] = (None, None),
-        region: str | None,
-        account_id: str | None,
-        artifact_bucket: str | None,
-        **arguments: Any,
-    ) -> Job:
-        if not self.is_active:
-            raise CpjobError("the stub is not active: add jobs inside `with CodePipelineStub()`")
-        region = self.settings.region if region is None else region
-        stream = job_stream(self._stream, self._counter, arguments["job_id"])
-        contents = _contents(input_artifacts)
-        facts = job_facts(
-            stream,
-            region=region,
-            account_id=self.settings.account_id if account_id is None else account_id,
-            kind=kind,
-            artifact_bucket=artifact_bucket or self._default_bucket(region),
-            input_artifacts=list(contents),
-            **arguments,
-        )
-        record = JobRecord(facts, kind, stream, self.service.clock.now, allow=check_names(allow))
-        if kind == "third-party":
-            values = stream.at("client").values
-            record.client_id = text("client_id", "ClientId", client[0], values.client_id())
-            record.client_token = text(
-                "client_token", "ClientToken", client[1], values.client_token()
-            )
-        self.service.check(record)
-        if facts.inputs or facts.outputs:
-            self._store_artifacts(facts.inputs, facts.outputs, contents, record)
-            if arguments["encryption_key"] is True:
-                self.store.make_key(str(facts.encryption_key), region)
-        self.service.add(record)
-        return self.job(record)
-
-    def _default_bucket(self, region: object) -> str:
-        """Give the one bucket that all pipelines of a region share, as the console makes it."""
-        region = region_checked(region)
-        return self._stream.at("bucket", region).values.artifact_bucket_name(region)
-
-    def _store_artifacts(
-        self,
-        inputs: tuple[ArtifactFacts, ...],
-        outputs: tuple[ArtifactFacts, ...],
-        contents: Mapping[str, Content],
-        record: JobRecord,
-    ) -> None:
-        """Put the inputs into the bucket; every content is read before the first is written."""
-        with ExitStack() as stack:
-            opened: list[tuple[ArtifactFacts, IO[bytes] | None]] = [
-                (
-                    artifact,
-                    stack.enter_context(
-                        open_content(
-                            contents[artifact.name], field=f"input_artifacts[{artifact.name!r}]"
-                        )
-                    ),
-                )
-                for artifact in inputs
-            ]
-            for artifact in (*inputs, *outputs):
-                self.store.make_bucket(artifact.bucket, record.facts.region)
-            for artifact, content in opened:
-                if content is not None:
-                    self.store.put(artifact, content, record.facts.encryption_key)
 
     def job(self, record: JobRecord) -> Job:
         """Give the one face of a job of the service."""
@@ -567,7 +324,7 @@ class CodePipelineStub:
                 given = self.scheduled_event() if event is None else event
                 return runtime.run(loaded, given, context)
             except (Exception, SystemExit) as error:
-                self.escaped(error)
+                self.witness.escaped(error)
                 raise
 
     def scheduled_event(self) -> dict[str, Any]:
@@ -601,70 +358,15 @@ class CodePipelineStub:
         Raises:
             ContractError: there are findings; the text says each one, and how to allow it.
         """
-        found = self.new_findings()
+        found = self.witness.new_findings()
         if found:
             raise error_of(found)
 
-    def new_findings(self) -> list[Finding]:
-        """Give what is found and neither allowed nor reported before; it is reported now."""
-        jobs = self.service.ledger.jobs
-        found = [
-            finding
-            for finding in find_all(self._evidence())
-            if finding not in self.findings
-            and finding.name not in self.settings.allow
-            and not (finding.job_id in jobs and finding.name in jobs[finding.job_id].allow)
-        ]
-        self.findings += found
-        return found
-
-    def _evidence(self) -> Evidence:
-        return Evidence(
-            service=self.service,
-            outputs=self.outputs_at_success,
-            stopped_calls=self.exchange.stopped_calls,
-            surfaced=self._surfaced,
-            printed={where: "".join(parts) for where, parts in self.written.items()},
-            running_threads=[thread.name for thread in self._running_threads],
-            read_output=lambda job, name: self.job(job).output_artifacts[name].files,
-            own_role=self.settings.own_role,
-        )
-
-    def is_tested_by(self, function: Callable[..., object]) -> None:
-        """Learn whose frames are the test's own: what a refused call raises there, it met."""
-        ahead = [inspect.unwrap(function).__code__]
-        while ahead:
-            code = ahead.pop()
-            self.test_code.add(code)
-            ahead += [const for const in code.co_consts if isinstance(const, CodeType)]
-
-    def overheard(self, where: str, text: str) -> None:
-        """Keep what the code writes while we run it, to find secrets in."""
-        self.written.setdefault(where, []).append(text)
-
-    def heard(self, where: str, text: str) -> None:
-        """Keep what somebody else has captured of the whole test."""
-        if text:
-            self.written[where] = [text]
-
     def settle(self) -> None:
         """Wait for the threads that the test has started; those that do not end are found."""
-        self._running_threads = wait_for_threads(
+        self.witness.running_threads = wait_for_threads(
             self._threads_before, THREAD_PATIENCE, daemons=True
         )
-
-    def escaped(self, error: BaseException) -> None:
-        """Note what came out of an invocation or a worker, with what it was raised from."""
-        chain: BaseException | None = error
-        while chain is not None and id(chain) not in self._escaped:
-            self._escaped[id(chain)] = chain
-            chain = chain.__cause__ or chain.__context__
-
-    def _surfaced(self, error: BaseException) -> bool:
-        """Whether the test itself met an error: it left an invocation, or reached its own frame."""
-        traceback = error.__traceback__
-        reached = traceback.tb_frame.f_code if traceback is not None else None
-        return id(error) in self._escaped or (reached is not None and reached in self.test_code)
 
     # -- for the rooms below ---------------------------------------------------------------------
 
@@ -675,13 +377,6 @@ class CodePipelineStub:
             self.settings.own_role,
             self.service.clock.now,
         )
-
-    def _look_at_outputs(self, job: JobRecord) -> None:
-        """Keep what the outputs were at the moment when success was reported."""
-        if job.facts.outputs:
-            self.outputs_at_success[job.id] = {
-                artifact.name: self.store.head(artifact) for artifact in job.facts.outputs
-            }
 
     def _never_judge(self, client: Any) -> None:
         self._reach.own_clients.add(client)
@@ -694,26 +389,3 @@ class CodePipelineStub:
 def active() -> CodePipelineStub | None:
     """Give the stub that is active in this process."""
     return _active
-
-
-def _contents(input_artifacts: object) -> dict[str, Content]:
-    """Give each input artifact's content by name; a list of names means a small sample source."""
-    if input_artifacts is None:
-        return {}
-    if isinstance(input_artifacts, Mapping):
-        return dict(input_artifacts)
-    if isinstance(input_artifacts, (list, tuple)):
-        names = [name for name in input_artifacts if isinstance(name, str)]
-        if len(names) < len(input_artifacts) or len(set(names)) < len(names):
-            raise ValueError(
-                "input_artifacts: expected different names, or a dict of name to content, got"
-                f" {input_artifacts!r:.100}"
-            )
-        return dict.fromkeys(names, SAMPLE_SOURCE)
-    hint = ""
-    if isinstance(input_artifacts, (str, bytes, Path)):
-        hint = "; write {'Source': content}"
-    raise ValueError(
-        "input_artifacts: expected a dict of name to content, or a list of names, got"
-        f" {str(input_artifacts)[:60]!r}{hint}"
-    )

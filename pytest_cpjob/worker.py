@@ -85,14 +85,14 @@ class WorkerRun:
             undo.set_attribute(self._stub.exchange, "running", self)
             undo.set_attribute(threading, "excepthook", self._excepthook(threading.excepthook))
             undo.set_attribute(threading.Event, "wait", self._event_wait(threading.Event.wait))
-            overhear(self._stub.overheard, undo)
+            overhear(self._stub.witness.overheard, undo)
             with self._waiting:
                 try:
                     target()
                 except _WorkerEnded:
                     pass
                 except BaseException as error:
-                    self._stub.escaped(error)
+                    self._stub.witness.escaped(error)
                     raise
                 hanging = wait_for_threads(before, PATIENCE, daemons=False)
         finally:

@@ -55,9 +55,11 @@ def open_content(content: Content, *, field: str) -> Iterator[IO[bytes] | None]:
             yield opened
     else:
         members = _members(content, field)
+        for path in members:
+            _utf8(path, f"{field}[{path!r}]")
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
             with zipfile.ZipFile(spooled, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                for path, source in members.items():
+                for path, source in sorted(members.items()):
                     _add(archive, path, source)
             spooled.seek(0)
             yield spooled
@@ -85,6 +87,13 @@ def _refuse(field: str, rule: str, found: str) -> NoReturn:
     raise ValueError(f"{field}: expected {rule}, got {found}")
 
 
+def _utf8(text: str, where: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        _refuse(where, "text that UTF-8 can hold", f"{text!r:.80}")
+
+
 def _checked_members(files: Mapping[object, object], field: str) -> dict[str, bytes | Path]:
     members: dict[str, bytes | Path] = {}
     for path, data in files.items():
@@ -99,7 +108,7 @@ def _checked_members(files: Mapping[object, object], field: str) -> dict[str, by
                 f"{path!r}; HOSTILE_ARTIFACTS has archives with other paths",
             )
         if isinstance(data, str):
-            members[path] = data.encode()
+            members[path] = _utf8(data, where)
         elif isinstance(data, bytes):
             members[path] = data
         else:
@@ -121,9 +130,9 @@ def _walk(root: Path, field: str) -> Iterator[tuple[str, Path]]:
         above = (*above, folder.resolve())
         for entry in sorted(folder.iterdir(), reverse=True):
             name = entry.relative_to(root).as_posix()
-            if name == ".git":
+            if entry.name == ".git":
                 continue
-            real = entry.resolve()
+            real = Path(os.path.realpath(entry))  # resolve() raises for a link to itself
             if entry.is_symlink() and not real.is_relative_to(real_root):
                 _refuse(f"{field}[{name!r}]", f"links to stay inside {root}", f"one to {real}")
             if real in above:
@@ -146,11 +155,13 @@ def _add(archive: zipfile.ZipFile, path: str, source: bytes | Path) -> None:
     member.create_system = 3  # Unix, whatever this machine is: only so are modes kept
     member.external_attr = (stat.S_IFREG | mode) << 16
     member.compress_type = zipfile.ZIP_DEFLATED
+    opened: IO[bytes]
     if isinstance(source, bytes):
-        archive.writestr(member, source)
-        return
-    member.file_size = source.stat().st_size
-    with source.open("rb") as opened, archive.open(member, "w") as target:
+        member.file_size, opened = len(source), io.BytesIO(source)
+    else:
+        member.file_size, opened = source.stat().st_size, source.open("rb")
+    # Bytes go piece by piece as well: compressed as a whole, they would be there once more.
+    with opened, archive.open(member, "w") as target:
         while chunk := opened.read(_CHUNK):
             target.write(chunk)
 

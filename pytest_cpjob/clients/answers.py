@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -14,6 +14,22 @@ from pytest_cpjob.service.errors import ServiceError
 
 Answer = tuple[AWSResponse, dict[str, Any]]
 """What a `before-call` handler gives instead of a request: the HTTP response and its parse."""
+
+
+class _Content(bytes):
+    """A body as botocore's handlers read it; aiobotocore's await it first."""
+
+    def __await__(self) -> Generator[None, None, bytes]:
+        yield from ()
+        return self
+
+
+class _Response(AWSResponse):  # type: ignore[misc]  # botocore has no types
+    """A response whose body is there: GetBucketLocation's handler reads it even of an error."""
+
+    @property
+    def content(self) -> bytes:
+        return _Content(self.raw.getvalue())
 
 
 def answered(url: str, response: Mapping[str, Any]) -> Answer:
@@ -54,4 +70,4 @@ def _answer(
         "HTTPHeaders": dict(headers),
         "RetryAttempts": 0,
     }
-    return AWSResponse(url, status, headers, io.BytesIO(body)), parsed
+    return _Response(url, status, headers, io.BytesIO(body)), parsed

@@ -42,7 +42,6 @@ class ServiceExchange:
     """Answers CodePipeline's calls from the service, and judges S3's on artifact buckets.
 
     Attributes:
-        stopped_calls: what the network guard stopped, in order.
         running: the invocation or worker that is under way, if any.
     """
 
@@ -54,6 +53,7 @@ class ServiceExchange:
         region: str,
         access: Callable[[], Access],
         on_success: Callable[[JobRecord], None],
+        on_stopped: Callable[[str], None],
     ) -> None:
         self._service = service
         self._account_id = account_id
@@ -62,7 +62,7 @@ class ServiceExchange:
         self._on_success = on_success
         self._served = frozenset(service.operations)
         self._other_roles: set[str] = set()
-        self.stopped_calls: list[str] = []
+        self._on_stopped = on_stopped
         self.running: Running | None = None
 
     def began(self, call: CallInFlight) -> None:
@@ -198,7 +198,7 @@ class ServiceExchange:
 
     def stopped(self, what: str) -> None:
         """Note what the network guard stopped."""
-        self.stopped_calls.append(what)
+        self._on_stopped(what)
 
 
 def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:

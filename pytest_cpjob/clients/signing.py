@@ -17,19 +17,26 @@ from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.signers import RequestSigner
 
 from pytest_cpjob.clients.environment import DUMMY_CREDENTIALS
-from pytest_cpjob.clients.identity import is_of_the_machine
+from pytest_cpjob.clients.identity import is_of_the_machine, read
 from pytest_cpjob.clients.undo import Undo
 
 OWN_ROLE = Credentials(*DUMMY_CREDENTIALS.values())
 """The handler's own role."""
 
 
-def presented_by(signer: RequestSigner | None, client_config: Any) -> object:
-    """Give the credentials that a call will be signed with; None where it is not signed."""
+def presented_by(
+    signer: RequestSigner | None, client_config: Any, is_issued: Callable[[str | None], bool]
+) -> object:
+    """Give the credentials that a call will be signed with; None where it is not signed.
+
+    A job's own, that the code under test put into the environment, are the job's even so.
+    """
     if getattr(client_config, "signature_version", None) is botocore.UNSIGNED:
         return None
     credentials = getattr(signer, "_credentials", None)
-    return OWN_ROLE if _needs_stand_in(credentials) else credentials
+    if _needs_stand_in(credentials) and not is_issued(read(credentials).access_key_id):
+        return OWN_ROLE
+    return credentials
 
 
 def sign_with_dummies(undo: Undo, is_active: Callable[[], bool]) -> None:

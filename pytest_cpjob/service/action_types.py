@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pytest_cpjob.documents import model
 from pytest_cpjob.documents.facts import ActionType, JobFacts
+from pytest_cpjob.documents.refusals import check, refuse
 from pytest_cpjob.service import limits
 from pytest_cpjob.service.errors import ServiceError, invalid
 
@@ -207,23 +207,30 @@ class ActionTypes:
             )
         definitions = {}
         for name, given in properties.items():
+            argument = f"properties[{name!r}]"
+            if not isinstance(given, Mapping):
+                refuse(argument, "expected a dict such as {'required': True}", given)
             unknown = sorted(set(given) - _PROPERTY_MEMBERS)
             if unknown:
                 raise ValueError(
-                    f"properties[{name!r}]: there is no {unknown[0]!r}, only"
-                    f" {sorted(_PROPERTY_MEMBERS)}"
+                    f"{argument}: there is no {unknown[0]!r}, only {sorted(_PROPERTY_MEMBERS)}"
                 )
             flags = {"required": False, "key": False, "secret": False}
             definitions[name] = {"name": name, **flags, **given}
+            check(argument, "ActionConfigurationProperty", definitions[name])
+        check("properties", "ActionConfigurationPropertyList", list(definitions.values()))
+        for argument, bounds in (("inputs", inputs), ("outputs", outputs)):
+            if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
+                refuse(argument, "expected the least and the most, such as (0, 5)", bounds)
+            check(argument, "ArtifactDetails", _counts(bounds))
+            if bounds[0] > bounds[1]:
+                refuse(argument, "the least is above the most", bounds)
         request = {
             **{k: v for k, v in action_type.as_dict().items() if k != "owner"},
             "configurationProperties": list(definitions.values()),
             "inputArtifactDetails": _counts(inputs),
             "outputArtifactDetails": _counts(outputs),
         }
-        found = model.request_violations("CreateCustomActionType", request)
-        if found:
-            raise ValueError(model.validation_message(found))
         try:
             self.register(
                 RegisteredActionType(action_type, definitions, inputs, outputs, request=request)

@@ -21,7 +21,8 @@ class Queue:
 
     def __init__(self, set_status: SetStatus) -> None:
         self._set_status = set_status
-        self._waiting: dict[ActionType, deque[JobRecord]] = {}
+        # Each with its hand-outs so far: one handed out otherwise than by a poll is stale here.
+        self._waiting: dict[ActionType, deque[tuple[JobRecord, int]]] = {}
         self._unacknowledged: deque[tuple[float, int, JobRecord]] = deque()
         self._timeouts: dict[Kind, deque[JobRecord]] = {
             "custom": deque(),
@@ -36,21 +37,21 @@ class Queue:
             self._enqueue(job)
 
     def _enqueue(self, job: JobRecord) -> None:
-        self._waiting.setdefault(job.facts.action_type, deque()).append(job)
+        self._waiting.setdefault(job.facts.action_type, deque()).append((job, job.hand_outs))
 
     def take(
         self, action_type: ActionType, at_most: int, query: dict[str, str] | None, now: float
     ) -> Iterator[JobRecord]:
         """Hand out up to `at_most` waiting jobs whose configuration matches `query`."""
         waiting = self._waiting.get(action_type, deque())
-        passed_over: list[JobRecord] = []
+        passed_over: list[tuple[JobRecord, int]] = []
         taken = 0
         while waiting and taken < at_most:
-            job = waiting.popleft()
-            if job.status != "Queued":
+            job, hand_outs = waiting.popleft()
+            if job.status != "Queued" or job.hand_outs != hand_outs:
                 continue
             if query and any(job.facts.configuration.get(k) != v for k, v in query.items()):
-                passed_over.append(job)
+                passed_over.append((job, hand_outs))
                 continue
             taken += 1
             self.dispatch(job, now)

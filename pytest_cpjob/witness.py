@@ -1,0 +1,102 @@
+"""The witness: what a stub knows of the code under test beyond its calls, and what it finds."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Callable, Mapping
+from types import CodeType
+
+from pytest_cpjob.artifacts.archives import read_files
+from pytest_cpjob.artifacts.store import ArtifactStore, StoredObject
+from pytest_cpjob.contract.checks import find_all
+from pytest_cpjob.contract.evidence import Evidence
+from pytest_cpjob.contract.findings import Finding
+from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.service import JobService
+from pytest_cpjob.settings import Settings
+
+
+class Witness:
+    """Keeps what the code wrote, raised and left running, and finds what CodePipeline would mind.
+
+    Attributes:
+        findings: what was found, neither allowed nor found twice.
+        running_threads: the threads that did not end with the test.
+        test_code: the code whose frames are the test's own.
+    """
+
+    def __init__(self, settings: Settings, service: JobService, store: ArtifactStore) -> None:
+        self._settings = settings
+        self._service = service
+        self._store = store
+        self._written: dict[str, list[str]] = {}
+        self._escaped: dict[int, BaseException] = {}
+        self._outputs: dict[str, dict[str, StoredObject | None]] = {}
+        self.stopped_calls: list[str] = []
+        self.findings: list[Finding] = []
+        self.running_threads: list[threading.Thread] = []
+        self.test_code: set[CodeType] = set()
+
+    def is_tested_by(self, function: Callable[..., object]) -> None:
+        """Learn whose frames are the test's own: a refused call that raises there, it met."""
+        self.test_code.add(inspect.unwrap(function).__code__)
+
+    def overheard(self, where: str, text: str) -> None:
+        """Keep what the code writes while we run it, to find secrets in."""
+        self._written.setdefault(where, []).append(text)
+
+    def heard(self, where: str, text: str) -> None:
+        """Keep what somebody else has captured of the whole test."""
+        if text:
+            self._written[where] = [text]
+
+    def escaped(self, error: BaseException) -> None:
+        """Note what came out of an invocation or a worker, with what it was raised from."""
+        chain: BaseException | None = error
+        while chain is not None and id(chain) not in self._escaped:
+            self._escaped[id(chain)] = chain
+            chain = chain.__cause__ or chain.__context__
+
+    def look_at_outputs(self, job: JobRecord) -> None:
+        """Keep what the outputs were at the moment when success was reported."""
+        if job.facts.outputs:
+            self._outputs[job.id] = {
+                artifact.name: self._store.head(artifact) for artifact in job.facts.outputs
+            }
+
+    def new_findings(self) -> list[Finding]:
+        """Give what is found and neither allowed nor reported before; it is reported now."""
+        jobs = self._service.ledger.jobs
+        found = [
+            finding
+            for finding in find_all(self._evidence())
+            if finding not in self.findings
+            and finding.name not in self._settings.allow
+            and not (finding.job_id in jobs and finding.name in jobs[finding.job_id].allow)
+        ]
+        self.findings += found
+        return found
+
+    def _evidence(self) -> Evidence:
+        return Evidence(
+            service=self._service,
+            outputs=self._outputs,
+            stopped_calls=self.stopped_calls,
+            surfaced=self._surfaced,
+            printed={where: "".join(parts) for where, parts in self._written.items()},
+            running_threads=[thread.name for thread in self.running_threads],
+            read_output=self._read_output,
+            own_role=self._settings.own_role,
+        )
+
+    def _surfaced(self, error: BaseException) -> bool:
+        """Whether the test itself met an error: it left an invocation, or reached its own frame."""
+        traceback = error.__traceback__
+        reached = traceback.tb_frame.f_code if traceback is not None else None
+        return id(error) in self._escaped or (reached is not None and reached in self.test_code)
+
+    def _read_output(self, job: JobRecord, name: str) -> Mapping[str, bytes]:
+        [artifact] = [each for each in job.facts.outputs if each.name == name]
+        content = self._store.get(artifact) or b""
+        return read_files(content, what=name)
