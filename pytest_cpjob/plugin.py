@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import sys
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +12,7 @@ import pytest
 
 from pytest_cpjob.clients.environment import configure_nothing
 from pytest_cpjob.clients.undo import Undo
-from pytest_cpjob.settings import BUILT_IN_REGION, OPTIONS, OptionError, Settings, nearest, resolve
+from pytest_cpjob.defaults import BUILT_IN_REGION
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
         PipelineContextFactory,
         ThirdPartyJobDetailsFactory,
     )
+    from pytest_cpjob.settings import Settings
 
 _UNDO: Final = pytest.StashKey[Undo]()
 _SEED: Final = pytest.StashKey[str]()
@@ -77,6 +77,8 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
+        import secrets
+
         worker_input = getattr(config, "workerinput", None)
         seed = worker_input["cpjob_seed"] if worker_input else secrets.token_hex(4)
     if seed is not None:
@@ -152,6 +154,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def _settings(request: pytest.FixtureRequest) -> Settings:
     """Resolve the options for one test: marker, outer markers, command line, ini."""
+    from pytest_cpjob.settings import OptionError, resolve
+
     config = request.config
     layers: list[Mapping[str, Any]] = []
     for marker in request.node.iter_markers("cpjob"):
@@ -159,11 +163,6 @@ def _settings(request: pytest.FixtureRequest) -> Settings:
             raise OptionError(
                 f"@pytest.mark.cpjob takes keyword arguments only, got {marker.args!r}"
             )
-        for name in marker.kwargs:
-            if name not in OPTIONS:
-                raise OptionError(
-                    f"@pytest.mark.cpjob: unknown option {name!r}{nearest(name, OPTIONS)}"
-                )
         layers.append(marker.kwargs)
     layers.append({"seed": config.stash.get(_SEED, None)})
     layers.append({name.removeprefix("cpjob_"): config.getini(name) for name in _INI})

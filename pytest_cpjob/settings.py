@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 from pytest_cpjob.errors import CpjobError
 
 CHECKS: Final = (
@@ -29,10 +29,6 @@ CHECKS: Final = (
 
 OPTIONS: Final = ("seed", "region", "account_id", "allow", "own_role")
 """The options that the marker and `CodePipelineStub` take."""
-
-BUILT_IN_SEED: Final = "cpjob"
-BUILT_IN_REGION: Final = "us-east-1"
-BUILT_IN_ACCOUNT: Final = "123456789012"
 
 
 class OptionError(CpjobError, ValueError):
@@ -98,6 +94,8 @@ def check_names(names: object) -> frozenset[str]:
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """Say which word was probably meant, else list them all, as the end of a sentence."""
+    import difflib
+
     known = list(words)
     near = difflib.get_close_matches(word, known, 1, 0.4)
     return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"

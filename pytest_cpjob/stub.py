@@ -173,7 +173,7 @@ class CodePipelineStub(AddsJobs):
         release()
         self._threads_before = frozenset(threading.enumerate())
         try:
-            hide_credentials(os.environ, self._undo)
+            hide_credentials(os.environ, self._undo, self.settings.region)
             self._reach.install()
         except BaseException:
             self.stop()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from pytest_cpjob.clients.undo import Undo
-from pytest_cpjob.settings import BUILT_IN_REGION
 
 DUMMY_CREDENTIALS: Final = {
     "AWS_ACCESS_KEY_ID": "AKIACPJOBOWNROLE0000",
@@ -68,9 +67,7 @@ def configure_nothing(environ: MutableMapping[str, str], region: str, undo: Undo
         undo.set_variable(environ, name, value)
 
 
-def hide_credentials(
-    environ: MutableMapping[str, str], undo: Undo, region: str = BUILT_IN_REGION
-) -> None:
+def hide_credentials(environ: MutableMapping[str, str], undo: Undo, region: str) -> None:
     """Put dummy credentials in front of a developer's real ones until the undo.
 
     A region is set where no variable names one: a hidden profile's, or that of a file that only
