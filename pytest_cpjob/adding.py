@@ -25,6 +25,7 @@ from pytest_cpjob.job import Job
 from pytest_cpjob.service.jobs import JobRecord, Kind
 from pytest_cpjob.service.service import JobService
 from pytest_cpjob.settings import Settings, check_names
+from pytest_cpjob.sweeps import Variation
 
 Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
 
@@ -218,18 +219,11 @@ class JobIntake:
         self._store = store
         self._stream = stream
         self._counter = itertools.count()
+        self._taken: dict[str, tuple[Kind, Iterable[str], dict[str, Any]]] = {}
+        self.variation: Variation | None = None
 
     def add(
-        self,
-        kind: Kind,
-        allow: Iterable[str],
-        input_artifacts: Inputs | None,
-        *,
-        client: tuple[str | None, str | None] = (None, None),
-        region: str | None,
-        account_id: str | None,
-        artifact_bucket: str | None,
-        **arguments: Any,
+        self, kind: Kind, allow: Iterable[str], input_artifacts: Inputs | None, **arguments: Any
     ) -> JobRecord:
         """Take one job in.
 
@@ -237,18 +231,45 @@ class JobIntake:
             ValueError: AWS could not send such a job; the text names the argument, the rule and
                 the value.
         """
+        arguments["contents"] = _contents(input_artifacts)
+        if self.variation is not None:
+            self.variation.change(kind, arguments)
+        record = self._add(kind, allow, **arguments)
+        self._taken[record.id] = (kind, allow, arguments)
+        return record
+
+    def add_twin(self, job: JobRecord) -> JobRecord:
+        """Take in another job of the same words, with ids of its own."""
+        kind, allow, arguments = self._taken[job.id]
+        return self._add(kind, allow, **{**arguments, "job_id": None})
+
+    def _add(
+        self,
+        kind: Kind,
+        allow: Iterable[str],
+        *,
+        contents: Mapping[str, Content],
+        client: tuple[str | None, str | None] = (None, None),
+        region: str | None,
+        account_id: str | None,
+        artifact_bucket: str | None,
+        **arguments: Any,
+    ) -> JobRecord:
         region = self._settings.region if region is None else region
         stream = job_stream(self._stream, self._counter, arguments["job_id"])
-        contents = _contents(input_artifacts)
+        if artifact_bucket is None:
+            artifact_bucket = self._default_bucket(region)
         facts = job_facts(
             stream,
             region=region,
             account_id=self._settings.account_id if account_id is None else account_id,
             kind=kind,
-            artifact_bucket=artifact_bucket or self._default_bucket(region),
+            artifact_bucket=artifact_bucket,
             input_artifacts=list(contents),
             **arguments,
         )
+        if self.variation is not None:
+            facts = self.variation.change_facts(facts)
         record = JobRecord(facts, kind, stream, self._service.clock.now, allow=check_names(allow))
         if kind == "third-party":
             values = stream.at("client").values

@@ -204,6 +204,8 @@ class Job:
             except Exception as error:
                 self._stub.witness.escaped(error)
                 raise
+            if self._stub.is_warm:
+                self._stub.twin_of(self._record)._invoke_once(runtime, function, retries, timeout)
             for _ in range(max_invocations):
                 job._invoke_once(runtime, function, retries, timeout)
                 following = job.continuation

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 _UNDO: Final = pytest.StashKey[Undo]()
 _SEED: Final = pytest.StashKey[str]()
 _COUNTER: Final = pytest.StashKey[Iterator[int]]()
+_SWEEP: Final = "_cpjob_sweep"
+_SWEEPS: Final = {
+    "cpjob_job_variants": "the other jobs that AWS can send",
+    "cpjob_faults": "the faults that its calls can meet",
+    "cpjob_warm": "a process that has run its handler before",
+}
 _STUB: Final = pytest.StashKey["CodePipelineStub"]()
 _NOT_PASSED: Final = pytest.StashKey[bool]()
 
@@ -75,6 +81,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "cpjob(*, seed=None, region=None, account_id=None, allow=[], own_role=None): options of"
         " the cpjob fixtures for this test; allow lists findings that are not reported.",
     )
+    for name, what in _SWEEPS.items():
+        config.addinivalue_line(
+            "markers",
+            f"{name}(*names, without=[]): run this test of the cpjob fixture again for {what}; all"
+            " variations, or those of the names.",
+        )
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
         import secrets
@@ -152,6 +164,30 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             terminalreporter.write_line(line, yellow=True)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "cpjob" not in metafunc.fixturenames:
+        return
+    swept = [
+        (name, marker) for name in _SWEEPS for marker in metafunc.definition.iter_markers(name)
+    ]
+    if not swept:
+        return
+    from pytest_cpjob.sweeps import variations
+
+    chosen = {
+        each.name: each
+        for name, marker in swept
+        for each in variations(name, marker.args, marker.kwargs.get("without", ()))
+    }
+    metafunc.fixturenames.append(_SWEEP)
+    metafunc.parametrize(_SWEEP, chosen.values(), ids=list(chosen), indirect=True)
+
+
+@pytest.fixture
+def _cpjob_sweep() -> None:
+    """Which variation of a sweep this run is; the parameter itself is what tells."""
+
+
 def _settings(request: pytest.FixtureRequest) -> Settings:
     """Resolve the options for one test: marker, outer markers, command line, ini."""
     from pytest_cpjob.settings import OptionError, resolve
@@ -187,6 +223,9 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     stub = CodePipelineStub.with_settings(_settings(request))
     stub.start()
     stub.witness.is_tested_by(request.function)
+    parameters = getattr(request.node, "callspec", None)
+    if parameters is not None and _SWEEP in parameters.params:
+        stub.vary(parameters.params[_SWEEP])
     request.node.stash[_STUB] = stub
 
     def finish() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Final
 
+from botocore.exceptions import ReadTimeoutError
+
 from pytest_cpjob.adding import AddsJobs, JobIntake
 from pytest_cpjob.artifacts.access import Access
 from pytest_cpjob.artifacts.own_clients import own_client
@@ -41,6 +43,7 @@ from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import Result
 from pytest_cpjob.service.service import JobService
 from pytest_cpjob.settings import Settings, resolve
+from pytest_cpjob.sweeps import Variation
 from pytest_cpjob.threads import wait_for_threads
 from pytest_cpjob.witness import Witness
 from pytest_cpjob.worker import WorkerRun
@@ -326,6 +329,25 @@ class CodePipelineStub(AddsJobs):
             except (Exception, SystemExit) as error:
                 self.witness.escaped(error)
                 raise
+
+    def vary(self, variation: Variation) -> None:
+        """Let this test be one run of a sweep: another job, a fault, or a warm start."""
+        self.intake.variation = variation
+        if variation.fault is not None:
+            operation, error, service, after = variation.fault
+            service = service or "codepipeline"
+            met = ReadTimeoutError(endpoint_url=f"https://{service}") if error == "lost" else error
+            fault = self.service.faults.add(operation, met, times=1, service=service, after=after)
+            fault.may_stay_unmet = True
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether a handler is to run for another job before."""
+        return self.intake.variation is not None and self.intake.variation.warm
+
+    def twin_of(self, record: JobRecord) -> Job:
+        """Add another job of the same words, with ids of its own."""
+        return self.job(self.intake.add_twin(record))
 
     def scheduled_event(self) -> dict[str, Any]:
         """Give the event that an EventBridge schedule invokes a function with, fresh each time."""

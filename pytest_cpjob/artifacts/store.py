@@ -6,6 +6,7 @@ of its own, and stopped with the stub; nothing here runs before.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from unittest.mock import _patch as mock_patch
 
 from pytest_cpjob.artifacts.own_clients import own_client
 from pytest_cpjob.documents.facts import ArtifactFacts
+from pytest_cpjob.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,7 @@ class ArtifactStore:
         self._moto_was_active = False
         self._default_session: Any = None
         self._patches: list[Any] = []
+        self._made: list[Callable[[], object]] = []
 
     def start(self) -> None:
         """Start moto, unless it was already started here; the environment stays as it is."""
@@ -76,6 +79,10 @@ class ArtifactStore:
         with _environment_kept():
             mock.stop()
         others = _count(mock) > 0
+        made, self._made = self._made, []
+        if others:
+            for take_out in made:
+                take_out()
         left = [patch for patch in reversed(self._patches) if patch in _active_patches()]
         if self._moto_was_active:
             for patch in left if others else _left_by_others():
@@ -99,17 +106,18 @@ class ArtifactStore:
                 Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
             )
             s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+            self._made.append(functools.partial(_take_out_bucket, bucket))
         self.buckets[bucket] = region
 
     def put(self, artifact: ArtifactFacts, content: IO[bytes], kms_key_id: str | None) -> None:
         """Write an object as CodePipeline or another action would, with the pipeline's key."""
         extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
-        s3 = self._client("s3", self.buckets[artifact.bucket])
+        s3 = self._client("s3", self._region_of(artifact))
         s3.put_object(Bucket=artifact.bucket, Key=artifact.key, Body=content, **extra)
 
     def head(self, artifact: ArtifactFacts) -> StoredObject | None:
         """Tell of an object, or None if there is none."""
-        s3 = self._client("s3", self.buckets[artifact.bucket])
+        s3 = self._client("s3", self._region_of(artifact))
         try:
             found = s3.head_object(Bucket=artifact.bucket, Key=artifact.key)
         except s3.exceptions.ClientError as error:
@@ -125,7 +133,7 @@ class ArtifactStore:
 
     def get(self, artifact: ArtifactFacts) -> bytes | None:
         """Read an object, or None if there is none."""
-        s3 = self._client("s3", self.buckets[artifact.bucket])
+        s3 = self._client("s3", self._region_of(artifact))
         try:
             body = s3.get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"]
         except s3.exceptions.NoSuchKey:
@@ -148,8 +156,22 @@ class ArtifactStore:
 
         keys = get_backend("kms")[account_id][region].keys
         key = keys.pop(made["KeyId"])
-        key.id, key.arn = key_id, key_arn
+        key.id, key.arn, key.account_id = key_id, key_arn, key_arn.split(":")[4]
         keys[key_id] = key
+        self._made.append(lambda: keys.pop(key_id, None))
+
+    def _region_of(self, artifact: ArtifactFacts) -> str:
+        """Give the region of an artifact's bucket, while there is one.
+
+        Raises:
+            ArtifactError: the store was stopped.
+        """
+        if artifact.bucket not in self.buckets:
+            raise ArtifactError(
+                f"artifact {artifact.name!r} cannot be opened: the stub was left, and bucket"
+                f" {artifact.bucket} went with it; look at artifacts while the stub is active"
+            )
+        return self.buckets[artifact.bucket]
 
     def _client(self, service: str, region: str) -> Any:
         client = own_client(service, region)
@@ -163,6 +185,20 @@ def _exists(s3: Any, bucket: str) -> bool:
     except s3.exceptions.ClientError:
         return False
     return True
+
+
+def _take_out_bucket(name: str) -> None:
+    """Take a bucket out of a moto that goes on: no client reaches it by now, and none has to."""
+    from moto.backends import get_backend
+
+    s3: Any = get_backend("s3")
+    if name in s3.bucket_accounts:
+        partition, account_id = s3.bucket_accounts.pop(name)
+        bucket = s3[account_id][partition].buckets.pop(name)
+        for key in list(bucket.keys):
+            bucket.keys.pop(key)
+        for upload in bucket.multiparts.values():
+            upload.dispose()
 
 
 def _count(mock: MockAWS) -> int:

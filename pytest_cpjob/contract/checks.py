@@ -27,12 +27,9 @@ _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
 def find_all(evidence: Evidence) -> list[Finding]:
     """Give every finding, in the order of the jobs and then of the calls."""
     found: list[Finding] = []
+    called = _calls_by_job(evidence)
     for job in evidence.jobs:
-        entries = [
-            entry
-            for entry in evidence.service.record.of_job(job.id)
-            if entry.call is not None and entry.caller is not None and not entry.caller.by_test
-        ]
+        entries = called.get(job.id, [])
         found += _no_result(job)
         found += _raised_after_result(job)
         found += _wrong_results(job, entries)
@@ -58,6 +55,16 @@ def find_all(evidence: Evidence) -> list[Finding]:
         for name in evidence.running_threads
     ]
     return found
+
+
+def _calls_by_job(evidence: Evidence) -> dict[str, list[Entry]]:
+    """Sort the calls of the code under test by job, in one pass: there may be thousands of both."""
+    called: dict[str, list[Entry]] = {}
+    for entry in evidence.service.record.entries:
+        if entry.call is not None and entry.caller is not None and not entry.caller.by_test:
+            for job_id in entry.call.job_ids:
+                called.setdefault(job_id, []).append(entry)
+    return called
 
 
 def _no_result(job: JobRecord) -> Iterator[Finding]:
@@ -142,10 +149,11 @@ def _outputs(job: JobRecord, evidence: Evidence) -> Iterator[Finding]:
 
 
 def _same_key(one: str | None, other: str) -> bool:
-    """Whether two names are one key's: an ARN ends in the id that may stand for it."""
-    if one is None:
-        return False
-    return one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}")
+    """Whether two names are one key's: in its own account an ARN's last part may stand for it."""
+    if one is None or (one.startswith("arn:") and other.startswith("arn:")):
+        return one == other
+    short, its = (name.rpartition(":")[2].removeprefix("key/") for name in (one, other))
+    return short == its
 
 
 def _own_role(evidence: Evidence) -> Iterator[Finding]:

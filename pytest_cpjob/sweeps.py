@@ -1,0 +1,175 @@
+"""Sweeps: one test run again with the other jobs, faults and starts that its handler may meet.
+
+Each variation changes what `add_job` and its like take in, or sets up a fault, or both. What AWS
+could not send is in none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE
+from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
+from pytest_cpjob.documents.facts import JobFacts
+from pytest_cpjob.service.jobs import Kind
+from pytest_cpjob.settings import OptionError, nearest
+
+Arguments = dict[str, Any]
+"""What one of the `add_*` methods was called with; `contents` is the inputs', by name."""
+
+
+def _nothing(kind: Kind, arguments: Arguments) -> None:
+    """Leave the job as the test wrote it."""
+
+
+def _as_it_is(facts: JobFacts) -> JobFacts:
+    return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One run of a swept test.
+
+    Attributes:
+        name: as it stands in the test's id.
+        change: changes what a job is added with, in place.
+        change_facts: changes what is fixed of the job.
+        fault: operation, error, service and whether it takes effect, as `fail` takes them.
+        warm: whether the handler runs for another job before.
+    """
+
+    name: str
+    change: Callable[[Kind, Arguments], None] = _nothing
+    change_facts: Callable[[JobFacts], JobFacts] = _as_it_is
+    fault: tuple[str, str, str, bool] | None = None
+    warm: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def _with_key(kind: Kind, arguments: Arguments) -> None:
+    if arguments["encryption_key"] is None:
+        arguments["encryption_key"] = True
+
+
+def _in_region(region: str) -> Callable[[Kind, Arguments], None]:
+    def change(kind: Kind, arguments: Arguments) -> None:
+        # A key that the test names is of a region of its own.
+        if arguments["region"] is None and not isinstance(arguments["encryption_key"], str):
+            arguments["region"] = region
+
+    return change
+
+
+def _without_user_parameters(kind: Kind, arguments: Arguments) -> None:
+    if kind == "lambda":
+        arguments["user_parameters"] = None
+
+
+def _resumed(kind: Kind, arguments: Arguments) -> None:
+    if arguments["continuation_token"] is None:
+        arguments["continuation_token"] = (
+            '{"previous_job_id": "11111111-abcd-1111-abcd-111111abcdef"}'
+        )
+
+
+def _longest_names(kind: Kind, arguments: Arguments) -> None:
+    for name, length in (("pipeline_name", 100), ("stage_name", 100), ("action_name", 100)):
+        if arguments[name] is None:
+            arguments[name] = f"{name.replace('_', '-')}-".ljust(length, "x")
+    if arguments["artifact_bucket"] is None:
+        arguments["artifact_bucket"] = "codepipeline-".ljust(63, "x")
+
+
+def _reversed(kind: Kind, arguments: Arguments) -> None:
+    arguments["contents"] = dict(reversed(arguments["contents"].items()))
+    if arguments["output_artifacts"] is not None:
+        arguments["output_artifacts"] = list(reversed(arguments["output_artifacts"]))
+
+
+def _with_another_input(kind: Kind, arguments: Arguments) -> None:
+    if len(arguments["contents"]) < 5:
+        arguments["contents"] = {"AnotherArtifact": SAMPLE_SOURCE, **arguments["contents"]}
+
+
+def _with_unicode_file(kind: Kind, arguments: Arguments) -> None:
+    arguments["contents"] = {
+        name: {**content, "übersicht/日本語.txt": "unicode"}
+        if isinstance(content, dict)
+        else content
+        for name, content in arguments["contents"].items()
+    }
+
+
+def _inputs_are(content: bytes | None) -> Callable[[Kind, Arguments], None]:
+    def change(kind: Kind, arguments: Arguments) -> None:
+        arguments["contents"] = dict.fromkeys(arguments["contents"], content)
+
+    return change
+
+
+def _without_revisions(facts: JobFacts) -> JobFacts:
+    return replace(facts, inputs=tuple(replace(each, revision=None) for each in facts.inputs))
+
+
+PLAIN: Final = Variation("plain")
+
+JOB_VARIANTS: Final = (
+    PLAIN,
+    Variation("encryption-key", _with_key),
+    Variation("without-user-parameters", _without_user_parameters),
+    Variation("null-revision", change_facts=_without_revisions),
+    Variation("artifacts-reversed", _reversed),
+    Variation("another-input-first", _with_another_input),
+    Variation("continuation-token", _resumed),
+    Variation("aws-cn", _in_region("cn-north-1")),
+    Variation("aws-us-gov", _in_region("us-gov-west-1")),
+    Variation("longest-names", _longest_names),
+    Variation("unicode-file-name", _with_unicode_file),
+)
+"""Other documents that AWS could send for the same job."""
+
+FAULTS: Final = (
+    Variation("details-throttled", fault=("GetJobDetails", "ThrottlingException", "", False)),
+    Variation("poll-throttled", fault=("PollForJobs", "ThrottlingException", "", False)),
+    Variation("acknowledge-lost", fault=("AcknowledgeJob", "lost", "", True)),
+    Variation("success-throttled", fault=("PutJobSuccessResult", "ThrottlingException", "", False)),
+    Variation("success-lost", fault=("PutJobSuccessResult", "lost", "", True)),
+    Variation("success-timed-out", fault=("PutJobSuccessResult", "lost", "", False)),
+    Variation("failure-throttled", fault=("PutJobFailureResult", "ThrottlingException", "", False)),
+    Variation("get-access-denied", fault=("GetObject", "AccessDenied", "s3", False)),
+    Variation("get-expired-credentials", fault=("GetObject", "ExpiredToken", "s3", False)),
+    Variation("get-timed-out", fault=("GetObject", "lost", "s3", False)),
+    Variation("put-access-denied", fault=("PutObject", "AccessDenied", "s3", False)),
+    Variation("put-timed-out", fault=("PutObject", "lost", "s3", False)),
+    Variation("missing-object", _inputs_are(None)),
+    Variation("corrupt-zip", _inputs_are(HOSTILE_ARTIFACTS["corrupt"])),
+    Variation("truncated-zip", _inputs_are(HOSTILE_ARTIFACTS["truncated"])),
+)
+"""What the calls of a handler may meet."""
+
+WARM: Final = (PLAIN, Variation("warm", warm=True))
+"""A cold start, and a start in a process that has run the handler for another job."""
+
+_SWEEPS: Final = {
+    "cpjob_job_variants": JOB_VARIANTS,
+    "cpjob_faults": FAULTS,
+    "cpjob_warm": WARM,
+}
+
+
+def variations(marker: str, only: Iterable[str], without: Iterable[str]) -> list[Variation]:
+    """Give the variations of a marker, chosen by name.
+
+    Raises:
+        OptionError: there is no variation of a name; the text names the nearest.
+    """
+    known = {each.name: each for each in _SWEEPS[marker]}
+    chosen, left_out = list(only) or list(known), set(without)
+    for name in (*chosen, *left_out):
+        if name not in known:
+            raise OptionError(f"@pytest.mark.{marker}: no variation {name!r}{nearest(name, known)}")
+    return [known[name] for name in chosen if name not in left_out]

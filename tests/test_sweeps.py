@@ -1,0 +1,250 @@
+"""One line runs a test again for the other jobs, faults and starts its handler may meet."""
+
+from __future__ import annotations
+
+import pytest
+
+HANDLER = """
+    import boto3
+
+    codepipeline = boto3.client("codepipeline", region_name="us-east-1")
+
+    def careful(event, context):
+        job = event["CodePipeline.job"]
+        data = job["data"]
+        keys = data["artifactCredentials"]
+        s3 = boto3.session.Session(
+            keys["accessKeyId"], keys["secretAccessKey"], keys["sessionToken"]
+        ).client("s3", region_name="us-east-1")
+        try:
+            [source] = [each for each in data["inputArtifacts"] if each["name"] == "Source"]
+            s3.get_object(**where(source))["Body"].read()
+            extra = {}
+            if "encryptionKey" in data:
+                extra = {
+                    "ServerSideEncryption": "aws:kms",
+                    "SSEKMSKeyId": data["encryptionKey"]["id"],
+                }
+            for output in data["outputArtifacts"]:
+                s3.put_object(**where(output), Body=b"built", **extra)
+        except Exception as error:
+            details = {"type": "JobFailed", "message": str(error)}
+            codepipeline.put_job_failure_result(jobId=job["id"], failureDetails=details)
+            return
+        codepipeline.put_job_success_result(jobId=job["id"])
+
+    def where(artifact):
+        at = artifact["location"]["s3Location"]
+        return {"Bucket": at["bucketName"], "Key": at["objectKey"]}
+"""
+
+TEST = """
+    import pytest
+    from my_action import careful
+
+    {mark}
+    def test_builds(cpjob):
+        job = cpjob.add_lambda_job(
+            user_parameters={{"theme": "dark"}},
+            input_artifacts={{"Source": {{"index.md": "# Hi"}}, "Theme": {{"a.css": ""}}}},
+            output_artifacts=["Site", "Log"],
+        )
+        job.invoke(careful, retries=2)
+        assert {condition}
+"""
+
+
+def names_of(result: pytest.RunResult, outcome: str) -> list[str]:
+    """The variations whose run had an outcome."""
+    return [
+        line.partition("[")[2].partition("]")[0]
+        for line in result.outlines
+        if line.startswith("test_my_action.py::") and f" {outcome}" in line
+    ]
+
+
+def run(pytester: pytest.Pytester, mark: str, condition: str) -> pytest.RunResult:
+    pytester.makepyfile(
+        my_action=HANDLER, test_my_action=TEST.format(mark=mark, condition=condition)
+    )
+    return pytester.runpytest("-v", "-p", "no:faker", "-p", "no:randomly")
+
+
+def test_a_careful_handler_stands_all_job_variants(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "@pytest.mark.cpjob_job_variants", 'job.status == "Succeeded"')
+
+    assert names_of(result, "PASSED") == [
+        "plain",
+        "encryption-key",
+        "without-user-parameters",
+        "null-revision",
+        "artifacts-reversed",
+        "another-input-first",
+        "continuation-token",
+        "aws-cn",
+        "aws-us-gov",
+        "longest-names",
+        "unicode-file-name",
+    ]
+    result.assert_outcomes(passed=11)
+
+
+def test_each_variant_is_another_document(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import json
+        import pytest
+
+        seen = set()
+
+        @pytest.mark.cpjob_job_variants
+        def test_one(cpjob, request):
+            job = cpjob.add_lambda_job(
+                user_parameters="dark",
+                input_artifacts={"Source": {"a": ""}, "Other": {"b": ""}},
+                output_artifacts=["Site"],
+                allow=["no-result"],
+            )
+            data = job.event["CodePipeline.job"]["data"]
+            context = job.details["jobDetails"]["data"]["pipelineContext"]
+            name = request.node.callspec.id
+            assert ("encryptionKey" in data) == (name == "encryption-key")
+            assert ("continuationToken" in data) == (name == "continuation-token")
+            configuration = data["actionConfiguration"]["configuration"]
+            assert ("UserParameters" in configuration) == (name != "without-user-parameters")
+            partition = {"aws-cn": "aws-cn", "aws-us-gov": "aws-us-gov"}.get(name, "aws")
+            assert context["pipelineArn"].split(":")[1] == partition
+            assert (len(context["pipelineName"]) == 100) == (name == "longest-names")
+            inputs = [each["name"] for each in data["inputArtifacts"]]
+            assert inputs == {
+                "artifacts-reversed": ["Other", "Source"],
+                "another-input-first": ["AnotherArtifact", "Source", "Other"],
+            }.get(name, ["Source", "Other"])
+            revisions = {each["revision"] for each in data["inputArtifacts"]}
+            assert (revisions == {None}) == (name == "null-revision")
+            files = list(job.input_artifacts["Source"].files)
+            assert (len(files) == 2) == (name == "unicode-file-name")
+        """
+    )
+
+    pytester.runpytest("-p", "no:faker").assert_outcomes(passed=11)
+
+
+def test_what_the_test_says_itself_stays(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        KEY = "arn:aws:kms:eu-west-1:123456789012:alias/k"
+
+        @pytest.mark.cpjob_job_variants("aws-cn", "encryption-key", "longest-names")
+        def test_one(cpjob):
+            job = cpjob.add_job(region="eu-west-1", encryption_key=KEY, pipeline_name="web")
+            assert job.facts.region == "eu-west-1"
+            assert job.encryption_key == KEY
+            assert job.facts.pipeline_name == "web"
+        """
+    )
+
+    pytester.runpytest("-p", "no:faker").assert_outcomes(passed=3)
+
+
+def test_faults_meet_the_handlers_calls(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "@pytest.mark.cpjob_faults", 'job.status == "Succeeded"')
+
+    # A lost answer: the retry finds the job ended, and this handler does not expect it.
+    assert names_of(result, "FAILED") == [
+        "success-lost",
+        "get-access-denied",
+        "get-expired-credentials",
+        "get-timed-out",
+        "put-access-denied",
+        "put-timed-out",
+        "missing-object",
+    ]
+
+
+def test_under_faults_the_contract_holds_by_itself(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        '@pytest.mark.cpjob_faults(without=["success-lost"])',
+        'job.status in ("Succeeded", "Failed")',
+    )
+
+    result.assert_outcomes(passed=14)
+
+
+def test_a_fault_that_no_call_meets_is_no_finding(pytester: pytest.Pytester) -> None:
+    result = run(pytester, '@pytest.mark.cpjob_faults("poll-throttled")', "True")
+
+    result.assert_outcomes(passed=1)
+
+
+def test_a_warm_start_shows_what_leaks_from_job_to_job(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import boto3
+        import pytest
+
+        codepipeline = boto3.client("codepipeline", region_name="us-east-1")
+        pages = []
+
+        def leaky(event, context):
+            pages.append("index.html")
+            codepipeline.put_job_success_result(
+                jobId=event["CodePipeline.job"]["id"], outputVariables={"pages": str(len(pages))}
+            )
+
+        @pytest.mark.cpjob_warm
+        def test_one_page(cpjob):
+            pages.clear()
+            job = cpjob.add_lambda_job().invoke(leaky)
+            assert len({each.id for each in cpjob.jobs}) == len(cpjob.jobs)
+            assert job.result.output_variables == {"pages": "1"}
+        """
+    )
+
+    result = pytester.runpytest("-v", "-p", "no:faker", "-p", "no:randomly")
+
+    result.stdout.fnmatch_lines(
+        ["*::test_one_page?plain? PASSED*", "*::test_one_page?warm? FAILED*"]
+    )
+
+
+def test_several_sweeps_are_one_list(pytester: pytest.Pytester) -> None:
+    mark = '@pytest.mark.cpjob_warm\n    @pytest.mark.cpjob_job_variants("plain", "aws-cn")'
+    result = run(pytester, mark, 'job.status == "Succeeded"')
+
+    assert names_of(result, "PASSED") == ["plain", "aws-cn", "warm"]
+
+
+def test_an_unknown_variation_names_the_nearest(pytester: pytest.Pytester) -> None:
+    result = run(pytester, '@pytest.mark.cpjob_faults("succes-lost")', "True")
+
+    result.stdout.fnmatch_lines(
+        ["*cpjob_faults: no variation 'succes-lost'; did you mean 'success-lost'?"]
+    )
+
+
+def test_a_test_without_cpjob_is_not_multiplied(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.cpjob_job_variants
+        def test_one(): ...
+        """
+    )
+
+    pytester.runpytest("-p", "no:faker").assert_outcomes(passed=1)
+
+
+def test_sweeps_run_on_two_workers(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        my_action=HANDLER,
+        test_my_action=TEST.format(
+            mark="@pytest.mark.cpjob_job_variants", condition='job.status == "Succeeded"'
+        ),
+    )
+
+    pytester.runpytest_subprocess("-n", "2", "-p", "no:faker").assert_outcomes(passed=11)
