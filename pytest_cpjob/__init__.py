@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_cpjob.artifacts.contents import Content
     from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
+    from pytest_cpjob.documents.arguments import ActionTypeArgument, EncryptionKeyArgument
     from pytest_cpjob.documents.factories import (
         JobDetailsFactory,
         LambdaEventFactory,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
 __all__ = [
     "HOSTILE_ARTIFACTS",
     "AWSSessionCredentials",
+    "ActionTypeArgument",
     "ActionTypeId",
     "Artifact",
     "ArtifactError",
@@ -72,6 +74,7 @@ __all__ = [
     "CredentialsFactory",
     "CurrentRevision",
     "EncryptionKey",
+    "EncryptionKeyArgument",
     "FakerGenerator",
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
@@ -124,6 +127,7 @@ _HOMES = {
         "ThirdPartyJobDetails",
         "ThirdPartyPipelineContext",
     ),
+    "documents.arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
     "documents.values": ("CodePipelineProvider",),
     "artifacts.contents": ("Content",),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),

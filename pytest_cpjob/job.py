@@ -9,7 +9,7 @@ from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError, HandlerError
 from pytest_cpjob.eventbridge import action_state_change
 from pytest_cpjob.job_artifacts import Direction, JobArtifact, JobArtifacts
-from pytest_cpjob.service.jobs import JobRecord, Status
+from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
 
@@ -95,7 +95,7 @@ class Job:
     # -- what became of it -----------------------------------------------------------------------
 
     @property
-    def status(self) -> Status:
+    def status(self) -> str:
         """`Queued`, `Dispatched`, `InProgress`, `TimedOut`, `Succeeded` or `Failed`."""
         return self._record.status
 

@@ -228,13 +228,13 @@ class CodePipelineStub(AddsJobs):
 
     # -- what the test does ------------------------------------------------------------------------
 
-    def client(self, service: str = "codepipeline") -> Any:
+    def client(self, service: str = "codepipeline", *, region: str | None = None) -> Any:
         """Give a client of the test's own: it sees everything, and is never held to the contract.
 
         It meets no fault and is not in `calls`. For S3, KMS and others moto must be active, which
-        it is once a job has artifacts.
+        it is once a job has artifacts. The region is the stub's, unless another is given.
         """
-        client = own_client(service, self.settings.region)
+        client = own_client(service, region or self.settings.region)
         self._never_judge(client)
         return client
 

@@ -54,7 +54,7 @@ def find_all(evidence: Evidence) -> list[Finding]:
         Finding("running-thread", None, f"thread {name!r} was still running at the end.")
         for name in evidence.running_threads
     ]
-    return found
+    return list(dict.fromkeys(found))  # what happened again is one finding
 
 
 def _calls_by_job(evidence: Evidence) -> dict[str, list[Entry]]:

@@ -1,0 +1,146 @@
+"""A partner's worker: scans its customers' sources for files without a licence.
+
+The shape of third-party actions. A poll says no more than which client has which job. The partner
+keeps a token for each client, given to it when the customer connected; the token opens the job's
+details, and the nonce to acknowledge it with comes with them.
+
+The action type is `Test:ThirdParty:LicenceScan:1`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import zipfile
+from collections.abc import Mapping
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+
+logger = logging.getLogger(__name__)
+
+ACTION_TYPE: Final = {
+    "category": "Test",
+    "owner": "ThirdParty",
+    "provider": "LicenceScan",
+    "version": "1",
+}
+MARK: Final = b"SPDX-License-Identifier:"
+LONGEST_MESSAGE: Final = 5000
+
+
+class PartnerWorker:
+    """Works on the jobs of all clients that it has a token for.
+
+    Args:
+        tokens: client id -> client token; the partner's own store.
+        region: the pipelines' region.
+    """
+
+    def __init__(self, tokens: Mapping[str, str], *, region: str) -> None:
+        self._tokens = tokens
+        self._region = region
+        self._codepipeline = boto3.client("codepipeline", region_name=region)
+
+    def poll_once(self) -> int:
+        """Poll, and work on what there is; give how many jobs were done."""
+        polled = self._codepipeline.poll_for_third_party_jobs(
+            actionTypeId=ACTION_TYPE, maxBatchSize=10
+        )
+        return sum(self.work_on(offer["clientId"], offer["jobId"]) for offer in polled["jobs"])
+
+    def work_on(self, client_id: str, job_id: str) -> bool:
+        """Do one job from its details to the report; False if it is not ours to do."""
+        token = self._tokens.get(client_id)
+        if token is None:
+            logger.warning("client %s of job %s is not known here", client_id, job_id)
+            return False
+        errors = self._codepipeline.exceptions
+        try:
+            details = self._codepipeline.get_third_party_job_details(
+                jobId=job_id, clientToken=token
+            )["jobDetails"]
+            if not self.acknowledge(job_id, details["nonce"], token):
+                return False
+        except (
+            errors.InvalidClientTokenException,  # the customer has connected anew
+            errors.InvalidJobException,  # the job has ended meanwhile
+            errors.InvalidNonceException,  # another worker was faster
+        ) as error:
+            logger.warning("job %s is left alone: %s", job_id, error)
+            return False
+        try:
+            unlicensed = self.scan(details["data"])
+        except Exception as error:
+            logger.exception("job %s failed", job_id)
+            self.fail(job_id, token, str(error) or type(error).__name__)
+        else:
+            if unlicensed:
+                self.fail(job_id, token, "no licence: " + ", ".join(unlicensed))
+            else:
+                self.succeed(job_id, token)
+        return True
+
+    def acknowledge(self, job_id: str, nonce: str, token: str) -> bool:
+        """Claim a job; False if it is in no state to be worked on."""
+        answer = self._codepipeline.acknowledge_third_party_job(
+            jobId=job_id, nonce=nonce, clientToken=token
+        )
+        return bool(answer["status"] == "InProgress")
+
+    def scan(self, data: Mapping[str, Any]) -> list[str]:
+        """Look at every file of every input, and write the report if the pipeline wants one."""
+        credentials = data["artifactCredentials"]
+        session = boto3.session.Session(
+            aws_access_key_id=credentials["accessKeyId"],
+            aws_secret_access_key=credentials["secretAccessKey"],
+            aws_session_token=credentials["sessionToken"],
+            region_name=self._region,
+        )
+        s3 = session.client("s3", config=Config(signature_version="s3v4"))
+        unlicensed = []
+        for artifact in data["inputArtifacts"]:
+            body = s3.get_object(**object_of(artifact))["Body"].read()
+            with zipfile.ZipFile(io.BytesIO(body)) as archive:
+                unlicensed += [
+                    member.filename
+                    for member in archive.infolist()
+                    if not member.is_dir() and MARK not in archive.read(member)
+                ]
+        for artifact in data["outputArtifacts"]:
+            report = io.BytesIO()
+            with zipfile.ZipFile(report, "w") as archive:
+                archive.writestr("report.json", json.dumps({"unlicensed": unlicensed}))
+            s3.put_object(**object_of(artifact), **encryption_of(data), Body=report.getvalue())
+        return unlicensed
+
+    def succeed(self, job_id: str, token: str) -> None:
+        """Report that all is well; partners have no output variables."""
+        self._codepipeline.put_third_party_job_success_result(
+            jobId=job_id,
+            clientToken=token,
+            executionDetails={"summary": "every file has a licence", "percentComplete": 100},
+        )
+
+    def fail(self, job_id: str, token: str, message: str) -> None:
+        """Report what was found, as much of it as a message may hold."""
+        self._codepipeline.put_third_party_job_failure_result(
+            jobId=job_id,
+            clientToken=token,
+            failureDetails={"type": "JobFailed", "message": message[:LONGEST_MESSAGE]},
+        )
+
+
+def object_of(artifact: Mapping[str, Any]) -> dict[str, str]:
+    """Give an artifact's place as S3's operations take it."""
+    location = artifact["location"]["s3Location"]
+    return {"Bucket": location["bucketName"], "Key": location["objectKey"]}
+
+
+def encryption_of(data: Mapping[str, Any]) -> dict[str, str]:
+    """Encrypt as the pipeline does: with its own key, or else with the account's S3 key."""
+    if "encryptionKey" not in data:
+        return {"ServerSideEncryption": "aws:kms"}
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": data["encryptionKey"]["id"]}
