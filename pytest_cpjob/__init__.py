@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         ThirdPartyPipelineContext,
     )
     from pytest_cpjob.documents.values import CodePipelineProvider
+    from pytest_cpjob.endpoint.server import Endpoint
     from pytest_cpjob.errors import (
         ArtifactError,
         ContractError,
@@ -75,6 +76,7 @@ __all__ = [
     "CurrentRevision",
     "EncryptionKey",
     "EncryptionKeyArgument",
+    "Endpoint",
     "FakerGenerator",
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
@@ -131,6 +133,7 @@ _HOMES = {
     "documents.values": ("CodePipelineProvider",),
     "artifacts.contents": ("Content",),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
+    "endpoint.server": ("Endpoint",),
     "errors": (
         "ArtifactError",
         "ContractError",

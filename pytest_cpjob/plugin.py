@@ -13,18 +13,21 @@ import pytest
 from pytest_cpjob.clients.environment import configure_nothing
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.defaults import BUILT_IN_REGION
+from pytest_cpjob.errors import CpjobError
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
         ArtifactFactory,
         CodePipelineStub,
         CredentialsFactory,
+        Endpoint,
         FakerGenerator,
         JobDetailsFactory,
         LambdaEventFactory,
         PipelineContextFactory,
         ThirdPartyJobDetailsFactory,
     )
+    from pytest_cpjob.endpoint.server import EndpointServer
     from pytest_cpjob.settings import Settings
 
 _UNDO: Final = pytest.StashKey[Undo]()
@@ -239,6 +242,34 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     # Not `yield`: a fixture's return annotation is what users annotate their arguments with.
     request.addfinalizer(finish)  # noqa: PT021
     return stub
+
+
+@pytest.fixture(scope="session")
+def _cpjob_server() -> Iterator[EndpointServer]:
+    """The HTTP server of the whole run, made when the first test asks for it."""
+    from pytest_cpjob.endpoint.server import EndpointServer
+
+    server = EndpointServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def cpjob_endpoint(
+    request: pytest.FixtureRequest, _cpjob_server: EndpointServer, cpjob: CodePipelineStub
+) -> Endpoint:
+    """The same service, S3 and all of moto on a real loopback port: .url, .env, .run(args)."""
+    from pytest_cpjob.endpoint.server import Endpoint
+
+    cpjob.store.start()
+    _cpjob_server.serve(cpjob)
+
+    def finish() -> None:
+        for failure in _cpjob_server.serve(None):
+            raise CpjobError(f"the endpoint failed: {failure!r}") from failure
+
+    request.addfinalizer(finish)  # noqa: PT021
+    return Endpoint(_cpjob_server, cpjob.settings.region)
 
 
 @pytest.fixture

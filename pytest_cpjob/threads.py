@@ -10,6 +10,9 @@ from pathlib import PurePath
 from types import FrameType
 from typing import Final
 
+OURS: Final = "pytest-cpjob"
+"""How the names of this project's own threads begin."""
+
 _STEP: Final = 0.01
 
 _now = time.monotonic
@@ -33,6 +36,7 @@ def wait_for_threads(
             thread
             for thread in threading.enumerate()
             if thread not in before
+            and not thread.name.startswith(OURS)
             and thread is not threading.current_thread()
             and (daemons or not thread.daemon)
             and not _is_parked(thread)

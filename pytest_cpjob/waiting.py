@@ -20,6 +20,7 @@ from types import BuiltinFunctionType, TracebackType
 from typing import Any, Final
 
 from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.threads import OURS
 
 _LET_OTHERS_RUN: Final = 0.005
 """Seconds that a sleeper really waits while other threads of the code under test are at work."""
@@ -70,7 +71,11 @@ class Waiting:
     def threads(self) -> list[threading.Thread]:
         """Give the threads that were started since the beginning, and have not ended."""
         mine = set(threading.enumerate()) - self._outsiders
-        return [thread for thread in mine if thread is not threading.current_thread()]
+        return [
+            thread
+            for thread in mine
+            if thread is not threading.current_thread() and not thread.name.startswith(OURS)
+        ]
 
     def is_mine(self) -> bool:
         """Whether this thread is the code's under test."""
