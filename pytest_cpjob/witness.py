@@ -98,5 +98,6 @@ class Witness:
 
     def _read_output(self, job: JobRecord, name: str) -> Mapping[str, bytes]:
         [artifact] = [each for each in job.facts.outputs if each.name == name]
-        content = self._store.get(artifact) or b""
+        stored = self._outputs[job.id][name]
+        content = self._store.get_version(artifact, stored.version_id if stored else None) or b""
         return read_files(content, what=name)

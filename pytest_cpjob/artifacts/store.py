@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from moto.core.models import MockAWS
 
+LARGEST_KEPT = 1024 * 1024
+"""Bytes of an object that is kept once it was read, so that it is not read again."""
+
 _MOTOS_KEYS = {"AWS_ACCESS_KEY_ID": "FOOBARKEY", "AWS_SECRET_ACCESS_KEY": "FOOBARSECRET"}
 
 
@@ -43,6 +46,7 @@ class ArtifactStore:
 
     def __init__(self, on_client: Callable[[Any], None]) -> None:
         self.buckets: dict[str, str] = {}
+        self._kept: dict[tuple[str, str], tuple[str | None, bytes]] = {}
         self._on_client = on_client
         self._mock: MockAWS | None = None
         self._moto_was_active = False
@@ -74,6 +78,7 @@ class ArtifactStore:
         """
         mock, self._mock = self._mock, None
         self.buckets.clear()
+        self._kept.clear()
         if mock is None:
             return
         with _environment_kept():
@@ -100,7 +105,8 @@ class ArtifactStore:
         if bucket in self.buckets:
             return
         s3 = self._client("s3", region)
-        if not _exists(s3, bucket):
+        # In a moto that was started here, nobody has made a bucket of this name.
+        if not (self._moto_was_active and _exists(s3, bucket)):
             where = {} if region == "us-east-1" else {"LocationConstraint": region}
             s3.create_bucket(
                 Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
@@ -135,12 +141,21 @@ class ArtifactStore:
         """Read an object, or None if there is none."""
         s3 = self._client("s3", self._region_of(artifact))
         try:
-            body = s3.get_object(Bucket=artifact.bucket, Key=artifact.key)["Body"]
+            found = s3.get_object(Bucket=artifact.bucket, Key=artifact.key)
         except s3.exceptions.NoSuchKey:
             return None
-        with body:
+        with found["Body"] as body:
             content: bytes = body.read()
+        if len(content) <= LARGEST_KEPT:
+            self._kept[artifact.bucket, artifact.key] = (found.get("VersionId"), content)
         return content
+
+    def get_version(self, artifact: ArtifactFacts, version_id: str | None) -> bytes | None:
+        """Read an object as `get` does, or give what was read of this very version before."""
+        kept = self._kept.get((artifact.bucket, artifact.key))
+        if kept is not None and version_id is not None and kept[0] == version_id:
+            return kept[1]
+        return self.get(artifact)
 
     def make_key(self, key_arn: str, region: str) -> None:
         """Make the pipeline's KMS key known to moto under the ARN that the documents carry.

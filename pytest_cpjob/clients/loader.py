@@ -1,18 +1,23 @@
-"""botocore's models read once for the whole run, however many sessions a handler makes.
+"""What sessions share: a handler may make one for each job, and each would start from nothing.
 
-A fresh `boto3.Session` reads every model again: two thirds of what a typical test costs. While a
-stub is active, all sessions share what was read. Only files inside botocore's and boto3's own
-packages are shared, so a project's own models, and changes to them, are always read anew.
+A fresh `boto3.Session` reads every model again, and works out again what each event is called and
+what each handler takes: most of what a typical test costs. While a stub is active, all sessions
+share what was found. Only files inside botocore's and boto3's own packages are shared, so a
+project's own models, and changes to them, are always read anew.
 """
 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import boto3
 import botocore
+import botocore.hooks
+from botocore.hooks import EVENT_ALIASES, EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 
 from pytest_cpjob.clients.undo import Undo
@@ -22,6 +27,8 @@ _PACKAGES = tuple(
 )
 _files: dict[str, Any] = {}
 _listings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+_event_names: dict[str, str] = {}
+_takes_keywords: weakref.WeakKeyDictionary[FunctionType, Any] = weakref.WeakKeyDictionary()
 
 
 def share_models(undo: Undo) -> None:
@@ -30,6 +37,35 @@ def share_models(undo: Undo) -> None:
     undo.set_attribute(
         Loader, "list_available_services", _sharing_listings(Loader.list_available_services)
     )
+
+
+def share_events(undo: Undo) -> None:
+    """Let all emitters in the process share what they work out, until the undo."""
+    undo.set_attribute(EventAliaser, "__init__", _sharing_names(EventAliaser.__init__))
+    original = getattr(botocore.hooks, "accepts_kwargs", None)
+    if original is not None:
+        undo.set_attribute(botocore.hooks, "accepts_kwargs", _asking_once(original))
+
+
+def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
+    def __init__(self: Any, event_emitter: Any, event_aliases: Any = None) -> None:
+        original(self, event_emitter, event_aliases)
+        if event_aliases is None or event_aliases == EVENT_ALIASES:
+            self._alias_name_cache = _event_names
+
+    return __init__
+
+
+def _asking_once(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def accepts_kwargs(func: Any) -> Any:
+        function = getattr(func, "__func__", func)
+        if type(function) is not FunctionType:
+            return original(func)
+        if function not in _takes_keywords:
+            _takes_keywords[function] = original(func)
+        return _takes_keywords[function]
+
+    return accepts_kwargs
 
 
 def _sharing_files(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -18,12 +18,12 @@ class Undo:
 
     def set_attribute(self, owner: Any, name: str, value: object) -> None:
         """Set `owner.name` until the undo; left alone then if somebody else has set it since."""
-        there_before = name in vars(owner)
-        before = vars(owner).get(name)
+        there_before = name in owner.__dict__
+        before = owner.__dict__.get(name)
         setattr(owner, name, value)
 
         def restore() -> None:
-            if vars(owner).get(name) is value:
+            if owner.__dict__.get(name) is value:
                 if there_before:
                     setattr(owner, name, before)
                 else:

@@ -1,0 +1,1 @@
+"""What it costs, each figure against its yardstick in one run: `python -m tests.benchmarks`."""
