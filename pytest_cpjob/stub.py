@@ -258,7 +258,7 @@ class CodePipelineStub(AddsJobs):
         Raises:
             ValueError: AWS would not register it; the text names the field and the rule.
         """
-        self.service.add_action_type(action_type, dict(properties or {}), inputs, outputs)
+        self.service.add_action_type(action_type, properties or {}, inputs, outputs)
 
     def fail(
         self,

@@ -25,6 +25,10 @@ from moto import mock_aws  # noqa: E402
 from moto.core.config import default_user_config  # noqa: E402
 from moto.core.models import MockAWS, botocore_stubber, patch_client  # noqa: E402
 
+for client in EARLY.values():
+    # Where another test module has imported moto before, its handler is there already.
+    client.meta.events.unregister("before-send", botocore_stubber)
+
 REAL = {
     "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

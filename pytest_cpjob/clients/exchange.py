@@ -15,7 +15,7 @@ from pytest_cpjob.documents.regions import partition_of
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.record import Call, Entry
+from pytest_cpjob.service.record import Call, Entry, Parameters
 from pytest_cpjob.service.service import JobService
 
 _SUCCESSES: Final = frozenset({"PutJobSuccessResult", "PutThirdPartyJobSuccessResult"})
@@ -112,13 +112,13 @@ class ServiceExchange:
         call.state = job.status if job is not None else None
         answer, call.changes = self._service.call(call.operation, request, call.caller)
         call.job_ids = _job_ids(request, answer)
-        if isinstance(answer, ServiceError):
-            call.message = answer.message
-            return refused(url, answer)
-        if call.operation in _SUCCESSES and job is not None:
+        if call.operation in _SUCCESSES and job is not None and isinstance(answer, dict):
             self._on_success(job)
         if call.fault is not None:
             return _meet(call.fault, call, url)
+        if isinstance(answer, ServiceError):
+            call.message = answer.message
+            return refused(url, answer)
         return answered(url, answer)
 
     def _not_authorized(self, operation: str) -> ServiceError:
@@ -175,7 +175,7 @@ class ServiceExchange:
         noted = Call(
             call.service,
             call.operation,
-            call.request,
+            Parameters(call.request),
             _code(error),
             tuple(id for id in call.job_ids if id in self._service.ledger.jobs),
             self._service.clock.now,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -120,7 +120,7 @@ class JobFacts:
     stage_name: str
     action_name: str
     action_type: ActionType
-    configuration: Mapping[str, str]
+    configuration: Mapping[str, str] = field(repr=False)  # may hold secrets
     inputs: tuple[ArtifactFacts, ...]
     outputs: tuple[ArtifactFacts, ...]
     continuation_token: str | None

@@ -12,6 +12,13 @@ MASK: Final = "<masked>"
 _SECRET_PARAMETERS: Final = frozenset({"clientToken", "SSECustomerKey", "SecretString"})
 
 
+class Parameters(dict[str, Any]):
+    """A request's parameters; what is secret in them is masked wherever they are shown."""
+
+    def __repr__(self) -> str:
+        return repr({k: MASK if k in _SECRET_PARAMETERS else v for k, v in self.items()})
+
+
 class Caller(NamedTuple):
     """Who called: which client object, in which thread, with which access key."""
 
@@ -44,9 +51,8 @@ class Call:
     thread: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
-        shown = {k: MASK if k in _SECRET_PARAMETERS else v for k, v in self.request.items()}
         return (
-            f"Call({self.service!r}, {self.operation!r}, {shown!r}, error={self.error!r},"
+            f"Call({self.service!r}, {self.operation!r}, {Parameters(self.request)!r}, error={self.error!r},"
             f" job_ids={self.job_ids!r}, at={self.at!r})"
         )
 
