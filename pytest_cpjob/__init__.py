@@ -10,8 +10,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from faker import Generator as FakerGenerator
-
     from pytest_cpjob.artifacts.contents import Content
     from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
     from pytest_cpjob.documents.arguments import ActionTypeArgument, EncryptionKeyArgument
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
         ThirdPartyJobDetails,
         ThirdPartyPipelineContext,
     )
-    from pytest_cpjob.documents.values import CodePipelineProvider
+    from pytest_cpjob.documents.values import CodePipelineProvider, FakerGenerator
     from pytest_cpjob.endpoint.server import Endpoint
     from pytest_cpjob.errors import (
         ArtifactError,
@@ -130,7 +128,7 @@ _HOMES = {
         "ThirdPartyPipelineContext",
     ),
     "documents.arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
-    "documents.values": ("CodePipelineProvider",),
+    "documents.values": ("CodePipelineProvider", "FakerGenerator"),
     "artifacts.contents": ("Content",),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
     "endpoint.server": ("Endpoint",),
@@ -153,8 +151,6 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "FakerGenerator":
-        return importlib.import_module("faker").Generator
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)

@@ -12,7 +12,7 @@ from pytest_cpjob.documents.facts import ArtifactFacts, JobFacts
 from pytest_cpjob.documents.regions import partition_of
 from pytest_cpjob.documents.streams import Stream
 
-STATES: Final = ("STARTED", "SUCCEEDED", "FAILED", "ABANDONED")
+STATES: Final = ("STARTED", "SUCCEEDED", "FAILED", "CANCELED", "ABANDONED")
 """The states of an action execution, as EventBridge names them."""
 
 TIME: Final = "2026-01-01T00:00:00Z"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Collection
 from pathlib import PurePath
 from types import FrameType
@@ -15,8 +14,13 @@ OURS: Final = "pytest-cpjob"
 
 _STEP: Final = 0.01
 
-_now = time.monotonic
-_pause = time.sleep
+_never_released: Final = threading.Lock()
+_never_released.acquire()
+
+
+def pause(seconds: float) -> None:
+    """Wait for real, whatever a test or a library has put in the place of sleep and the clocks."""
+    _never_released.acquire(timeout=seconds)
 
 
 def wait_for_threads(
@@ -27,10 +31,10 @@ def wait_for_threads(
     Threads of a pool with nothing to do, and those that wait for ever at a queue, do not count.
 
     Args:
-        seconds: of real time, at most.
+        seconds: of real time, about the most. They are counted in steps: freezegun stops clocks.
         daemons: whether daemon threads are waited for as well.
     """
-    end = _now() + seconds
+    steps_left = round(seconds / _STEP)
     while True:
         running = [
             thread
@@ -41,23 +45,57 @@ def wait_for_threads(
             and (daemons or not thread.daemon)
             and not _is_parked(thread)
         ]
-        if not running or _now() >= end:
+        if not running or steps_left <= 0:
             return running
-        _pause(_STEP)
+        pause(_STEP)
+        steps_left -= 1
+
+
+def waits_for_an_end(thread: threading.Thread) -> bool:
+    """Whether a thread does nothing until another one has ended."""
+    frame = _frame_of(thread)
+    return frame is not None and _waits_for_ever(frame) and _place(frame)[1] != "wait"
+
+
+def waits_for_others(thread: threading.Thread) -> bool:
+    """Whether a thread does nothing until another one does: it waits, without a time-out."""
+    frame = _frame_of(thread)
+    return frame is not None and (_has_no_work(frame) or _waits_for_ever(frame))
+
+
+def place_of(thread: threading.Thread) -> tuple[int, int]:
+    """Say where in its code a thread is: another place, and it has gone on meanwhile."""
+    frame = _frame_of(thread)
+    return (0, 0) if frame is None else (id(frame.f_code), frame.f_lasti)
 
 
 def _is_parked(thread: threading.Thread) -> bool:
     """Whether a thread only waits for work, without an end."""
-    frame = sys._current_frames().get(thread.ident or 0)
+    frame = _frame_of(thread)
     if frame is None:
         return False
-    here = _place(frame)
-    if here == ("futures/thread.py", "_worker"):
+    if _has_no_work(frame):
         return True
-    if here != ("threading.py", "wait") or frame.f_locals.get("timeout") is not None:
-        return False
     above = frame.f_back
-    return above is not None and _place(above)[0].endswith("queue.py")
+    return _waits_for_ever(frame) and above is not None and _place(above)[0].endswith("queue.py")
+
+
+def _frame_of(thread: threading.Thread) -> FrameType | None:
+    return sys._current_frames().get(thread.ident or 0)
+
+
+def _has_no_work(frame: FrameType) -> bool:
+    """Whether it is a pool's thread, between two pieces of work."""
+    return _place(frame) == ("futures/thread.py", "_worker")
+
+
+def _waits_for_ever(frame: FrameType) -> bool:
+    """Whether it waits for a condition, or for a thread's end, without a time-out."""
+    file, function = _place(frame)
+    if file != "threading.py" or function not in ("wait", "join", "_wait_for_tstate_lock"):
+        return False
+    # The last is what join() waits in before Python 3.13; it has -1 for no time-out.
+    return frame.f_locals.get("timeout") in (None, -1)
 
 
 def _place(frame: FrameType) -> tuple[str, str]:

@@ -1,54 +1,84 @@
 """Waiting that takes no time: while a handler or a worker runs, sleeping moves the job clock.
 
-`time.sleep` is replaced, also where a module has bound it by `from time import sleep`. The time of
-day moves along through time-machine, if it is installed (the extra `time`), and `time.monotonic`
-by as much, so that a loop until a deadline comes to its end. A test's own time-machine or freezegun
-is left alone. `Event.wait`, queues and `asyncio.sleep` wait for real: what ends such a wait is
-another thread's or task's doing, and a time that jumps would end it wrongly.
+`time.sleep` is replaced, also where a module has bound it by `from time import sleep`, and so is
+`Event.wait` with a time-out: it ends when the event is set, and time moves only when no other
+thread can set it any more. `asyncio.sleep` moves time in a task that is alone in its loop; beside
+other tasks it waits for real, and so do queues and locks with a time-out: what ends such a wait may
+be real. The time of day moves along through time-machine, if it is installed (the extra `time`),
+and `time.monotonic` by as much, so that a loop until a deadline comes to its end. A test's own
+time-machine or freezegun is left alone.
 """
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from datetime import datetime, timezone
-from importlib.util import find_spec
-from types import BuiltinFunctionType, TracebackType
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Sequence
+from types import TracebackType
+from typing import Any, Final, Protocol, TypeAlias
 
 from pytest_cpjob.clients.undo import Undo
-from pytest_cpjob.threads import OURS
+from pytest_cpjob.ending import Ending
+from pytest_cpjob.threads import OURS, pause
+from pytest_cpjob.time_of_day import TimeOfDay
+from pytest_cpjob.timetable import Timetable
 
-_LET_OTHERS_RUN: Final = 0.005
-"""Seconds that a sleeper really waits while other threads of the code under test are at work."""
+_SLICE: Final = 0.01
+
+_Swap: TypeAlias = tuple[str, object, object]
+
+
+class Check(Protocol):
+    """Looks whether a thread may go on."""
+
+    def __call__(self, *, for_ever: bool) -> None:
+        """Raise if it may not."""
+
+
+_under_way: Waiting | None = None
 
 
 class Waiting:
-    """Sleep replaced until the end of the `with` block.
+    """Waits replaced until the end of the `with` block.
 
     Args:
-        slept: told of each sleep's seconds, in the thread that sleeps; it may raise.
+        slept: told of each sleep's end, in the thread that slept, with the seconds by which the
+            job clock is to move: 0 where another's sleep has moved it. It may raise.
+        check: called before each rest, and again and again in one that is `for_ever`; may raise.
     """
 
-    def __init__(self, slept: Callable[[float], None]) -> None:
+    def __init__(self, slept: Callable[[float], None], check: Check | None = None) -> None:
         self._slept = slept
+        self._check = check
         self._undo = Undo()
         self._outsiders = set(threading.enumerate()) - {threading.current_thread()}
-        self._time_of_day = _TimeOfDay()
+        self._time_of_day = TimeOfDay()
+        self._timetable = Timetable(self.threads, self._move)
+        self._ending = Ending()
         self._active = False
 
     def __enter__(self) -> Waiting:
+        global _under_way
+        if _under_way is not None:
+            return self
+        _under_way = self
+        self._active = True
+        self._undo.later(self._end)
+        self._undo.later(self._ending.stop_insisting)
+        self._undo.set_attribute(
+            threading, "excepthook", self._ending.unheard(threading.excepthook)
+        )
+        self._undo.set_attribute(threading.Event, "wait", self._event_wait(threading.Event.wait))
+        swaps: list[_Swap] = [("sleep", asyncio.sleep, self._task_sleep(asyncio.sleep))]
         # A sleep that a test has replaced itself is the test's.
-        if isinstance(time.sleep, BuiltinFunctionType):
-            self._active = True
-            self._undo.later(self._end)
-            sleep, monotonic = time.sleep, time.monotonic
-            self._replace("sleep", sleep, self._sleeping(sleep))
-            if isinstance(monotonic, BuiltinFunctionType):
-                self._replace("monotonic", monotonic, self._counting(monotonic))
+        if _is_pythons(time.sleep):
+            swaps.append(("sleep", time.sleep, self._sleep(time.sleep)))
+            if _is_pythons(time.monotonic):
+                swaps.append(("monotonic", time.monotonic, self._monotonic(time.monotonic)))
+        self._undo.later(lambda: _rebind([(name, new, old) for name, old, new in swaps]))
+        _rebind(swaps)
         return self
 
     def __exit__(
@@ -60,13 +90,15 @@ class Waiting:
         self._undo.all()
 
     def _end(self) -> None:
+        global _under_way
+        _under_way = None
         self._active = False
         self._time_of_day.stop()
 
     @property
     def moves_time_of_day(self) -> bool:
-        """Whether `time.time()` and `datetime.now()` move along."""
-        return self._time_of_day.moves or self._time_of_day.can_move
+        """Whether `time.time()` and `datetime.now()` move along, or a test moves them itself."""
+        return self._time_of_day.moves or self._time_of_day.is_a_tests_own or TimeOfDay.can_move()
 
     def threads(self) -> list[threading.Thread]:
         """Give the threads that were started since the beginning, and have not ended."""
@@ -81,78 +113,123 @@ class Waiting:
         """Whether this thread is the code's under test."""
         return threading.current_thread() not in self._outsiders
 
+    def leave(self, thread: threading.Thread) -> None:
+        """Count on no more of a thread: its part is over."""
+        self._timetable.left.add(thread)
+
+    def has_left(self, thread: threading.Thread) -> bool:
+        """Whether a thread's part is over."""
+        return thread in self._timetable.left
+
+    def may_end(self, step: Callable[[], None]) -> None:
+        """Take a step that may end this thread by raising, also where its code catches all."""
+        try:
+            step()
+        except BaseException as error:
+            if not isinstance(error, (Exception, KeyboardInterrupt)):
+                self.leave(threading.current_thread())
+                self._ending.insist(error)
+            raise
+
     # -- what stands in --------------------------------------------------------------------------
 
-    def _sleeping(self, original: Callable[[float], None]) -> Callable[[float], None]:
+    def _sleep(self, original: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float) -> None:
-            if not (self._active and self.is_mine() and seconds + 0.0 > 0):
+            if self._stands_in(seconds):
+                self._rest(seconds, pause, lambda: False, patient=False)
+            else:
                 original(seconds)
-                return
-            original(min(seconds, _LET_OTHERS_RUN) if self.threads() else 0)
-            self._time_of_day.move(seconds)
-            self._slept(seconds)
 
         return sleep
 
-    def _counting(self, original: Callable[[], float]) -> Callable[[], float]:
+    def _event_wait(self, original: Callable[..., bool]) -> Callable[..., bool]:
+        def wait(event: threading.Event, timeout: float | None = None) -> bool:
+            if event.is_set() or not self._stands_in(1 if timeout is None else timeout):
+                return original(event, timeout)
+
+            def wait_a_little(seconds: float) -> None:
+                original(event, seconds)
+
+            if timeout is not None:
+                self._rest(timeout, wait_a_little, event.is_set, patient=True)
+                return event.is_set()
+            self._timetable.rest_for_ever(
+                wait_a_little,
+                lambda: event.is_set() or not self._active,
+                lambda: self._may_go_on(for_ever=True),
+            )
+            return original(event)
+
+        return wait
+
+    def _task_sleep(
+        self, original: Callable[..., Coroutine[Any, Any, Any]]
+    ) -> Callable[..., Coroutine[Any, Any, Any]]:
+        async def sleep(delay: float, result: Any = None) -> Any:
+            if not self._stands_in(delay):
+                return await original(delay, result)
+            self._may_go_on()
+            begin, left = self._timetable.moved, delay
+            while left > 0 and len(asyncio.all_tasks()) > 1:
+                await original(min(left, _SLICE))
+                left -= _SLICE
+            # What happened meanwhile, the loop hears before time moves.
+            await original(0)
+            self._timetable.catch_up(begin + delay - max(0.0, left))
+            if left > 0:
+                self._rest(left, pause, lambda: False, patient=False)
+            return result
+
+        return sleep
+
+    def _monotonic(self, original: Callable[[], float]) -> Callable[[], float]:
         def monotonic() -> float:
-            return original() + (self._time_of_day.moved if self._active else 0.0)
+            return original() + (self._timetable.moved if self._active else 0.0)
 
         return monotonic
 
-    def _replace(self, name: str, before: object, after: object) -> None:
-        """Put `after` wherever a module has `before` under its own name, and take it out again."""
-        self._undo.later(lambda: _rebind(name, after, before))
-        _rebind(name, before, after)
+    # -- how it passes ---------------------------------------------------------------------------
+
+    def _stands_in(self, seconds: float) -> bool:
+        """Whether a wait of so many seconds, in this thread, is ours to pass."""
+        return self._active and self.is_mine() and 0 < seconds + 0.0 < float("inf")
+
+    def _rest(
+        self,
+        seconds: float,
+        pause: Callable[[float], object],
+        is_over: Callable[[], bool],
+        *,
+        patient: bool,
+    ) -> None:
+        self._may_go_on()
+        moved = self._timetable.rest(
+            seconds + 0.0, pause, lambda: is_over() or not self._active, patient=patient
+        )
+        if not moved and not is_over() and self._active:
+            self._tell(0.0)
+
+    def _move(self, seconds: float) -> None:
+        self._time_of_day.move(seconds)
+        self._tell(seconds)
+
+    def _tell(self, seconds: float) -> None:
+        self.may_end(lambda: self._slept(seconds))
+
+    def _may_go_on(self, *, for_ever: bool = False) -> None:
+        check = self._check
+        if check is not None:
+            self.may_end(lambda: check(for_ever=for_ever))
 
 
-def _rebind(name: str, before: object, after: object) -> None:
+def _is_pythons(function: object) -> bool:
+    return getattr(function, "__self__", None) is time
+
+
+def _rebind(swaps: Sequence[_Swap]) -> None:
+    """Put the new in the old's place wherever a module has it under its own name."""
     for module in list(sys.modules.values()):
         names: dict[str, Any] = getattr(module, "__dict__", {})
-        if names.get(name) is before:
-            names[name] = after
-
-
-class _TimeOfDay:
-    """The time of day, moved by time-machine from the first sleep on.
-
-    Attributes:
-        moved: seconds so far.
-    """
-
-    def __init__(self) -> None:
-        self.moved = 0.0
-        self._stack = ExitStack()
-        self._traveller: Any = None
-        self._lock = threading.Lock()
-
-    @property
-    def moves(self) -> bool:
-        return self._traveller is not None
-
-    @property
-    def can_move(self) -> bool:
-        return find_spec("time_machine") is not None and not _is_a_tests_own()
-
-    def move(self, seconds: float) -> None:
-        with self._lock:
-            self.moved += seconds
-            if self._traveller is None and self.can_move:
-                import time_machine
-
-                now = datetime.now(timezone.utc)
-                self._traveller = self._stack.enter_context(time_machine.travel(now, tick=True))
-            if self._traveller is not None:
-                self._traveller.shift(seconds)
-
-    def stop(self) -> None:
-        self._traveller = None
-        self._stack.close()
-
-
-def _is_a_tests_own() -> bool:
-    """Whether a test drives the time of day itself."""
-    modules: Mapping[str, Any] = sys.modules
-    machine = modules.get("time_machine")
-    travellers = getattr(machine, "traveller_stack", getattr(machine, "coordinates_stack", ()))
-    return bool(travellers or getattr(modules.get("freezegun.api"), "freeze_factories", ()))
+        for name, old, new in swaps:
+            if names.get(name) is old:
+                names[name] = new

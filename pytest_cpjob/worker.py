@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import inspect
 import threading
-import time
-from collections import defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.errors import WorkerError
@@ -28,11 +27,14 @@ MOST_SLEEPS: Final = 100_000
 PATIENCE: Final = 5.0
 """Seconds of real time that a worker's threads have to end."""
 
+_DAEMONS_PATIENCE: Final = 0.5
+"""Seconds of real time that its daemon threads have, which would end with their process."""
+
+_MORE_SLEEPS: Final = 10
+"""Sleeps of a thread that does not poll, once the others are done: it may have work to finish."""
+
 _POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
 _SHOWN: Final = 5
-_SLICE: Final = 0.02
-
-_now = time.monotonic
 
 
 class _WorkerEnded(SystemExit):
@@ -57,14 +59,15 @@ class WorkerRun:
         self._service = stub.service
         self._idle_polls = idle_polls
         self.job_id = None
-        self._idle: defaultdict[threading.Thread, int] = defaultdict(int)
+        self._idle: Counter[threading.Thread] = Counter()
+        self._late_sleeps: Counter[threading.Thread] = Counter()
         self._calls = 0
         self._changes = 0
         self._sleeps = 0
         self._last: deque[str] = deque(maxlen=_SHOWN)
         self._failure: WorkerError | None = None
         self._lock = threading.Lock()
-        self._waiting = Waiting(self._slept)
+        self._waiting = Waiting(self._slept, self._end_if_done)
 
     def run(self, target: Callable[[], object]) -> None:
         """Run it to its end.
@@ -83,8 +86,6 @@ class WorkerRun:
         undo = Undo()
         try:
             undo.set_attribute(self._stub.exchange, "running", self)
-            undo.set_attribute(threading, "excepthook", self._excepthook(threading.excepthook))
-            undo.set_attribute(threading.Event, "wait", self._event_wait(threading.Event.wait))
             overhear(self._stub.witness.overheard, undo)
             with self._waiting:
                 try:
@@ -94,7 +95,9 @@ class WorkerRun:
                 except BaseException as error:
                     self._stub.witness.escaped(error)
                     raise
+                self._waiting.leave(threading.current_thread())
                 hanging = wait_for_threads(before, PATIENCE, daemons=False)
+                wait_for_threads(before, min(PATIENCE, _DAEMONS_PATIENCE), daemons=True)
         finally:
             undo.all()
         if self._failure is not None:
@@ -107,9 +110,12 @@ class WorkerRun:
 
     def calling(self, call: CallInFlight) -> None:
         """Look before each call whether this thread has done its part."""
-        if not self._waiting.is_mine():
-            return
-        self._end_if_done()
+        if self._waiting.is_mine():
+            self._waiting.may_end(self._begin_call)
+
+    def _begin_call(self) -> None:
+        if self._failure is not None or self._has_idled():
+            raise _WorkerEnded
         with self._lock:
             self._sleeps = 0
             changes = len(self._service.ledger.changes)
@@ -137,10 +143,12 @@ class WorkerRun:
             self._idle[thread] += 1
 
     def _slept(self, seconds: float) -> None:
-        self._end_if_done()
         with self._lock:
             self._sleeps += 1
             too_many = self._sleeps > MOST_SLEEPS
+            if self._pollers_are_done():
+                self._late_sleeps[threading.current_thread()] += 1
+        self._end_if_done(for_ever=False)
         self._service.clock.advance(seconds)
         if too_many:
             hint = (
@@ -155,39 +163,25 @@ class WorkerRun:
         self._failure = self._failure or WorkerError(what)
         raise _WorkerEnded
 
-    def _end_if_done(self) -> None:
-        if self._failure is not None:
+    def _end_if_done(self, *, for_ever: bool) -> None:
+        """Look before a rest whether this thread has done its part."""
+        # One that waits for those that poll, or beats beside them, ends after they have.
+        late = self._late_sleeps[threading.current_thread()] > _MORE_SLEEPS
+        if self._failure is not None or self._has_idled() or late:
             raise _WorkerEnded
-        if self._service.ledger.open_jobs:
-            return
-        if self._idle.get(threading.current_thread(), 0) >= self._idle_polls:
-            raise _WorkerEnded
-        # A thread that only waits for those that poll ends when they have.
-        pollers = [thread for thread in self._waiting.threads() if thread in self._idle]
-        if not pollers and max(self._idle.values(), default=0) >= self._idle_polls:
+        if for_ever and self._pollers_are_done():
             raise _WorkerEnded
 
-    # -- what stands in meanwhile ----------------------------------------------------------------
+    def _has_idled(self) -> bool:
+        """Whether this thread has polled often enough in vain, and nothing is left to do."""
+        idle = self._idle[threading.current_thread()] >= self._idle_polls
+        return idle and not self._service.ledger.open_jobs
 
-    def _excepthook(self, original: Callable[[Any], object]) -> Callable[[Any], object]:
-        def excepthook(args: Any) -> object:
-            return None if isinstance(args.exc_value, _WorkerEnded) else original(args)
-
-        return excepthook
-
-    def _event_wait(self, original: Callable[..., bool]) -> Callable[..., bool]:
-        """Let a thread whose part is done not wait for an event that may never come."""
-
-        def wait(event: threading.Event, timeout: float | None = None) -> bool:
-            if not self._waiting.is_mine():
-                return original(event, timeout)
-            end = None if timeout is None else _now() + timeout
-            while True:
-                left = _SLICE if end is None else min(_SLICE, end - _now())
-                if original(event, max(0.0, left)):
-                    return True
-                if end is not None and _now() >= end:
-                    return False
-                self._end_if_done()
-
-        return wait
+    def _pollers_are_done(self) -> bool:
+        me = threading.current_thread()
+        polling = any(
+            thread is not me and thread.is_alive() and not self._waiting.has_left(thread)
+            for thread in list(self._idle)
+        )
+        idle = sum(self._idle.values()) >= self._idle_polls
+        return idle and not polling and not self._service.ledger.open_jobs

@@ -125,7 +125,7 @@ class Reach:
         async def _make_api_call(
             client: BaseClient, operation_name: str, api_params: Params
         ) -> Any:
-            if not self._active:
+            if not self._active or is_cut_off():
                 return await original(client, operation_name, api_params)
             call = self._begin(client, operation_name, api_params)
             token = in_flight.set(call)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from botocore.client import BaseClient
@@ -13,6 +14,7 @@ from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.errors import UnfakedCallError
 
 _cut_off: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_guards: weakref.WeakSet[Any] = weakref.WeakSet()
 _undo = Undo()
 
 
@@ -27,17 +29,10 @@ def cut_off(threads: Iterable[threading.Thread]) -> None:
     _cut_off.update(threads)
     if not _cut_off:
         return
-    original = BaseClient._make_api_call
-
-    def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
-        if is_cut_off():
-            raise UnfakedCallError(
-                f"thread {threading.current_thread().name!r} called {operation_name} after its"
-                " test had ended: let the code under test end its threads"
-            )
-        return original(client, operation_name, api_params)
-
-    _undo.set_attribute(BaseClient, "_make_api_call", _make_api_call)
+    for client_class in _client_classes():
+        original = client_class._make_api_call
+        if not _is_guarded(original):
+            _undo.set_attribute(client_class, "_make_api_call", _guarded(original))
 
 
 def release() -> None:
@@ -47,3 +42,30 @@ def release() -> None:
             _cut_off.discard(thread)
     if not _cut_off:
         _undo.all()
+
+
+def _client_classes() -> Iterator[Any]:
+    yield BaseClient
+    aiobotocore = sys.modules.get("aiobotocore.client")
+    if aiobotocore is not None:
+        yield aiobotocore.AioBaseClient
+
+
+def _is_guarded(function: Any) -> bool:
+    """Whether the guard stands already, be it behind a tracer that has wrapped it since."""
+    while function is not None and function not in _guards:
+        function = getattr(function, "__wrapped__", None)
+    return function is not None
+
+
+def _guarded(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
+        if is_cut_off():
+            raise UnfakedCallError(
+                f"thread {threading.current_thread().name!r} called {operation_name} after its"
+                " test had ended: let the code under test end its threads"
+            )
+        return original(client, operation_name, api_params)
+
+    _guards.add(_make_api_call)
+    return _make_api_call

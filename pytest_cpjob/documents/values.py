@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING, Any, cast
 
 from faker import Factory, Generator
 from faker.providers import BaseProvider
@@ -24,7 +25,17 @@ class CodePipelineProvider(Draws, BaseProvider):
     """
 
 
-def seeded_generator(stream: Stream) -> Generator:
+if TYPE_CHECKING:
+
+    class FakerGenerator(Generator, Draws):
+        """A Faker generator for type checkers: what Faker's providers add is not in its class."""
+
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    FakerGenerator = Generator
+
+
+def seeded_generator(stream: Stream) -> FakerGenerator:
     """Return a Faker generator with all of Faker's providers and ours, seeded from a stream.
 
     It has a `random.Random` of its own, which may be seeded anew; Faker's global one is left alone.
@@ -32,4 +43,4 @@ def seeded_generator(stream: Stream) -> Generator:
     generator = Factory.create()
     generator.random = Random(stream.values.generator.random.getrandbits(128))
     generator.add_provider(CodePipelineProvider)
-    return generator
+    return cast("FakerGenerator", generator)

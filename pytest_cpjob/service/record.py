@@ -52,7 +52,8 @@ class Call:
 
     def __repr__(self) -> str:
         return (
-            f"Call({self.service!r}, {self.operation!r}, {Parameters(self.request)!r}, error={self.error!r},"
+            f"Call({self.service!r}, {self.operation!r}, {Parameters(self.request)!r},"
+            f" error={self.error!r},"
             f" job_ids={self.job_ids!r}, at={self.at!r})"
         )
 

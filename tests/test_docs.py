@@ -1,0 +1,341 @@
+"""The pages in docs/ say what is so: their code runs, their tables are the source's own."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+from test_states import TABLE
+
+from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError
+from pytest_cpjob.documents import model
+from pytest_cpjob.eventbridge import STATES
+from pytest_cpjob.service import limits
+from pytest_cpjob.service.service import JobService
+from pytest_cpjob.settings import CHECKS
+
+ROOT = Path(__file__).parent.parent
+PAGES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+BEHAVIOUR, FIRST_RUN = PAGES["behaviour.md"], PAGES["first-run.md"]
+
+
+def fenced(page: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+
+def section(page: str, title: str) -> str:
+    """What stands under a heading, up to the next one of its rank or a higher one."""
+    [(rank, start)] = [
+        (len(found[1]), found.end())
+        for found in re.finditer(rf"^(#+) {re.escape(title)}$", page, re.MULTILINE)
+    ]
+    following = re.compile(rf"^#{{1,{rank}}} ", re.MULTILINE).search(page, start)
+    return page[start : following.start() if following else None]
+
+
+def tables(text: str) -> Iterator[list[list[str]]]:
+    """Each table as its rows of cells, the header first."""
+    for block in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
+        rows = [
+            [cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()
+        ]
+        yield [rows[0], *rows[2:]]
+
+
+def code(cell: str) -> str:
+    """The first thing in a cell that is set as code."""
+    [first, *_] = re.findall(r"`([^`]+)`", cell)
+    return str(first)
+
+
+# -- code ------------------------------------------------------------------------------------------
+
+PYTHON_BLOCKS = [
+    pytest.param(block, id=f"{name}-{number}")
+    for name, page in PAGES.items()
+    for number, block in enumerate(fenced(page, "python"))
+]
+
+
+@pytest.mark.parametrize("block", PYTHON_BLOCKS)
+def test_a_block_runs_as_pasted(pytester: pytest.Pytester, block: str) -> None:
+    pytester.makepyfile(test_pasted=block)
+
+    outcomes = pytester.runpytest_subprocess("-p", "no:faker", "-W", "error").parseoutcomes()
+
+    assert set(outcomes) == {"passed"}
+    assert outcomes["passed"] == len(re.findall(r"^ *def test_", block, re.MULTILINE))
+
+
+def test_the_block_about_unittest_runs_without_pytest(pytester: pytest.Pytester) -> None:
+    [block] = fenced(section(FIRST_RUN, "unittest"), "python")
+    pytester.makepyfile(test_pasted=block)
+
+    result = pytester.run(sys.executable, "-m", "unittest", "test_pasted")
+
+    assert result.ret == 0
+    result.stderr.fnmatch_lines(["Ran 2 tests*", "OK"])
+
+
+# -- findings, before and after --------------------------------------------------------------------
+
+
+class BrokenDeploymentError(Exception):
+    """What the stand-in for a deployment raises."""
+
+
+class Case(NamedTuple):
+    """How the two sides of a section's diff are run.
+
+    Attributes:
+        besides: what the unmended code is found to have done besides.
+        job: what its Lambda job is added with.
+        fault: what its calls meet.
+    """
+
+    besides: frozenset[str] = frozenset()
+    job: dict[str, Any] = {}  # noqa: RUF012  # never changed
+    fault: tuple[str, str, str] | None = None
+
+
+CASES = {
+    "second-result": Case(frozenset({"raised-after-result"})),
+    "not-owner": Case(fault=("AcknowledgeJob", "InvalidNonceException", "codepipeline")),
+    "missing-output": Case(
+        job={"output_artifacts": ["Site"]}, fault=("PutObject", "AccessDenied", "s3")
+    ),
+    "output-encryption": Case(job={"output_artifacts": ["Site"], "encryption_key": True}),
+    "own-role": Case(frozenset({"raised"}), job={"input_artifacts": ["Source"]}),
+    "refused-request": Case(frozenset({"no-result"})),
+    "unfaked-call": Case(frozenset({"raised"})),
+}
+
+
+def sides(diff: str) -> tuple[str, str]:
+    """The code before and after."""
+    lines = diff.splitlines()
+    assert {line[0] for line in lines} <= set(" +-")
+    before, after = ([line[1:] for line in lines if line[0] in f" {side}"] for side in "-+")
+    return "\n".join(before), "\n".join(after)
+
+
+@contextmanager
+def stand_ins(*, held: bool) -> Iterator[dict[str, Any]]:
+    """What the diffs leave to their readers, with the page's own three functions."""
+    names: dict[str, Any] = {"__name__": "handler"}
+    exec(fenced(FIRST_RUN, "python")[0], names)
+    codepipeline = names["codepipeline"]
+    busy = threading.Lock()
+    threads = set(threading.enumerate())
+
+    def succeeds(event: Any, context: object, **variables: str) -> None:
+        job_id = event["CodePipeline.job"]["id"]
+        codepipeline.put_job_success_result(jobId=job_id, outputVariables=variables)
+
+    def calls_sts(event: Any, context: object) -> None:
+        sts = boto3.client("sts", region_name="us-east-1")
+        succeeds(event, context, account=sts.get_caller_identity()["Account"])
+
+    def deploy(job: Any) -> None:
+        raise BrokenDeploymentError("the other side is down")
+
+    if held:
+        busy.acquire()
+    try:
+        yield names | {
+            "DOCS": {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"},
+            "ThreadPoolExecutor": ThreadPoolExecutor,
+            "build": lambda job: None,
+            "deploy": deploy,
+            "handler_that_calls_sts": calls_sts,
+            "has_changed": lambda job: False,
+            "lambda_handler": succeeds,
+            "mock_aws": mock_aws,
+            # A lock is waited for in real time: an event's wait would pass on the job clock.
+            "refresh_the_cache": lambda: busy.acquire(timeout=30),
+        }
+    finally:
+        if held:
+            busy.release()
+        for thread in set(threading.enumerate()) - threads:
+            thread.join(30)
+
+
+def found_in(source: str, case: Case, *, mended: bool) -> set[str]:
+    """The findings of a side of a diff."""
+    [entry] = re.findall(r"^def (\w+)", source, re.MULTILINE)
+    expected_errors = () if mended else (ClientError, UnfakedCallError, BrokenDeploymentError)
+    try:
+        with stand_ins(held=not mended) as names, CodePipelineStub() as cpjob:
+            exec(source, names)
+            if case.fault is not None:
+                operation, error, service = case.fault
+                cpjob.fail(operation, error, service=service)
+            with suppress(*expected_errors):
+                if entry == "work_once":
+                    cpjob.add_job(action_type="Build:Custom:Docs:1")
+                    names[entry]()
+                elif entry.startswith("test_"):
+                    names[entry](cpjob)
+                else:
+                    cpjob.add_lambda_job(**case.job).invoke(names[entry])
+    except ContractError as error:
+        return set(error.names)
+    return set()
+
+
+@pytest.mark.parametrize("finding", CHECKS)
+def test_the_code_before_has_the_finding_and_the_code_after_has_none(finding: str) -> None:
+    [diff] = fenced(section(FIRST_RUN, f"`{finding}`"), "diff")
+    before, after = sides(diff)
+    case = CASES.get(finding, Case())
+
+    assert found_in(before, case, mended=False) == {finding} | case.besides
+    assert found_in(after, case, mended=True) == set()
+
+
+@pytest.mark.parametrize("finding", CHECKS)
+def test_each_finding_has_a_section_that_says_how_to_go_on(finding: str) -> None:
+    assert f'allow=["{finding}"]' in section(FIRST_RUN, f"`{finding}`")
+
+
+def test_there_is_no_section_about_a_finding_that_does_not_exist() -> None:
+    titles = re.findall(r"^### `(.*)`$", section(FIRST_RUN, "The findings"), re.MULTILINE)
+    assert sorted(titles) == sorted(CHECKS)
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def numbers(cell: str) -> list[float]:
+    return [float(number.replace(",", "")) for number in cell.split(", ")]
+
+
+def test_the_table_of_limits_has_every_constant_with_its_value() -> None:
+    [shown, _] = tables(section(BEHAVIOUR, "Timers and limits"))
+
+    constants = {name: [value] for name, value in vars(limits).items() if name.isupper()}
+    assert {code(name): numbers(value) for name, value, *_ in shown[1:]} == constants
+
+
+def test_the_table_of_other_numbers_has_their_values() -> None:
+    [_, shown] = tables(section(BEHAVIOUR, "Timers and limits"))
+
+    for name, value, *_ in shown[1:]:
+        module, _, constant = code(name).rpartition(".")
+        found = getattr(importlib.import_module(module), constant)
+        assert numbers(value) == (list(found) if isinstance(found, tuple) else [found])
+
+
+def test_the_table_of_operations_has_all_that_are_served_and_their_errors() -> None:
+    [shown] = tables(section(BEHAVIOUR, "Operations"))
+
+    operations = [code(row[0]) for row in shown[1:]]
+    assert sorted(operations) == sorted(JobService(account_id="123456789012").operations)
+    for operation, row in zip(operations, shown[1:], strict=True):
+        named = {f"{error}Exception" for error in row[2].split(", ")}
+        # The page says of this one that only a fault brings it.
+        assert named == {*model.operation_errors(operation)} - {"ConcurrentModificationException"}
+
+
+def outcome(cell: str) -> str:
+    """A cell of a table of states, in the words of tests/test_states.py."""
+    if cell in ("answered", "not handed out"):
+        return "same"
+    return cell.removeprefix("→ ") if cell.startswith("→") else f"{cell}Exception"
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        ("custom", "A custom action's job"),
+        ("partner", "A partner's job"),
+        ("Lambda", "A Lambda action's job"),
+    ],
+)
+def test_the_tables_of_states_are_those_under_test(kind: str, title: str) -> None:
+    [[header, *rows]] = tables(section(BEHAVIOUR, title))
+
+    for operation, *cells in rows:
+        for state, cell in zip(header[1:], cells, strict=True):
+            assert outcome(cell) == TABLE[kind][code(operation)][state], (operation, state)
+    # What is in no row is refused whatever the state, as the sentence below the table says.
+    left = {
+        name: by_state for name, by_state in TABLE[kind].items() if f"`{name}`" not in str(rows)
+    }
+    assert all(len(set(by_state.values())) == 1 for by_state in left.values())
+
+
+def test_every_behaviour_says_how_we_know() -> None:
+    told = [
+        (row[0], row[-1])
+        for header, *rows in tables(BEHAVIOUR)
+        if header[-1] == "how we know"
+        for row in rows
+    ]
+
+    assert len(told) > 100
+    words = re.compile(r"\b(AWS|model|seen|inferred|choice)\b")
+    assert [what for what, how in told if not words.search(how)] == []
+
+
+def test_rows_have_as_many_cells_as_their_header() -> None:
+    for page in PAGES.values():
+        for header, *rows in tables(page):
+            assert [row for row in rows if len(row) != len(header)] == []
+
+
+def test_the_shapes_that_are_cited_exist() -> None:
+    cited = re.findall(r"shapes? `(\w+)`", BEHAVIOUR)
+
+    assert len(cited) > 5
+    assert set(cited) <= model.load().shapes.keys()
+
+
+def test_the_states_of_events_are_all_there_are() -> None:
+    [line] = [line for line in BEHAVIOUR.splitlines() if line.startswith("| states: ")]
+    assert tuple(re.findall(r"`(\w+)`", line)) == STATES
+
+
+# -- links -----------------------------------------------------------------------------------------
+
+
+def anchors(page: str) -> set[str]:
+    """The headings' anchors, as GitHub makes them."""
+    prose = re.sub(r"^```.*?^```$", "", page, flags=re.DOTALL | re.MULTILINE)
+    titles: list[str] = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def links() -> Iterator[Any]:
+    """Each relative link, with the page that it stands on."""
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
+            if "://" not in target:
+                yield pytest.param(path, target, id=f"{path.name}-{target}")
+
+
+@pytest.mark.parametrize(("page", "target"), list(links()))
+def test_a_relative_link_leads_somewhere(page: Path, target: str) -> None:
+    name, _, anchor = target.partition("#")
+    found = page.parent / name if name else page
+
+    assert found.is_file()
+    if anchor:
+        assert anchor in anchors(found.read_text("utf-8"))
+
+
+def test_readme_leads_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [name for name in PAGES if f"](docs/{name})" not in readme] == []

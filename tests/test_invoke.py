@@ -1,0 +1,557 @@
+"""Invoking a handler as Lambda does: its event, its context, its environment, and its retries."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from pytest_cpjob import CodePipelineStub, ContractError, CpjobError, HandlerError, JobFailure
+
+CLIENT = boto3.client("codepipeline", region_name="us-east-1")
+UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+Event = dict[str, Any]
+
+
+def job_id_of(event: Event) -> str:
+    job_id: str = event["CodePipeline.job"]["id"]
+    return job_id
+
+
+def succeed(event: Event, context: object) -> None:
+    CLIENT.put_job_success_result(jobId=job_id_of(event))
+
+
+def noting(seen: list[Any], look: Callable[[Event, Any], Any]) -> Callable[[Event, Any], None]:
+    """A handler that notes what `look` gives, and succeeds."""
+
+    def handler(event: Event, context: Any) -> None:
+        seen.append(look(event, context))
+        succeed(event, context)
+
+    return handler
+
+
+# -- the event -------------------------------------------------------------------------------------
+
+
+@pytest.mark.cpjob(allow=["missing-output"])
+def test_the_event_is_the_jobs_as_json_carries_it(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(user_parameters={"theme": "dark"}, output_artifacts=["Site"])
+    seen: list[Event] = []
+
+    assert job.invoke(noting(seen, lambda event, _: event)) is job
+
+    assert seen == [job.event]
+    data = seen[0]["CodePipeline.job"]["data"]
+    assert json.loads(json.dumps(seen[0])) == seen[0]
+    assert data["actionConfiguration"]["configuration"]["UserParameters"] == '{"theme": "dark"}'
+    assert data["outputArtifacts"][0]["revision"] is None
+
+
+def test_what_a_handler_does_to_its_event_does_not_reach_the_next_invocation(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = cpjob.add_lambda_job(configuration={"Theme": "dark"})
+    seen: list[Any] = []
+
+    def spoils_its_event(event: Event, context: object) -> None:
+        job_id = job_id_of(event)
+        configuration = event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]
+        seen.append(configuration.pop("Theme"))
+        if len(seen) < 3:
+            raise TimeoutError("try again")
+        CLIENT.put_job_success_result(jobId=job_id)
+
+    job.invoke(spoils_its_event, retries=2)
+
+    assert seen == ["dark", "dark", "dark"]
+    assert job.details["jobDetails"]["data"]["actionConfiguration"]["configuration"]["Theme"]
+
+
+def test_an_event_of_the_tests_own_goes_through_json_too(cpjob: CodePipelineStub) -> None:
+    seen: list[Any] = []
+    given = {1: ("a", "b")}
+
+    def handler(event: Event, context: object) -> None:
+        seen.append(event)
+        event.clear()
+
+    cpjob.invoke(handler, given)
+    cpjob.invoke(lambda event, _: seen.append(event), given)
+
+    assert seen == [{}, {"1": ["a", "b"]}]
+    assert given == {1: ("a", "b")}
+
+
+def test_an_event_that_json_cannot_carry_is_refused(cpjob: CodePipelineStub) -> None:
+    with pytest.raises(TypeError, match="set is not JSON serializable"):
+        cpjob.invoke(lambda event, _: None, {"ids": {1, 2}})
+
+
+# -- the context -----------------------------------------------------------------------------------
+
+
+def test_the_context_is_lambdas(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(function_name="build-docs", region="eu-west-3")
+    seen: list[Any] = []
+
+    job.invoke(noting(seen, lambda _, context: context))
+
+    (context,) = seen
+    assert context.function_name == "build-docs"
+    assert context.function_version == "$LATEST"
+    assert (
+        context.invoked_function_arn == "arn:aws:lambda:eu-west-3:123456789012:function:build-docs"
+    )
+    assert context.memory_limit_in_mb == "128"
+    assert re.fullmatch(UUID, context.aws_request_id)
+    assert context.log_group_name == "/aws/lambda/build-docs"
+    assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", context.log_stream_name)
+    assert context.identity is None
+    assert context.client_context is None
+
+
+def test_the_remaining_time_is_counted_on_the_job_clock(cpjob: CodePipelineStub) -> None:
+    seen: list[int] = []
+
+    def handler(event: Event, context: Any) -> None:
+        for seconds in (0, 100.5, 799.499, 0.001):
+            cpjob.advance(seconds)
+            seen.append(context.get_remaining_time_in_millis())
+        cpjob.client().put_job_success_result(jobId=job_id_of(event))
+
+    cpjob.add_lambda_job().invoke(handler, timeout=900)
+
+    assert seen == [900_000, 799_500, 1, 0]
+
+
+def test_the_remaining_time_never_goes_below_none(cpjob: CodePipelineStub) -> None:
+    context = cpjob.add_lambda_job(allow=["no-result"]).context
+
+    cpjob.advance(1000)
+
+    assert context.get_remaining_time_in_millis() == 0
+
+
+def test_a_shorter_time_out_is_what_the_context_tells(cpjob: CodePipelineStub) -> None:
+    seen: list[int] = []
+    look = noting(seen, lambda _, context: context.get_remaining_time_in_millis())
+
+    cpjob.advance(500)
+    cpjob.add_lambda_job().invoke(look, timeout=30)
+    cpjob.invoke(lambda _, context: seen.append(context.get_remaining_time_in_millis()), timeout=3)
+
+    assert seen == [30_000, 3_000]
+
+
+@pytest.mark.parametrize("timeout", [0, 0.5, -1, 901, float("nan")])
+def test_a_time_out_that_lambda_does_not_allow_is_refused(
+    cpjob: CodePipelineStub, timeout: float
+) -> None:
+    job = cpjob.add_lambda_job()
+
+    with pytest.raises(ValueError, match=r"^timeout: Lambda allows 1 to 900 seconds, got "):
+        job.invoke(succeed, timeout=timeout)
+    with pytest.raises(ValueError, match=r"^timeout: Lambda allows 1 to 900 seconds, got "):
+        cpjob.invoke(succeed, timeout=timeout)
+
+    assert job.calls == []
+
+
+def test_the_same_test_has_the_same_request_ids_again() -> None:
+    def request_ids() -> list[str]:
+        seen: list[str] = []
+        with CodePipelineStub(seed="invocations") as cpjob:
+            look = noting(seen, lambda _, context: context.aws_request_id)
+            cpjob.add_lambda_job().invoke(look)
+            cpjob.add_lambda_job().invoke(look)
+            cpjob.invoke(lambda _, context: seen.append(context.aws_request_id))
+            cpjob.invoke(lambda _, context: seen.append(context.aws_request_id))
+        return seen
+
+    first = request_ids()
+
+    assert len(set(first)) == 4
+    assert request_ids() == first
+
+
+# -- the environment -------------------------------------------------------------------------------
+
+
+def test_lambdas_own_variables_are_set_while_a_handler_runs_and_taken_back(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-gov-west-1")
+    monkeypatch.delenv("AWS_LAMBDA_FUNCTION_NAME", raising=False)
+    before = dict(os.environ)
+    seen: list[dict[str, str]] = []
+    job = cpjob.add_lambda_job(function_name="build-docs", region="eu-west-3")
+
+    job.invoke(noting(seen, lambda *_: dict(os.environ)))
+
+    (during,) = seen
+    context = job.context
+    assert {name: during[name] for name in during if before.get(name) != during[name]} == {
+        "AWS_REGION": "eu-west-3",
+        "AWS_DEFAULT_REGION": "eu-west-3",
+        "AWS_EXECUTION_ENV": during["AWS_EXECUTION_ENV"],
+        "AWS_LAMBDA_FUNCTION_NAME": "build-docs",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+        "AWS_LAMBDA_LOG_GROUP_NAME": context.log_group_name,
+        "AWS_LAMBDA_LOG_STREAM_NAME": context.log_stream_name,
+    }
+    assert during["AWS_EXECUTION_ENV"].startswith("AWS_Lambda_python3.")
+    assert dict(os.environ) == before
+
+
+def test_variables_are_taken_back_from_a_handler_that_raises(cpjob: CodePipelineStub) -> None:
+    before = dict(os.environ)
+
+    def handler(event: Event, context: object) -> None:
+        raise KeyError(os.environ["AWS_LAMBDA_FUNCTION_NAME"])
+
+    with pytest.raises(KeyError, match="handler"):
+        cpjob.invoke(handler)
+
+    assert dict(os.environ) == before
+
+
+def test_a_variable_that_the_handler_sets_itself_stays_as_it_would_in_lambda(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-west-1")
+    monkeypatch.delenv("THEME", raising=False)
+
+    def handler(event: Event, context: object) -> None:
+        monkeypatch.setenv("THEME", "dark")
+        os.environ["AWS_REGION"] = "ap-south-1"
+
+    cpjob.invoke(handler)
+
+    assert (os.environ["THEME"], os.environ["AWS_REGION"]) == ("dark", "ap-south-1")
+
+
+def test_a_client_made_in_the_handler_is_in_the_functions_region(cpjob: CodePipelineStub) -> None:
+    seen: list[str] = []
+
+    cpjob.add_lambda_job(region="eu-west-3").invoke(
+        noting(seen, lambda *_: boto3.Session().client("codepipeline").meta.region_name)
+    )
+
+    assert seen == ["eu-west-3"]
+
+
+# -- what it raises --------------------------------------------------------------------------------
+
+
+class Broken(Exception):
+    pass
+
+
+@pytest.mark.cpjob(allow=["raised"])
+@pytest.mark.parametrize("error", [Broken("no theme"), SystemExit(3), SystemExit()])
+def test_what_a_handler_raises_reaches_the_test(
+    cpjob: CodePipelineStub, error: BaseException
+) -> None:
+    job = cpjob.add_lambda_job()
+
+    def handler(event: Event, context: object) -> None:
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        job.invoke(handler)
+
+    assert caught.value is error
+    assert (job.status, job.result) == ("InProgress", None)
+
+
+def test_an_exception_before_any_result_is_found_in_codepipelines_words(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = cpjob.add_lambda_job(function_name="build-docs")
+    with pytest.raises(Broken):
+        job.invoke(_raising(Broken("no theme")))
+
+    with pytest.raises(ContractError) as caught:
+        cpjob.check()
+
+    assert caught.value.names == ("raised",)
+    assert "the handler raised Broken (no theme) before any result" in str(caught.value)
+    assert "The AWS Lambda function build-docs failed to return a result." in str(caught.value)
+
+
+def test_an_exception_after_the_result_is_found_because_lambda_would_run_it_again(
+    cpjob: CodePipelineStub,
+) -> None:
+    def reports_and_raises(event: Event, context: object) -> None:
+        succeed(event, context)
+        raise Broken
+
+    with pytest.raises(Broken):
+        cpjob.add_lambda_job().invoke(reports_and_raises)
+
+    with pytest.raises(ContractError, match="Lambda runs the same event again") as caught:
+        cpjob.check()
+    assert caught.value.names == ("raised-after-result",)
+
+
+def _raising(error: Exception) -> Callable[[Event, Any], None]:
+    def handler(event: Event, context: object) -> None:
+        raise error
+
+    return handler
+
+
+def test_a_refused_call_that_leaves_the_handler_is_the_tests_to_judge(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = cpjob.add_lambda_job(allow=["raised"])
+
+    with pytest.raises(ClientError, match="outputVariables"):
+        job.invoke(
+            lambda event, _: CLIENT.put_job_success_result(
+                jobId=job_id_of(event), continuationToken="t", outputVariables={"pages": "1"}
+            )
+        )
+
+
+# -- a handler that does not report ----------------------------------------------------------------
+
+
+def test_a_handler_that_reports_nothing_leaves_the_job_to_its_time_out(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = cpjob.add_lambda_job(function_name="build-docs")
+
+    assert job.invoke(lambda event, context: {"statusCode": 200}) is job
+
+    assert (job.status, job.result) == ("InProgress", None)
+    cpjob.advance(1199)
+    assert job.status == "InProgress"
+    cpjob.advance(1)
+    assert job.status == "TimedOut"
+    with pytest.raises(ContractError) as caught:
+        cpjob.check()
+    assert caught.value.names == ("no-result",)
+    assert "got no result before it timed out" in str(caught.value)
+    assert (
+        '"The AWS Lambda function build-docs failed to return a result. Check the function to'
+        " verify that it has permission to call the PutJobSuccessResult action and that it made a"
+        ' call to PutJobSuccessResult."'
+    ) in str(caught.value)
+
+
+# -- retries ---------------------------------------------------------------------------------------
+
+
+def failing_first(times: int, seen: list[Any], cpjob: CodePipelineStub) -> Callable[..., None]:
+    """A handler that raises the first so-many times."""
+
+    def handler(event: Event, context: Any) -> None:
+        seen.append((event, context.aws_request_id, cpjob.service.clock.now))
+        if len(seen) <= times:
+            raise Broken(f"attempt {len(seen)}")
+        succeed(event, context)
+
+    return handler
+
+
+def test_a_retry_is_the_same_event_and_request_id_a_minute_and_two_minutes_later(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = cpjob.add_lambda_job()
+    seen: list[Any] = []
+    cpjob.advance(10)
+
+    job.invoke(failing_first(2, seen, cpjob), retries=2)
+
+    events, request_ids, times = zip(*seen, strict=True)
+    assert events[0] == events[1] == events[2]
+    assert len(set(request_ids)) == 1
+    assert times == (10, 70, 190)
+    assert job.status == "Succeeded"
+
+
+@pytest.mark.cpjob(allow=["raised"])
+def test_the_last_retrys_exception_is_the_one_that_comes_out(cpjob: CodePipelineStub) -> None:
+    seen: list[Any] = []
+
+    with pytest.raises(Broken, match=r"^attempt 3$"):
+        cpjob.add_lambda_job().invoke(failing_first(9, seen, cpjob), retries=2)
+
+    assert len(seen) == 3
+
+
+def test_a_handler_that_is_well_is_run_once_whatever_the_retries(cpjob: CodePipelineStub) -> None:
+    seen: list[Any] = []
+
+    cpjob.add_lambda_job().invoke(failing_first(0, seen, cpjob), retries=2)
+
+    assert [at for _, _, at in seen] == [0]
+
+
+@pytest.mark.cpjob(allow=["raised-after-result"])
+def test_an_idempotent_handler_shows_itself_under_retries(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+    deployed: set[str] = set()
+
+    def deploys_once(event: Event, context: object) -> None:
+        if job_id_of(event) in deployed:
+            return
+        deployed.add(job_id_of(event))
+        succeed(event, context)
+        raise Broken("the notification failed")
+
+    job.invoke(deploys_once, retries=2)
+
+    assert (job.status, len(job.calls)) == ("Succeeded", 1)
+
+
+@pytest.mark.parametrize(("limit", "retries"), [(0, 0), (-1, 0), (1, -1)])
+def test_numbers_that_cannot_be_are_refused(
+    cpjob: CodePipelineStub, limit: int, retries: int
+) -> None:
+    expected = "max_invocations: expected a number from 1, and retries from 0"
+    with pytest.raises(ValueError, match=expected):
+        cpjob.add_lambda_job().invoke(succeed, max_invocations=limit, retries=retries)
+
+
+# -- continuation ----------------------------------------------------------------------------------
+
+
+def in_steps(last: int, seen: list[Any]) -> Callable[[Event, Any], None]:
+    """A handler that needs so many jobs."""
+
+    def handler(event: Event, context: Any) -> None:
+        job = event["CodePipeline.job"]
+        step = int(job["data"].get("continuationToken", "step 0").removeprefix("step ")) + 1
+        seen.append((job["id"], context.aws_request_id))
+        more = {"continuationToken": f"step {step}"} if step < last else {}
+        CLIENT.put_job_success_result(jobId=job["id"], **more)
+
+    return handler
+
+
+def test_continuation_is_followed_with_new_ids_until_an_end(cpjob: CodePipelineStub) -> None:
+    first = cpjob.add_lambda_job()
+    seen: list[Any] = []
+
+    last = first.invoke(in_steps(4, seen))
+
+    job_ids, request_ids = zip(*seen, strict=True)
+    assert len(set(job_ids)) == len(set(request_ids)) == 4
+    assert [job.id for job in cpjob.jobs] == list(job_ids)
+    assert last.id == job_ids[-1]
+    assert [job.status for job in cpjob.jobs] == ["Succeeded"] * 4
+
+
+def test_a_failure_ends_the_continuation(cpjob: CodePipelineStub) -> None:
+    def handler(event: Event, context: Any) -> None:
+        if "continuationToken" not in event["CodePipeline.job"]["data"]:
+            CLIENT.put_job_success_result(jobId=job_id_of(event), continuationToken="t")
+            return
+        CLIENT.put_job_failure_result(
+            jobId=job_id_of(event), failureDetails={"type": "JobFailed", "message": "broken"}
+        )
+
+    last = cpjob.add_lambda_job().invoke(handler)
+
+    assert last.result == JobFailure("JobFailed", "broken")
+
+
+def test_exactly_max_invocations_is_enough(cpjob: CodePipelineStub) -> None:
+    seen: list[Any] = []
+
+    assert cpjob.add_lambda_job().invoke(in_steps(3, seen), max_invocations=3).status == "Succeeded"
+
+
+def test_one_more_than_max_invocations_is_an_error_that_shows_the_tokens(
+    cpjob: CodePipelineStub,
+) -> None:
+    job, seen = cpjob.add_lambda_job(), []  # type: tuple[Job, list[Any]]
+
+    with pytest.raises(HandlerError) as caught:
+        job.invoke(in_steps(4, seen), max_invocations=3)
+
+    assert str(caught.value) == (
+        f"job {job.id} was not at an end after max_invocations=3 invocations;"
+        " its continuation tokens were:\n- 'step 1'\n- 'step 2'\n- 'step 3'"
+    )
+    assert len(seen) == 3
+
+
+def test_a_retried_step_continues_from_where_it_was(cpjob: CodePipelineStub) -> None:
+    seen: list[Any] = []
+    steps = in_steps(2, [])
+
+    def raises_once_a_step(event: Event, context: Any) -> None:
+        seen.append(job_id_of(event))
+        if seen.count(job_id_of(event)) == 1:
+            raise Broken
+        steps(event, context)
+
+    last = cpjob.add_lambda_job().invoke(raises_once_a_step, retries=1)
+
+    first_id, last_id = (job.id for job in cpjob.jobs)
+    assert seen == [first_id, first_id, last_id, last_id]
+    assert last.status == "Succeeded"
+
+
+# -- what cannot be invoked ------------------------------------------------------------------------
+
+
+async def asynchronous(event: Event, context: object) -> None:
+    succeed(event, context)
+
+
+class Asynchronous:
+    async def __call__(self, event: Event, context: object) -> None:
+        succeed(event, context)
+
+
+def gives_a_coroutine(event: Event, context: object) -> Any:
+    return asynchronous(event, context)
+
+
+@pytest.mark.cpjob(allow=["no-result", "raised"])
+@pytest.mark.parametrize(
+    "handler",
+    [asynchronous, Asynchronous(), gives_a_coroutine],
+    ids=["function", "object", "coroutine"],
+)
+def test_an_asynchronous_handler_is_an_error_that_shows_the_way_around(
+    cpjob: CodePipelineStub, handler: Any
+) -> None:
+    job = cpjob.add_lambda_job()
+
+    with pytest.raises(
+        HandlerError, match="is asynchronous, and Lambda's Python runtime"
+    ) as caught:
+        job.invoke(handler)
+    with pytest.raises(HandlerError, match="is asynchronous"):
+        cpjob.invoke(handler, {})
+
+    assert "    return asyncio.run(" in str(caught.value)
+    assert job.calls == []
+
+
+@pytest.mark.parametrize("handler", [None, 7, {"handler": succeed}])
+def test_what_is_no_handler_is_an_error(cpjob: CodePipelineStub, handler: Any) -> None:
+    with pytest.raises(HandlerError, match=r"^expected a handler\(event, context\) or its name"):
+        cpjob.add_lambda_job().invoke(handler)
+
+
+def test_a_workers_job_cannot_be_invoked(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_job()
+
+    with pytest.raises(CpjobError, match=f"^job {job.id} has no invocation: "):
+        job.invoke(succeed)

@@ -1,0 +1,177 @@
+"""Types are API: what users annotate with is exported, and checkers accept a user's test file."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import pytest_cpjob
+from pytest_cpjob import plugin
+
+TYPING = Path(__file__).parent / "typing"
+USERS = TYPING / "user_tests.py"
+MISTAKES = """\
+from pytest_cpjob import CodePipelineStub, FakerGenerator, JobDetailsFactory, LambdaEvent
+from pytest_cpjob.strategies import lambda_events
+
+def test_mistakes(
+    cpjob: CodePipelineStub, cpjob_details_factory: JobDetailsFactory, cpjob_faker: FakerGenerator
+) -> None:
+    cpjob.add_job(pipelinename="web")
+    cpjob.add_lambda_job().status.foo
+    cpjob_details_factory(account_id=123456789012)
+    cpjob_details_factory()["jobDetails"]["nonce"]
+    cpjob_faker.job_id() + 1
+    lambda_events(user_parameter={})
+
+def token_of(event: LambdaEvent) -> str:
+    return event["CodePipeline.job"]["data"].get("continuationToken")
+"""
+
+
+def functions_of(path: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef):
+            yield node
+
+
+def name_of(annotation: ast.expr | None) -> str:
+    assert annotation is not None
+    return ast.unparse(annotation)
+
+
+FIXTURES = {
+    function.name: name_of(function.returns)
+    for function in functions_of(Path(plugin.__file__))
+    if function.name.startswith("cpjob")
+    and any("pytest.fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
+}
+
+
+def test_every_fixture_of_the_design_is_there() -> None:
+    assert FIXTURES.keys() >= {
+        "cpjob",
+        "cpjob_details_factory",
+        "cpjob_third_party_details_factory",
+        "cpjob_event_factory",
+        "cpjob_artifact_factory",
+        "cpjob_credentials_factory",
+        "cpjob_pipeline_context_factory",
+        "cpjob_faker",
+        "cpjob_endpoint",
+    }
+
+
+@pytest.mark.parametrize("fixture", FIXTURES)
+def test_a_fixtures_type_is_exported(fixture: str) -> None:
+    name = FIXTURES[fixture]
+    assert name in pytest_cpjob.__all__
+    assert isinstance(getattr(pytest_cpjob, name), type)
+
+
+def test_all_that_is_exported_is_there() -> None:
+    assert [name for name in pytest_cpjob.__all__ if not hasattr(pytest_cpjob, name)] == []
+    assert set(pytest_cpjob.__all__) <= set(dir(pytest_cpjob))
+
+
+def test_the_users_file_annotates_every_fixture_with_its_type() -> None:
+    annotated = {
+        argument.arg: name_of(argument.annotation)
+        for function in functions_of(USERS)
+        for argument in function.args.args
+        if argument.arg in FIXTURES
+    }
+    assert annotated == FIXTURES
+
+
+def test_the_users_file_passes(pytester: pytest.Pytester) -> None:
+    shutil.copy(USERS, pytester.path / "test_user.py")
+    without = [] if find_spec("flask") else ["--deselect=test_user.py::test_another_process"]
+
+    result = pytester.runpytest_subprocess("-p", "no:faker", *without)
+
+    outcomes = result.parseoutcomes()
+    assert outcomes.pop("passed") > 8
+    assert outcomes.keys() <= {"deselected"}
+
+
+# -- type checkers ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One cache for the module: what takes time are our own modules and boto3's."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def run_mypy(cache: Path, folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
+    """Check files as strictly as can be, without this project's own configuration."""
+    pytest.importorskip("mypy")
+    options = ["--strict", "--config-file=", f"--cache-dir={cache}", "--show-error-codes"]
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", *options, *map(str, files)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", ["user_tests.py", "assignable.py"])
+def test_mypy_accepts(name: str, tmp_path: Path, mypy_cache: Path) -> None:
+    pytest.importorskip("types_boto3_codepipeline")
+    done = run_mypy(mypy_cache, tmp_path, TYPING / name)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+
+
+def test_mypy_finds_a_users_mistakes(tmp_path: Path, mypy_cache: Path) -> None:
+    file = tmp_path / "mistakes.py"
+    file.write_text(MISTAKES, "utf-8")
+
+    done = run_mypy(mypy_cache, tmp_path, file)
+
+    found = [
+        (int(line.split(":")[1]), line.rpartition("[")[2].rstrip("]"))
+        for line in done.stdout.splitlines()
+        if ": error: " in line
+    ]
+    assert found == [
+        (7, "call-arg"),
+        (8, "attr-defined"),
+        (9, "arg-type"),
+        (10, "typeddict-item"),
+        (11, "operator"),
+        (12, "call-arg"),
+        (15, "return-value"),
+    ], done.stdout
+
+
+def test_pyright_accepts(tmp_path: Path) -> None:
+    pytest.importorskip("pyright")
+    pytest.importorskip("types_boto3_codepipeline")
+    pyright = [sys.executable, "-m", "pyright"]
+    if subprocess.run([*pyright, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip("the pyright package could not fetch pyright itself")
+    for file in TYPING.glob("*.py"):
+        shutil.copy(file, tmp_path)
+    (tmp_path / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+
+    done = subprocess.run(
+        [*pyright, "--outputjson", "--pythonpath", sys.executable],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    report = json.loads(done.stdout)
+    assert report["generalDiagnostics"] == []
+    assert report["summary"]["filesAnalyzed"] == 2
