@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from pytest_cpjob.contract.evidence import Evidence, named
-from pytest_cpjob.contract.findings import NO_REPLY, Finding
-from pytest_cpjob.contract.leaks import leaked_secrets
+from pytest_cpjob.contract.findings import NO_REPLY, NOT_THE_JOBS, OWN_ROLE, Finding
+from pytest_cpjob.contract.leaks import leaked_secrets, masking
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.record import Entry
+from pytest_cpjob.service.record import Call, Entry
 from pytest_cpjob.service.results import JobSuccess
 
 RESULTS: Final = frozenset(
@@ -28,25 +28,31 @@ def find_all(evidence: Evidence) -> list[Finding]:
     """Give every finding, in the order of the jobs and then of the calls."""
     found: list[Finding] = []
     called = _calls_by_job(evidence)
+    mask = masking(evidence.service)
     for job in evidence.jobs:
         entries = called.get(job.id, [])
-        found += _no_result(job)
-        found += _raised_after_result(job)
+        found += _no_result(job, mask)
+        found += _raised_after_result(job, mask)
         found += _wrong_results(job, entries)
         found += _outputs(job, evidence)
     found += _own_role(evidence)
-    found += _refused_requests(evidence)
+    found += _refused_requests(evidence, mask)
     found += leaked_secrets(evidence)
     found += [
-        Finding("unfaked-call", None, f"{what} was about to leave for the network.")
-        for what in dict.fromkeys(evidence.stopped_calls)
+        Finding(
+            "unfaked-call",
+            job_id,
+            f"{what}{f' for {evidence.named(job_id)}' if job_id else ''} was about to leave for the"
+            " network.",
+        )
+        for what, job_id in dict.fromkeys(evidence.stopped_calls)
     ]
     found += [
         Finding(
             "unused-fault",
             None,
-            f"{fault.code} was set up {fault.times} times for {fault.service}.{fault.operation}"
-            f" and met {fault.met} times.",
+            f"{fault.code} was set up {_times(fault.times)} for {fault.service}.{fault.operation}"
+            f" and met {_times(fault.met)}.",
         )
         for fault in evidence.service.faults.unmet()
     ]
@@ -67,7 +73,11 @@ def _calls_by_job(evidence: Evidence) -> dict[str, list[Entry]]:
     return called
 
 
-def _no_result(job: JobRecord) -> Iterator[Finding]:
+def _times(count: int) -> str:
+    return f"{count} time{'s' * (count != 1)}"
+
+
+def _no_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
     if job.result is not None:
         return
     late = " before it timed out" if job.status == "TimedOut" else ""
@@ -79,22 +89,22 @@ def _no_result(job: JobRecord) -> Iterator[Finding]:
     words = NO_REPLY.replace("{name}", job.facts.configuration["FunctionName"])
     if job.raised:
         error = job.raised[-1][0]
-        what = f"the handler raised {_shown(error)} before any result of {named(job)}."
+        what = f"the handler raised {_shown(error, mask)} before any result of {named(job)}."
         yield Finding("raised", job.id, what, words)
     elif job.delivered:
         what = f"{named(job)} was delivered to its function, and got no result{late}."
         yield Finding("no-result", job.id, what, words)
 
 
-def _raised_after_result(job: JobRecord) -> Iterator[Finding]:
+def _raised_after_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
     after = [error for error, had_result in job.raised if had_result]
     if after:
-        what = f"the handler raised {_shown(after[0])} after the result of {named(job)}."
+        what = f"the handler raised {_shown(after[0], mask)} after the result of {named(job)}."
         yield Finding("raised-after-result", job.id, what)
 
 
-def _shown(error: BaseException) -> str:
-    text = str(error).partition("\n")[0]
+def _shown(error: BaseException, mask: Callable[[str], str]) -> str:
+    text = mask(str(error)).partition("\n")[0]
     if len(text) > 120:
         text = f"{text[:120]}..."
     return f"{type(error).__name__} ({text})" if text else type(error).__name__
@@ -103,16 +113,19 @@ def _shown(error: BaseException) -> str:
 def _wrong_results(job: JobRecord, entries: list[Entry]) -> Iterator[Finding]:
     """Find what was reported, or asked, by who should not have, or more than once."""
     losers: set[tuple[int, int]] = set()
-    answer_lost = False
+    unaware_owners: set[tuple[int, int]] = set()
+    reported = answer_lost = False
     for entry in entries:
         assert entry.call is not None
         assert entry.caller is not None
         call, worker = entry.call, entry.caller[:2]
         if call.operation in _ACKNOWLEDGES:
-            if call.error == "InvalidNonceException":
-                losers.add(worker)
-            elif call.error is None:
+            if call.error is None:
                 losers.discard(worker)
+            elif entry.changes:  # the answer was lost: the worker has the job, and cannot know
+                unaware_owners.add(worker)
+            elif call.error == "InvalidNonceException" and worker not in unaware_owners:
+                losers.add(worker)
         elif call.operation in RESULTS | _DETAILS and worker in losers:
             what = f"{call.operation} for {named(job)} after its acknowledgement was refused."
             yield Finding("not-owner", job.id, what)
@@ -120,11 +133,12 @@ def _wrong_results(job: JobRecord, entries: list[Entry]) -> Iterator[Finding]:
             if entry.state in ("Queued", "Dispatched"):
                 what = f"{call.operation} for {named(job)}, which it had not acknowledged."
                 yield Finding("not-acknowledged", job.id, what)
-            elif job.result is not None and entry.fault is None and not answer_lost:
+            elif reported and entry.fault is None and not answer_lost:
                 what = f"{call.operation} for {named(job)}, which had its result already."
                 yield Finding("second-result", job.id, what)
-        if call.operation in RESULTS and entry.fault is not None and entry.fault.after:
-            answer_lost = True
+        if call.operation in RESULTS and entry.changes:
+            reported = True
+            answer_lost = answer_lost or entry.fault is not None
 
 
 def _outputs(job: JobRecord, evidence: Evidence) -> Iterator[Finding]:
@@ -165,21 +179,32 @@ def _own_role(evidence: Evidence) -> Iterator[Finding]:
         if evidence.own_role and entry.holder == "own-role":
             continue
         job_id = call.job_ids[0] if call.job_ids else None
-        about = evidence.named(job_id) if job_id else "no job"
+        about = f"an artifact of {evidence.named(job_id)}" if job_id else "no job's artifact"
         whose = {
             "own-role": "the handler's own role",
             "other-job": "another job's artifactCredentials",
         }.get(entry.holder or "", "credentials that are nobody's")
         what = (
-            f"s3.{call.operation} on s3://{call.request.get('Bucket')}/"
-            f"{call.request.get('Key', '')}, an artifact of {about}, was called with {whose}."
+            f"s3.{call.operation} on {_object(call, evidence)}, {about}, was called with {whose}."
         )
         if what not in seen:
             seen.add(what)
-            yield Finding("own-role", job_id, what)
+            words = OWN_ROLE if entry.holder == "own-role" else NOT_THE_JOBS
+            yield Finding("own-role", job_id, what, words)
 
 
-def _refused_requests(evidence: Evidence) -> Iterator[Finding]:
+def _object(call: Call, evidence: Evidence) -> str:
+    """Name the object that a call touched: of a copy's two, the one that is an artifact."""
+    bucket, key = call.request.get("Bucket"), call.request.get("Key")
+    source = call.request.get("CopySource")
+    if source and (bucket, key) not in evidence.service.ledger.owners:
+        if isinstance(source, str):
+            return f"s3://{source.lstrip('/')}"
+        bucket, key = source.get("Bucket"), source.get("Key")
+    return f"s3://{bucket}/{key}" if key else f"s3://{bucket}"
+
+
+def _refused_requests(evidence: Evidence, mask: Callable[[str], str]) -> Iterator[Finding]:
     for entry in evidence.service.record.entries:
         call = entry.call
         if call is None or entry.error is None or evidence.surfaced(entry.error):
@@ -187,6 +212,6 @@ def _refused_requests(evidence: Evidence) -> Iterator[Finding]:
         job_id = call.job_ids[0] if call.job_ids else entry.job_id
         about = f" for {evidence.named(job_id)}" if job_id else ""
         reason = str(entry.error).partition("calling the ")[2] or str(entry.error)
-        reason = " ".join((entry.message or reason).split())[:300]
+        reason = " ".join(mask(entry.message or reason).split())[:300]
         what = f"{call.service}.{call.operation}{about} was refused, and nobody heard: {reason}"
         yield Finding("refused-request", job_id, what)

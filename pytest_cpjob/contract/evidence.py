@@ -16,7 +16,7 @@ class Evidence:
 
     Attributes:
         outputs: by job, what each output was when success was reported.
-        stopped_calls: what the network guard stopped.
+        stopped_calls: what the network guard stopped, and the job it was called for, if any.
         surfaced: whether a refusal came before the test's own eyes.
         printed: texts that the code wrote, by where it wrote them.
         read_output: reads an output artifact's files, by path.
@@ -26,7 +26,7 @@ class Evidence:
 
     service: JobService
     outputs: Mapping[str, Mapping[str, StoredObject | None]] = field(default_factory=dict)
-    stopped_calls: Sequence[str] = ()
+    stopped_calls: Sequence[tuple[str, str | None]] = ()
     surfaced: Callable[[BaseException], bool] = lambda error: False
     printed: Mapping[str, str] = field(default_factory=dict)
     read_output: Callable[[JobRecord, str], Mapping[str, bytes]] = lambda job, name: {}

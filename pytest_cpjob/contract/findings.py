@@ -13,10 +13,10 @@ from typing import Final
 from pytest_cpjob.errors import ContractError
 
 CONSEQUENCES: Final = {
-    "no-result": "CodePipeline waits until the action times out, then fails it{words}.",
+    "no-result": "CodePipeline waits until the action times out, then fails it{words}",
     "raised": (
         "Lambda runs the same event up to two more times; unless one of them reports,"
-        " CodePipeline waits until the action times out, then fails it{words}."
+        " CodePipeline waits until the action times out, then fails it{words}"
     ),
     "raised-after-result": (
         "Lambda runs the same event again: its work is done twice, and the second result is"
@@ -39,10 +39,7 @@ CONSEQUENCES: Final = {
         "An action in another account, or one that may use the pipeline's key only, cannot read"
         " the artifact."
     ),
-    "own-role": (
-        "The function's own role needs access to the artifact bucket, and reads what no pipeline"
-        " gave it; artifactCredentials are for these objects and no others."
-    ),
+    "own-role": "{words}",
     "refused-request": (
         "AWS does not take this request, so nothing that it was to report or do has happened."
     ),
@@ -61,6 +58,14 @@ NO_REPLY: Final = (
 )
 """What CodePipeline shows of a Lambda action without a reply (seen in five public threads)."""
 
+OWN_ROLE: Final = (
+    "The function's own role needs access to the artifact bucket, and reads what no pipeline gave"
+    " it; artifactCredentials are for these objects and no others."
+)
+NOT_THE_JOBS: Final = (
+    "S3 refuses them: a job's artifactCredentials are for the artifacts of that job and no others."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -76,7 +81,7 @@ class Finding:
     name: str
     job_id: str | None
     what: str
-    words: str = ""
+    words: str = "."
 
     @property
     def text(self) -> str:
@@ -87,12 +92,15 @@ class Finding:
     @property
     def way_out(self) -> str:
         """The exact way to allow it."""
-        if self.name == "own-role":
+        allow = f'To allow it: @pytest.mark.cpjob(allow=["{self.name}"])'
+        if self.words == OWN_ROLE:
             return (
                 "Make the S3 client from the job's artifactCredentials, or open the bucket to the"
                 " handler's own role with @pytest.mark.cpjob(own_role=True)"
             )
-        return f'To allow it: @pytest.mark.cpjob(allow=["{self.name}"])'
+        if self.words == NOT_THE_JOBS:
+            return f"{allow}; own_role=True is for the handler's own role only"
+        return allow
 
 
 def error_of(findings: Sequence[Finding]) -> ContractError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from pytest_cpjob.contract.evidence import Evidence, named
@@ -16,40 +18,61 @@ from pytest_cpjob.service.service import JobService
 SHORTEST: Final = 8
 """Shorter secret values are found everywhere by chance."""
 
+_SIGNED: Final = re.compile(r"x-amz-security-token\W{1,6}b?\W?[\w+/=%]+", re.IGNORECASE)
+"""How botocore logs each request's token, once pytest's `log_level` is DEBUG."""
 
-def secrets_of(service: JobService, job: JobRecord) -> dict[str, str]:
-    """Give a job's secrets, value -> what it is.
+
+def secrets_by_job(service: JobService) -> dict[str, dict[str, str]]:
+    """Give the secrets of every job that has some, value -> what it is.
 
     The artifact credentials are secret by the model's `sensitive` flags (all but the access key
-    id, which alone opens nothing), configuration values by their action type's `secret` flags.
+    id, which alone opens nothing), configuration values by their action type's `secret` flags. A
+    value stands there as it is, and as `repr` and JSON show it.
     """
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, str]] = {}
     for grant in service.grants.all():
-        if grant.job_id == job.id:
-            found[grant.credentials.secret_access_key] = "secretAccessKey"
-            found[grant.credentials.session_token] = "sessionToken"
-    for name in service.types.secrets(job.facts.action_type):
-        value = job.facts.configuration.get(name, "")
-        if len(value) >= SHORTEST:
-            found[value] = f"the secret property {name!r}"
+        secrets = found.setdefault(grant.job_id, {})
+        secrets[grant.credentials.secret_access_key] = "secretAccessKey"
+        secrets[grant.credentials.session_token] = "sessionToken"
+    for job in list(service.ledger.jobs.values()):
+        for name in service.types.secrets(job.facts.action_type):
+            value = job.facts.configuration.get(name, "")
+            if len(value) >= SHORTEST:
+                for shown in (value, repr(value)[1:-1], json.dumps(value)[1:-1]):
+                    found.setdefault(job.id, {})[shown] = f"the secret property {name!r}"
     return found
+
+
+def masking(service: JobService) -> Callable[[str], str]:
+    """Give what masks every secret that there is now of every job in a text."""
+    values = {value for secrets in secrets_by_job(service).values() for value in secrets}
+    longest_first = sorted(values, key=len, reverse=True)
+
+    def mask(text: str) -> str:
+        for value in longest_first:
+            text = text.replace(value, MASK)
+        return text
+
+    return mask
 
 
 def mask(service: JobService, text: str) -> str:
     """Give a text with every secret of every job masked."""
-    for job in list(service.ledger.jobs.values()):
-        for value in secrets_of(service, job):
-            text = text.replace(value, MASK)
-    return text
+    return masking(service)(text)
 
 
 def leaked_secrets(evidence: Evidence) -> Iterator[Finding]:
     """Find secrets in what was printed, logged, reported and uploaded."""
+    secrets_of = secrets_by_job(evidence.service)
+    printed = {
+        where: _SIGNED.sub("", text) if where == "the log" else text
+        for where, text in evidence.printed.items()
+    }
     for job in evidence.jobs:
-        secrets = secrets_of(evidence.service, job)
+        secrets = secrets_of.get(job.id)
         if not secrets:
             continue
-        for where, text in _texts(job, evidence).items():
+        for where, text in {**printed, **_reported(job, evidence)}.items():
             leaked = dict.fromkeys(what for value, what in secrets.items() if value in text)
             if leaked:
                 listed = " and ".join(leaked)
@@ -57,8 +80,8 @@ def leaked_secrets(evidence: Evidence) -> Iterator[Finding]:
                 yield Finding("leaked-secret", job.id, what)
 
 
-def _texts(job: JobRecord, evidence: Evidence) -> Mapping[str, str]:
-    texts = dict(evidence.printed)
+def _reported(job: JobRecord, evidence: Evidence) -> Mapping[str, str]:
+    texts: dict[str, str] = {}
     result = job.result
     if isinstance(result, JobFailure):
         texts["the failure message"] = result.message

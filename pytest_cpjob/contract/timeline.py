@@ -8,6 +8,7 @@ from typing import Final
 
 from pytest_cpjob.contract.evidence import named
 from pytest_cpjob.contract.findings import Finding
+from pytest_cpjob.contract.leaks import masking
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Entry
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
@@ -26,25 +27,23 @@ _HOLDERS: Final = {
 
 
 def timeline(service: JobService, job: JobRecord, findings: Sequence[Finding] = ()) -> str:
-    """Give one job's timeline; secrets are not masked here.
+    """Give one job's timeline, secrets masked: before they are cut short or wrapped.
 
     Each line is `+95s`, the seconds of job clock, and what happened: the operation, the S3 object
     and whose credentials touched it, the error if there was one, the change of state.
     """
-    facts = job.facts
-    lines = [
-        f"{facts.pipeline_name}/{facts.stage_name}/{facts.action_name}, {facts.action_type}:"
-        f" {job.status}"
-    ]
+    facts, mask = job.facts, masking(service)
+    where = f"{facts.pipeline_name}/{facts.stage_name}/{facts.action_name}"
+    lines = textwrap.wrap(f"{where}, {facts.action_type}: {job.status}", WIDTH)
     for entry in service.record.of_job(job.id):
         if entry.caller is not None and entry.caller.by_test and _is_s3(entry):
             continue  # the test's own looks into the bucket
-        lines += _line(f"+{entry.at:.10g}s", "; ".join(_parts(entry, job)))
+        lines += _line(f"+{entry.at:.10g}s", mask("; ".join(_parts(entry, job))))
     if job.result is not None:
-        lines += _line("result", outcome(job.result))
+        lines += _line("result", mask(outcome(job.result)))
     for finding in findings:
         what = finding.what.replace(named(job), "the job")
-        lines += _line("!", f"{finding.name}: {what}")
+        lines += _line("!", mask(f"{finding.name}: {what}"))
     return "\n".join(lines)
 
 
