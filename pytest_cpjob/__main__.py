@@ -8,7 +8,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 from pytest_cpjob.errors import CpjobError
@@ -32,6 +32,25 @@ _LAMBDA_TEXTS: Final = {
     "user_parameters": "the action's UserParameters",
     "function_name": "the function",
 }
+_PARTNER_TEXTS: Final = {
+    "client_id": "the partner's client, a lower-case UUID; checked, and no part of the document",
+    "client_token": "the client's token; checked, and no part of the document",
+}
+_OF: Final = {
+    "details": _TEXTS | _LAMBDA_TEXTS,
+    "poll": _TEXTS,
+    "third-party": _TEXTS | _PARTNER_TEXTS,
+    "event": _TEXTS | _LAMBDA_TEXTS,
+    "serve": {name: text for name, text in _TEXTS.items() if name != "action_type"} | _LAMBDA_TEXTS,
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line, as everything else here does."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command == "serve":
             from pytest_cpjob.serving import serve
 
-            return serve(given)
-        print(json.dumps(_document(given), indent=2, ensure_ascii=False))
+            return serve(given, [{**_arguments(given), "action_type": name} for name in given.job])
+        print(json.dumps(_document(given), indent=2))
     except (ValueError, CpjobError, OSError) as error:
         print(f"pytest-cpjob: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -50,9 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="pytest-cpjob",
         description="Sample documents of CodePipeline jobs, and a fake CodePipeline to poke at.",
+        epilog="Exit codes: 0; 1, serve has findings; 2, bad input, told in one line.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in _DOCUMENTS.items():
@@ -69,58 +89,61 @@ def _parser() -> argparse.ArgumentParser:
             " pipelines, stages, actions and artifacts; other ids, accounts, buckets, revisions,"
             " credentials, tokens and configuration values ('-' reads standard input)",
         )
-    from_here = commands.add_parser(
+    served = commands.add_parser(
         "serve",
         help="run the service over HTTP until Ctrl-C",
         description="Run CodePipeline's job service, S3 and all of moto on a loopback port, with"
-        " jobs for hand work. Ends on Ctrl-C with what CodePipeline would have minded.",
+        " jobs for hand work. Standard output has the variables to export; calls and their"
+        " outcomes come on standard error, and after Ctrl-C what CodePipeline would have minded"
+        " (exit code 1).",
     )
-    from_here.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
-    from_here.add_argument(
+    served.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
+    served.add_argument(
         "--jobs",
         metavar="FILE",
         help="a JSON or YAML list of jobs: the arguments of add_job, add_lambda_job or"
-        " add_third_party_job, and 'kind': job (default), lambda or third-party; a string as the"
-        " content of an input artifact is a path",
+        " add_third_party_job, and 'kind': job, lambda or third-party (default: by the action"
+        " type's owner); a string as the content of an input artifact is a path",
     )
-    from_here.add_argument(
+    served.add_argument(
         "--job",
         action="append",
         default=[],
         metavar="TYPE",
-        help="queue one job of this action type, such as Build:Custom:Docs:1 (may be repeated)",
+        help="add a job of this action type, such as Build:Custom:Docs:1 (may be repeated; the"
+        " options below are for each)",
     )
-    _add_seed(from_here)
+    _add_job_options(served, "serve")
     return parser
 
 
-def _add_seed(command: argparse.ArgumentParser) -> None:
+def _add_job_options(command: argparse.ArgumentParser, name: str) -> None:
     command.add_argument("--seed", default=BUILT_IN_SEED, help="where drawn values come from")
     command.add_argument("--region", default=BUILT_IN_REGION, help="the pipeline's region")
     command.add_argument("--account-id", default=BUILT_IN_ACCOUNT, help="the pipeline's account")
-
-
-def _add_job_options(command: argparse.ArgumentParser, document: str) -> None:
-    _add_seed(command)
-    texts = dict(_TEXTS)
-    if document in ("details", "event"):
-        texts |= _LAMBDA_TEXTS
-    for name, text in texts.items():
-        command.add_argument(f"--{name.replace('_', '-')}", help=text)
+    for option, text in _OF[name].items():
+        command.add_argument(f"--{option.replace('_', '-')}", help=text)
     command.add_argument(
         "--configuration",
         action="append",
         metavar="NAME=VALUE",
         help="one property of the action's configuration (may be repeated)",
     )
-    for name in ("input", "output"):
-        command.add_argument(
-            f"--{name}-artifact",
-            action="append",
-            dest=f"{name}_artifacts",
-            metavar="NAME",
-            help=f"an {name} artifact (may be repeated)",
-        )
+    command.add_argument(
+        "--input-artifact",
+        action="append",
+        dest="input_artifacts",
+        metavar="NAME" if name != "serve" else "NAME[=PATH]",
+        help="an input artifact (may be repeated)"
+        + (", with a file or folder as its content" if name == "serve" else ""),
+    )
+    command.add_argument(
+        "--output-artifact",
+        action="append",
+        dest="output_artifacts",
+        metavar="NAME",
+        help="an output artifact (may be repeated)",
+    )
     command.add_argument(
         "--encryption-key",
         nargs="?",
@@ -128,6 +151,18 @@ def _add_job_options(command: argparse.ArgumentParser, document: str) -> None:
         metavar="KEY",
         help="a key's id or ARN; without a value, a realistic ARN",
     )
+
+
+def _arguments(given: argparse.Namespace) -> dict[str, Any]:
+    """Give the arguments of a factory, or of a job to be added, that were given."""
+    names = (*_OF[given.command], "input_artifacts", "output_artifacts", "encryption_key")
+    options = vars(given)
+    arguments = {name: options[name] for name in names if options[name] is not None}
+    if given.configuration is not None:
+        arguments["configuration"] = _pairs("--configuration", given.configuration)
+    if given.command == "serve" and any("=" in text for text in given.input_artifacts or ()):
+        arguments["input_artifacts"] = _pairs("--input-artifact", given.input_artifacts)
+    return arguments
 
 
 def _document(given: argparse.Namespace) -> Any:
@@ -138,14 +173,10 @@ def _document(given: argparse.Namespace) -> Any:
     from pytest_cpjob.documents import factories
     from pytest_cpjob.documents.streams import Stream
 
-    options = vars(given)
-    names = (*_TEXTS, *_LAMBDA_TEXTS, "input_artifacts", "output_artifacts", "encryption_key")
-    arguments = {name: options[name] for name in names if options.get(name) is not None}
-    if given.configuration is not None:
-        arguments["configuration"] = _pairs(given.configuration)
     stream = Stream(given.seed, "command line")
     parts = (stream, itertools.count())
     defaults = {"region": given.region, "account_id": given.account_id}
+    arguments = _arguments(given)
     if given.command == "event":
         return factories.LambdaEventFactory(*parts, **defaults)(**arguments)
     if given.command == "third-party":
@@ -153,25 +184,35 @@ def _document(given: argparse.Namespace) -> Any:
     details = factories.JobDetailsFactory(*parts, **defaults)(**arguments)
     if given.command == "details":
         return details
-    return {"jobs": [{**details["jobDetails"], "nonce": stream.at("nonce").values.nonce()}]}
+    job = details["jobDetails"]
+    owner = job["data"]["actionTypeId"]["owner"]
+    if owner != "Custom":
+        raise ValueError(f"action_type: PollForJobs hands out jobs of owner Custom, not {owner}")
+    nonce = stream.at("nonce").values.nonce()
+    return {
+        "jobs": [
+            {"id": job["id"], "data": job["data"], "nonce": nonce, "accountId": job["accountId"]}
+        ]
+    }
 
 
-def _pairs(given: Sequence[str]) -> Mapping[str, str]:
+def _pairs(option: str, given: Sequence[str]) -> Mapping[str, str]:
     pairs = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if not equals:
-            raise ValueError(f"--configuration: expected NAME=VALUE, got {text!r}")
+        if not (name and equals):
+            raise ValueError(f"{option}: expected NAME=VALUE, got {text!r}")
         pairs[name] = value
     return pairs
 
 
 def _read_json(name: str) -> Any:
-    text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
+    content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
     try:
-        return json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{name} is no JSON: {error}") from None
+        return json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        source = "standard input" if name == "-" else name
+        raise ValueError(f"{source} is no JSON: {error}") from None
 
 
 if __name__ == "__main__":

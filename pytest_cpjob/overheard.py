@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pytest_cpjob.clients.undo import Undo
@@ -15,8 +16,10 @@ Hear = Callable[[str, str], None]
 
 def overhear(hear: Hear, undo: Undo) -> None:
     """Listen to `sys.stdout`, `sys.stderr` and the root logger until the undo."""
-    for name, where in (("stdout", "stdout"), ("stderr", "stderr")):
-        undo.set_attribute(sys, name, _Tee(getattr(sys, name), where, hear))
+    for name in ("stdout", "stderr"):
+        tee = _Tee(getattr(sys, name), name, hear)
+        setattr(sys, name, tee)
+        undo.later(partial(tee.stop, name))
     handler = _Listener(hear)
     logging.getLogger().addHandler(handler)
     undo.later(lambda: logging.getLogger().removeHandler(handler))
@@ -28,10 +31,20 @@ class _Tee:
     def __init__(self, stream: Any, where: str, hear: Hear) -> None:
         self._stream = stream
         self._where = where
-        self._hear = hear
+        self._hear: Hear | None = hear
+
+    def stop(self, name: str) -> None:
+        """Hear no more, and put back under its name in `sys` what was there, if it is still us."""
+        self._hear = None
+        stream = getattr(sys, name)
+        # Of two that overlapped in threads, the one that ends last takes away both.
+        while isinstance(stream, _Tee) and stream._hear is None:
+            stream = stream._stream
+        setattr(sys, name, stream)
 
     def write(self, text: str) -> int:
-        self._hear(self._where, text)
+        if self._hear is not None:
+            self._hear(self._where, text)
         written: int = self._stream.write(text)
         return written
 

@@ -13,7 +13,6 @@ import pytest
 from pytest_cpjob.clients.environment import configure_nothing
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.defaults import BUILT_IN_REGION
-from pytest_cpjob.errors import CpjobError
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
@@ -138,7 +137,11 @@ def pytest_runtest_makereport(
         failed = report.failed or item.stash.get(_NOT_PASSED, False)
         vars(report)["cpjob"] = reporting.tell(stub, failed=failed)
     if report.failed:
-        reporting.explain_failure(stub, report)
+        try:
+            reporting.explain_failure(stub, report)
+        except Exception as error:
+            # The test's own failure is never lost to what was to be said of it.
+            report.sections.append(("cpjob", f"the jobs cannot be told of: {error!r}"))
     return report
 
 
@@ -264,11 +267,7 @@ def cpjob_endpoint(
     cpjob.store.start()
     _cpjob_server.serve(cpjob)
 
-    def finish() -> None:
-        for failure in _cpjob_server.serve(None):
-            raise CpjobError(f"the endpoint failed: {failure!r}") from failure
-
-    request.addfinalizer(finish)  # noqa: PT021
+    request.addfinalizer(_cpjob_server.end)  # noqa: PT021
     return Endpoint(_cpjob_server, cpjob.settings.region)
 
 

@@ -104,13 +104,20 @@ class Timetable:
         self,
         pause: Callable[[float], object],
         is_over: Callable[[], bool],
-        check: Callable[[], None],
+        check: Callable[[bool], None],
     ) -> None:
-        """Let this thread rest until something has happened, or `check` raises."""
-        with self._resting_here(float("inf"), is_over):
+        """Let this thread rest until something has happened, or `check` raises.
+
+        Args:
+            pause: waits for real.
+            is_over: whether it has happened.
+            check: called again and again, with whether nobody is left who might let it happen.
+        """
+        look = _Look()
+        with self._resting_here(float("inf"), is_over) as mine:
             while not is_over():
+                check(self._nobody_is_at_work(mine, look, patient=False))
                 pause(_SETTLED * STEP)
-                check()
 
     def catch_up(self, moment: float) -> None:
         """Move the clocks on to where a rest in real time has brought them, if they are behind."""

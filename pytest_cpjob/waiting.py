@@ -7,6 +7,8 @@ other tasks it waits for real, and so do queues and locks with a time-out: what 
 be real. The time of day moves along through time-machine, if it is installed (the extra `time`),
 and `time.monotonic` by as much, so that a loop until a deadline comes to its end. A test's own
 time-machine or freezegun is left alone.
+
+What has kept Python's sleep under another name, such as a default argument's, really sleeps.
 """
 
 from __future__ import annotations
@@ -27,13 +29,16 @@ from pytest_cpjob.timetable import Timetable
 
 _SLICE: Final = 0.01
 
+_FOR_EVER: Final = 366 * 24 * 3600.0
+"""Seconds that nobody means to wait: what some say for "without a time-out"."""
+
 _Swap: TypeAlias = tuple[str, object, object]
 
 
 class Check(Protocol):
     """Looks whether a thread may go on."""
 
-    def __call__(self, *, for_ever: bool) -> None:
+    def __call__(self, *, in_vain: bool) -> None:
         """Raise if it may not."""
 
 
@@ -46,7 +51,8 @@ class Waiting:
     Args:
         slept: told of each sleep's end, in the thread that slept, with the seconds by which the
             job clock is to move: 0 where another's sleep has moved it. It may raise.
-        check: called before each rest, and again and again in one that is `for_ever`; may raise.
+        check: called before each rest, and again and again in one without an end, then with
+            whether it is `in_vain`: nobody is left to end it. It may raise.
     """
 
     def __init__(self, slept: Callable[[float], None], check: Check | None = None) -> None:
@@ -144,19 +150,20 @@ class Waiting:
 
     def _event_wait(self, original: Callable[..., bool]) -> Callable[..., bool]:
         def wait(event: threading.Event, timeout: float | None = None) -> bool:
-            if event.is_set() or not self._stands_in(1 if timeout is None else timeout):
+            seconds = None if timeout is None or timeout >= _FOR_EVER else timeout
+            if event.is_set() or not self._stands_in(1 if seconds is None else seconds):
                 return original(event, timeout)
 
-            def wait_a_little(seconds: float) -> None:
-                original(event, seconds)
+            def wait_a_little(step: float) -> None:
+                original(event, step)
 
-            if timeout is not None:
-                self._rest(timeout, wait_a_little, event.is_set, patient=True)
+            if seconds is not None:
+                self._rest(seconds, wait_a_little, event.is_set, patient=True)
                 return event.is_set()
             self._timetable.rest_for_ever(
                 wait_a_little,
                 lambda: event.is_set() or not self._active,
-                lambda: self._may_go_on(for_ever=True),
+                lambda in_vain: self._may_go_on(in_vain=in_vain),
             )
             return original(event)
 
@@ -216,10 +223,10 @@ class Waiting:
     def _tell(self, seconds: float) -> None:
         self.may_end(lambda: self._slept(seconds))
 
-    def _may_go_on(self, *, for_ever: bool = False) -> None:
+    def _may_go_on(self, *, in_vain: bool = False) -> None:
         check = self._check
         if check is not None:
-            self.may_end(lambda: check(for_ever=for_ever))
+            self.may_end(lambda: check(in_vain=in_vain))
 
 
 def _is_pythons(function: object) -> bool:

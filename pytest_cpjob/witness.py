@@ -33,14 +33,16 @@ class Witness:
         self._written: dict[str, list[str]] = {}
         self._escaped: dict[int, BaseException] = {}
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
-        self.stopped_calls: list[str] = []
+        self.stopped_calls: list[tuple[str, str | None]] = []
         self.findings: list[Finding] = []
         self.running_threads: list[threading.Thread] = []
         self.test_code: set[CodeType] = set()
 
     def is_tested_by(self, function: Callable[..., object]) -> None:
         """Learn whose frames are the test's own: a refused call that raises there, it met."""
-        self.test_code.add(inspect.unwrap(function).__code__)
+        # Hypothesis keeps the test itself inside.
+        inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
+        self.test_code.add(inspect.unwrap(inner).__code__)
 
     def overheard(self, where: str, text: str) -> None:
         """Keep what the code writes while we run it, to find secrets in."""
@@ -67,16 +69,21 @@ class Witness:
 
     def new_findings(self) -> list[Finding]:
         """Give what is found and neither allowed nor reported before; it is reported now."""
-        jobs = self._service.ledger.jobs
         found = [
             finding
             for finding in find_all(self._evidence())
-            if finding not in self.findings
-            and finding.name not in self._settings.allow
-            and not (finding.job_id in jobs and finding.name in jobs[finding.job_id].allow)
+            if finding not in self.findings and not self._is_allowed(finding)
         ]
         self.findings += found
         return found
+
+    def _is_allowed(self, finding: Finding) -> bool:
+        """Whether the test allows it, its job, or, if it is about none, any of its jobs."""
+        jobs = self._service.ledger.jobs
+        about = [jobs[finding.job_id]] if finding.job_id in jobs else list(jobs.values())
+        return finding.name in self._settings.allow or any(
+            finding.name in job.allow for job in about
+        )
 
     def _evidence(self) -> Evidence:
         return Evidence(

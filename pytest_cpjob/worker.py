@@ -66,6 +66,7 @@ class WorkerRun:
         self._sleeps = 0
         self._last: deque[str] = deque(maxlen=_SHOWN)
         self._failure: WorkerError | None = None
+        self._is_over = False
         self._lock = threading.Lock()
         self._waiting = Waiting(self._slept, self._end_if_done)
 
@@ -99,6 +100,7 @@ class WorkerRun:
                 hanging = wait_for_threads(before, PATIENCE, daemons=False)
                 wait_for_threads(before, min(PATIENCE, _DAEMONS_PATIENCE), daemons=True)
         finally:
+            self._is_over = True
             undo.all()
         if self._failure is not None:
             raise self._failure
@@ -110,7 +112,7 @@ class WorkerRun:
 
     def calling(self, call: CallInFlight) -> None:
         """Look before each call whether this thread has done its part."""
-        if self._waiting.is_mine():
+        if self._waiting.is_mine() and not self._is_over:
             self._waiting.may_end(self._begin_call)
 
     def _begin_call(self) -> None:
@@ -148,7 +150,7 @@ class WorkerRun:
             too_many = self._sleeps > MOST_SLEEPS
             if self._pollers_are_done():
                 self._late_sleeps[threading.current_thread()] += 1
-        self._end_if_done(for_ever=False)
+        self._end_if_done(in_vain=False)
         self._service.clock.advance(seconds)
         if too_many:
             hint = (
@@ -163,13 +165,13 @@ class WorkerRun:
         self._failure = self._failure or WorkerError(what)
         raise _WorkerEnded
 
-    def _end_if_done(self, *, for_ever: bool) -> None:
+    def _end_if_done(self, *, in_vain: bool) -> None:
         """Look before a rest whether this thread has done its part."""
         # One that waits for those that poll, or beats beside them, ends after they have.
         late = self._late_sleeps[threading.current_thread()] > _MORE_SLEEPS
         if self._failure is not None or self._has_idled() or late:
             raise _WorkerEnded
-        if for_ever and self._pollers_are_done():
+        if in_vain and self._pollers_are_done():
             raise _WorkerEnded
 
     def _has_idled(self) -> bool:

@@ -7,12 +7,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from pytest_cpjob import CodePipelineStub, Job, WorkerError, worker
 
@@ -234,82 +232,6 @@ def test_a_job_that_a_worker_never_reports_times_out_while_it_polls(
     assert cpjob.calls[-1].at == 24 * 3600
 
 
-# -- bounds ----------------------------------------------------------------------------------------
-
-
-def test_a_worker_that_brings_no_job_further_is_ended_and_its_last_calls_are_shown(
-    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "MOST_CALLS", 20)
-    cpjob.add_job(action_type="Test:Custom:Other:1")
-    cpjob.add_action_type("Build:Custom:Docs:1")
-
-    def polls_for_the_wrong_jobs() -> None:
-        while True:
-            poll_once()
-            try:
-                CLIENT.get_job_details(jobId="11111111-2222-4333-8444-555555555555")
-            except ClientError:
-                time.sleep(2.5)
-
-    with pytest.raises(WorkerError) as caught:
-        cpjob.run_worker(polls_for_the_wrong_jobs)
-
-    assert str(caught.value) == (
-        "the worker made 20 calls without bringing any job further (1 open); its last calls"
-        " were:\n"
-        "- +17.5s codepipeline.GetJobDetails -> JobNotFoundException\n"
-        "- +20s codepipeline.PollForJobs\n"
-        "- +20s codepipeline.GetJobDetails -> JobNotFoundException\n"
-        "- +22.5s codepipeline.PollForJobs\n"
-        "- +22.5s codepipeline.GetJobDetails -> JobNotFoundException"
-    )
-    assert len(cpjob.calls) == 20
-
-
-def test_calls_that_bring_a_job_further_are_not_counted(
-    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "MOST_CALLS", 4)
-    jobs = add(cpjob, 20)
-
-    cpjob.run_worker(poll_for_ever)
-
-    assert {job.status for job in jobs} == {"Succeeded"}
-
-
-def test_a_worker_that_only_sleeps_is_ended(
-    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "MOST_SLEEPS", 50)
-
-    def only_sleeps() -> None:
-        while True:
-            time.sleep(1)
-
-    with pytest.raises(WorkerError, match=r"^the worker slept 50 times without a call"):
-        cpjob.run_worker(only_sleeps)
-
-    assert cpjob.service.clock.now == 51
-
-
-def test_sleeps_between_calls_are_not_counted_together(
-    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(worker, "MOST_SLEEPS", 50)
-    add(cpjob, 5)
-
-    def sleeps_much() -> None:
-        while True:
-            poll_once()
-            for _ in range(40):
-                time.sleep(1)
-
-    cpjob.run_worker(sleeps_much)
-
-    assert cpjob.calls[-1].at == 200
-
-
 # -- what it raises --------------------------------------------------------------------------------
 
 
@@ -382,90 +304,3 @@ def test_nothing_stays_patched(
 
     assert what_may_be_replaced() == before
     assert cpjob.exchange.running is None
-
-
-# -- a worker that catches everything --------------------------------------------------------------
-
-
-def catches_everything() -> None:
-    while True:
-        try:
-            poll_for_ever()
-        except:  # noqa: E722
-            time.sleep(30)
-
-
-def catches_everything_and_goes_on() -> None:
-    while True:
-        try:
-            poll_once()
-            time.sleep(30)
-        except:  # noqa: E722
-            continue
-
-
-def catches_everything_without_a_rest() -> None:
-    while True:
-        try:
-            poll_once()
-        except BaseException as error:
-            last = error
-            assert last
-
-
-def catches_everything_twice() -> None:
-    while True:
-        try:
-            try:
-                poll_once()
-                time.sleep(30)
-            except BaseException:
-                time.sleep(30)
-        except BaseException:
-            continue
-
-
-@pytest.mark.parametrize(
-    "target",
-    [
-        catches_everything,
-        catches_everything_and_goes_on,
-        catches_everything_without_a_rest,
-        catches_everything_twice,
-    ],
-)
-@pytest.mark.parametrize("where", ["here", "thread", "pool"])
-def test_a_worker_that_catches_everything_is_ended_all_the_same(
-    cpjob: CodePipelineStub, target: Callable[[], None], where: str
-) -> None:
-    jobs = add(cpjob, 2)
-
-    def in_a_thread() -> None:
-        thread = threading.Thread(target=target)
-        thread.start()
-        thread.join()
-
-    def in_a_pool() -> None:
-        with ThreadPoolExecutor(1) as pool:
-            pool.submit(target).result()
-
-    cpjob.run_worker({"here": target, "thread": in_a_thread, "pool": in_a_pool}[where])
-
-    assert [job.status for job in jobs] == ["Succeeded"] * 2
-    assert operations(cpjob).count("PollForJobs") == 3
-
-
-def test_a_debuggers_or_coverages_tracer_is_there_again_after_an_insistent_end(
-    cpjob: CodePipelineStub,
-) -> None:
-    cpjob.add_action_type("Build:Custom:Docs:1")
-    before = sys.gettrace()
-
-    def tracer(*_: object) -> None: ...
-
-    sys.settrace(tracer)
-    try:
-        cpjob.run_worker(catches_everything_and_goes_on)
-        assert sys.gettrace() is tracer
-    finally:
-        sys.settrace(before)

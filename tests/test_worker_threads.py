@@ -135,7 +135,7 @@ def test_all_threads_come_to_their_end(cpjob: CodePipelineStub, target: Callable
     cpjob.run_worker(target)
 
     assert {job.status for job in jobs} == {"Succeeded"}
-    assert set(threading.enumerate()) == before
+    assert not set(threading.enumerate()) - before
 
 
 def test_pollers_share_the_time_between_their_polls(cpjob: CodePipelineStub) -> None:
@@ -246,17 +246,50 @@ def test_what_a_jobs_thread_does_after_its_result_is_done_to_the_end(
     assert notified == [job.id for job in cpjob.jobs]
 
 
+def test_a_main_that_only_waits_does_so_until_the_jobs_threads_are_done(
+    cpjob: CodePipelineStub,
+) -> None:
+    add(cpjob, 1)
+    notified, went_on = [], threading.Event()
+
+    def works_on(job: Polled) -> None:
+        CLIENT.put_job_success_result(jobId=job["id"])
+        time.sleep(100)
+        helper = start(went_on.set)
+        went_on.wait()
+        helper.join()
+        notified.append(job["id"])
+
+    def polls() -> None:
+        while True:
+            for job in CLIENT.poll_for_jobs(actionTypeId=DOCS)["jobs"]:
+                CLIENT.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
+                start(works_on, job)
+            time.sleep(30)
+
+    def main() -> None:
+        start(polls)
+        try:
+            threading.Event().wait()
+        finally:
+            notified.append("main ended")
+
+    cpjob.run_worker(main)
+
+    assert notified == [cpjob.jobs[0].id, "main ended"]
+
+
 def test_consumers_at_a_queue_are_no_hanging_threads(cpjob: CodePipelineStub) -> None:
     jobs = add(cpjob, 4)
     queue: Queue[Polled | None] = Queue()
+    consumers: list[threading.Thread] = []
 
     def consumes() -> None:
         while (job := queue.get()) is not None:
             CLIENT.put_job_success_result(jobId=job["id"])
 
     def produces() -> None:
-        for _ in range(2):
-            start(consumes)
+        consumers.extend(start(consumes) for _ in range(2))
         while True:
             for job in CLIENT.poll_for_jobs(actionTypeId=DOCS)["jobs"]:
                 CLIENT.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
@@ -266,8 +299,10 @@ def test_consumers_at_a_queue_are_no_hanging_threads(cpjob: CodePipelineStub) ->
     cpjob.run_worker(produces)
 
     assert {job.status for job in jobs} == {"Succeeded"}
-    for _ in range(2):
+    for _ in consumers:
         queue.put(None)
+    for consumer in consumers:
+        consumer.join()
 
 
 # -- threads that do not end -----------------------------------------------------------------------
@@ -352,7 +387,7 @@ def test_a_failure_in_one_thread_ends_the_others(
     with pytest.raises(WorkerError, match=r"30 calls without bringing any job further \(1 open\)"):
         cpjob.run_worker(main_waits_for_an_event)
 
-    assert set(threading.enumerate()) == before
+    assert not set(threading.enumerate()) - before
 
 
 def test_an_exception_in_a_workers_thread_is_heard_as_ever(

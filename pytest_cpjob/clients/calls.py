@@ -22,6 +22,7 @@ class CallInFlight:
         fault: what the test set up for it to meet.
         holder: whose credentials touched an artifact, seen from the artifact's job.
         state: the job's state before a result was put.
+        is_the_endpoints: it goes to the stub's own endpoint, which notes it.
     """
 
     service: str
@@ -36,6 +37,7 @@ class CallInFlight:
     message: str = ""
     holder: str | None = None
     state: str | None = None
+    is_the_endpoints: bool = False
 
     @property
     def name(self) -> str:

@@ -85,10 +85,8 @@ class Reach:
         share_events(self._undo)
         sign_with_dummies(self._undo, self._is_active)
         leave_sessions_alone(self._undo, self._is_active)
-        self._undo.set_attribute(
-            BaseClient, "_make_api_call", self._wrapped(BaseClient._make_api_call)
-        )
-        self._undo.set_attribute(URLLib3Session, "send", self._guarded(URLLib3Session.send))
+        self._wrap(BaseClient, "_make_api_call", self._wrapped)
+        self._wrap(URLLib3Session, "send", self._guarded)
         self._reach_aiobotocore()
 
     def remove(self) -> None:
@@ -102,6 +100,19 @@ class Reach:
         return self._active
 
     # -- the wrap ------------------------------------------------------------------------------
+
+    def _wrap(
+        self, owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> None:
+        """Wrap a method; a wrap that an earlier stub had to leave, and is inert, goes out first."""
+        there = original = getattr(owner, name)
+        while (left_by := vars(original).get("reach")) is not None and not left_by._is_active():
+            original = original.__wrapped__
+        if original is not there:
+            setattr(owner, name, original)
+        ours = wrap(original)
+        vars(ours).update(__wrapped__=original, reach=self)
+        self._undo.set_attribute(owner, name, ours)
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def _make_api_call(client: BaseClient, operation_name: str, api_params: Params) -> Any:
@@ -251,16 +262,12 @@ class Reach:
         self._undo.set_attribute(BaseClient, "__init_subclass__", classmethod(__init_subclass__))
 
     def _wrap_aiobotocore(self, client_class: Any) -> None:
-        self._undo.set_attribute(
-            client_class, "_make_api_call", self._wrapped_async(client_class._make_api_call)
-        )
+        self._wrap(client_class, "_make_api_call", self._wrapped_async)
         sign_asynchronously_with_dummies(self._undo, self._is_active)
         for module, name in _AIO_SESSIONS:
             session_class = getattr(sys.modules.get(module), name, None)
             if session_class is not None:
-                self._undo.set_attribute(
-                    session_class, "send", self._guarded_async(session_class.send)
-                )
+                self._wrap(session_class, "send", self._guarded_async)
 
 
 def _has_handler(client: BaseClient, event: str, handler: object) -> bool:

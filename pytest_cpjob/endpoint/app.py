@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
-import io
+import json
 import re
-import socket
-import uuid
-from collections.abc import Callable, Iterable, Mapping
-from http.client import responses
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from pytest_cpjob.clients.calls import CallInFlight
+from pytest_cpjob.clients.calls import CallInFlight, plain_copy
 from pytest_cpjob.endpoint import wire
+from pytest_cpjob.endpoint.answers import written, written_error
+from pytest_cpjob.endpoint.moto_application import MotoApplication
+from pytest_cpjob.endpoint.web import Answer, HttpRequest
+from pytest_cpjob.errors import UnfakedCallError
 from pytest_cpjob.service.aws_services import operations
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.record import Caller
@@ -23,253 +25,206 @@ from pytest_cpjob.service.record import Caller
 if TYPE_CHECKING:
     from pytest_cpjob.stub import CodePipelineStub
 
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
+PATIENCE: Final = 5.0
+"""Seconds of real time that answers under way have to end, once nobody is served any more."""
+
 _ACCESS_KEY_ID: Final = re.compile(rb"<AccessKeyId>(\w+)</AccessKeyId>")
-_CODE: Final = re.compile(rb"<Code>(\w+)</Code>")
-
-
-class Answer(NamedTuple):
-    """An HTTP answer."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
+_CODE: Final = re.compile(rb"<Code>([\w.]+)</Code>")
 
 
 class Application:
-    """A WSGI application over one stub at a time.
+    """Answers HTTP requests from one stub at a time.
+
+    Args:
+        moto: who answers what the stub does not.
+        on_call: told of each call and its outcome.
 
     Attributes:
-        stub: who answers; without one, every request gets 503.
-        failures: what went wrong in here, for the test to hear of.
-        on_call: told of each call and its outcome.
+        failures: what went wrong in here, for the test to hear of: what it was, and the error.
     """
 
-    def __init__(self, on_call: Callable[[str], None] | None = None) -> None:
-        # moto re-exports these without saying so to type checkers.
-        moto_server: Any = importlib.import_module("moto.server")
-        self._moto = moto_server.DomainDispatcherApplication(moto_server.create_backend_app)
+    def __init__(self, moto: MotoApplication, on_call: Callable[[str], None] | None = None) -> None:
+        self._moto = moto
         self._on_call = on_call
-        self.stub: CodePipelineStub | None = None
-        self.failures: list[BaseException] = []
+        self._stub: CodePipelineStub | None = None
+        self._faults_met: dict[str, Answer | None] = {}
+        self._answering = 0
+        self._idle = threading.Condition()
+        self.failures: list[tuple[str, BaseException]] = []
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request."""
+    def serve(self, stub: CodePipelineStub | None) -> None:
+        """Answer from this stub from now on, or not at all; answers under way end before."""
+        with self._idle:
+            self._stub = None
+            self._idle.wait_for(lambda: self._answering == 0, PATIENCE)
+            self._faults_met = {}
+            self._stub = stub
+
+    def fail(self, what: str, error: BaseException) -> None:
+        """Keep what went wrong."""
+        self.failures.append((what, error))
+
+    def respond(self, http: HttpRequest) -> Answer | None:
+        """Answer one request; None is for a connection that is to break."""
+        with self._idle:
+            stub = self._stub
+            self._answering += 1
         try:
-            answer = self._answer(environ)
-        except ConnectionAbortedError:
-            _hang_up(environ)
-            return []
+            if stub is None:
+                gone = ServiceError("ServiceUnavailable", "no test with cpjob_endpoint is running")
+                return written_error(gone, "json")
+            return self._answer(stub, http)
         except Exception as error:
-            self.failures.append(error)
-            answer = _problem(500, "InternalFailure", f"pytest-cpjob: {error!r}")
-        start_response(
-            f"{answer.status} {responses.get(answer.status, 'Unknown')}", _with_length(answer)
-        )
-        return [answer.body]
+            self.fail(f"{http.method} {http.target.partition('?')[0]}", error)
+            defect = ServiceError("InternalFailure", f"pytest-cpjob: {error!r}")
+            return written_error(defect, "json", head=http.method == "HEAD")
+        finally:
+            with self._idle:
+                self._answering -= 1
+                self._idle.notify_all()
 
-    def _answer(self, environ: dict[str, Any]) -> Answer:
-        stub = self.stub
-        if stub is None:
-            return _problem(503, "ServiceUnavailable", "no test with cpjob_endpoint is running")
-        headers = _headers(environ)
-        body = _body(environ)
+    def _answer(self, stub: CodePipelineStub, http: HttpRequest) -> Answer | None:
+        headers = {name.lower(): http.header(name) or "" for name in http.headers}
         try:
-            request = wire.read(
-                environ["REQUEST_METHOD"],
-                environ.get("RAW_URI", environ.get("PATH_INFO", "/")).partition("?")[0],
-                environ.get("QUERY_STRING", ""),
-                headers,
-                body,
-            )
+            request = wire.read(http.method, http.target, headers, http.body)
+            if request.service == "codepipeline":
+                _check_operation(request.operation)
         except ServiceError as error:
-            cbor = "cbor" in headers.get("content-type", "")
-            return _of_codepipeline(error, cbor=cbor)
-        known = operations("codepipeline")
-        if request.service == "codepipeline" and request.operation not in known:
-            unknown = ServiceError("UnknownOperationException", f"no operation {request.operation}")
-            return _of_codepipeline(unknown, cbor=request.cbor)
-        return self._exchange(stub, request, environ, body)
+            return written_error(error, wire.protocol_of(headers))
+        invocation = headers.get("amz-sdk-invocation-id", "")
+        if invocation in self._faults_met:
+            # A client's own retries of one call meet the one fault that was set up for it.
+            return self._faults_met[invocation]
+        return self._exchange(stub, request, http, invocation)
 
     def _exchange(
-        self, stub: CodePipelineStub, request: wire.Request, environ: dict[str, Any], body: bytes
-    ) -> Answer:
+        self, stub: CodePipelineStub, request: wire.Request, http: HttpRequest, invocation: str
+    ) -> Answer | None:
         call = CallInFlight(
             request.service,
             request.operation,
-            request.params,
+            plain_copy(request.params),
             False,
-            Caller(hash((environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT"))), 0),
+            Caller(http.connection, 0),
         )
-        exchange = stub.exchange
-        exchange.began(call)
+        answer: Answer | None = None
+        error: BaseException | None = None
+        try:
+            answer, error = self._answered(stub, call, request, http)
+        except Exception as raised:
+            error = raised
+            if call.fault is None:
+                answer = self._not_answered(stub, call, request, raised)
+        stub.exchange.ended(call, error)
+        if call.fault is not None and invocation:
+            self._faults_met[invocation] = answer
+        if self._on_call is not None:
+            self._on_call(f"{call.name} -> {error or 'answered'}")
+        return answer
+
+    def _not_answered(
+        self,
+        stub: CodePipelineStub,
+        call: CallInFlight,
+        request: wire.Request,
+        error: Exception,
+    ) -> Answer:
+        """Tell the test, and the caller, that there is no answer."""
+        if isinstance(error, UnfakedCallError):
+            stub.exchange.stopped(call.name)
+        else:
+            self.fail(call.name, error)
+        refused = ServiceError("NotImplemented", f"{call.name}: {error!r}", 501)
+        return written_error(refused, request.protocol, head=_is_head(request))
+
+    def _answered(
+        self,
+        stub: CodePipelineStub,
+        call: CallInFlight,
+        request: wire.Request,
+        http: HttpRequest,
+    ) -> tuple[Answer, BaseException | None]:
         credentials = None
         if request.access_key_id is not None:
             credentials = Credentials(
                 request.access_key_id, None, request.session_token, method="explicit"
             )
-        error: BaseException | None = None
-        try:
-            early = exchange.before(call, request.params, "", credentials)
-            if early is not None:
-                answer, error = _early(request, early)
-            else:
-                answer, error = self._pass_on(stub, call, request, environ, body)
-        except Exception as lost:
-            # A fault that is an exception: the caller's connection breaks.
-            if call.fault is None:
-                raise
-            exchange.ended(call, lost)
-            self._tell(call, type(lost).__name__)
-            raise ConnectionAbortedError from lost
-        exchange.ended(call, error)
-        self._tell(call, error)
-        return answer
+        early = stub.exchange.before(call, request.params, "", credentials)
+        if early is None:
+            return self._passed_on(stub, call, request, http)
+        response, parsed = early
+        if "Error" in parsed:
+            return _refused(request, response.status_code, parsed)
+        content = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
+        return written(content, request.protocol), None
 
-    def _pass_on(
+    def _passed_on(
         self,
         stub: CodePipelineStub,
         call: CallInFlight,
         request: wire.Request,
-        environ: dict[str, Any],
-        body: bytes,
+        http: HttpRequest,
     ) -> tuple[Answer, BaseException | None]:
         """Let moto answer, with what the exchange makes of it afterwards."""
-        answer = _run(self._moto, environ, body)
+        answer = self._moto.answer(http)
+        if answer.status in (404, 405) and answer.body.startswith(b"<!doctype html>"):
+            raise UnfakedCallError("moto's service has no such path")
         parsed: dict[str, Any] = {}
-        found = _CODE.search(answer.body)
-        code = found[1].decode() if found else str(answer.status)
         if answer.status >= 400:
-            parsed["Error"] = {"Code": code, "Message": ""}
+            parsed["Error"] = {"Code": _code_of(answer), "Message": ""}
         issued = _ACCESS_KEY_ID.search(answer.body) if request.service == "sts" else None
         if issued is not None:
             parsed["Credentials"] = {"AccessKeyId": issued[1].decode()}
-        http = _Http(answer.status)
-        stub.exchange.after(call, http, parsed)
-        if http.status_code != answer.status:
-            answer = _s3_problem(http.status_code, parsed, request.operation.startswith("Head"))
-        if answer.status < 400:
+        seen, before = _Response(answer.status), parsed.get("Error")
+        stub.exchange.after(call, seen, parsed)
+        if parsed.get("Error") is not before:
+            return _refused(request, seen.status_code, parsed)
+        if answer.status >= 500:
+            self.fail(call.name, RuntimeError(f"moto answered {answer.status}: {answer.body!r}"))
+        if before is None:
             return answer, None
-        return answer, ClientError({"Error": parsed["Error"]}, request.operation)
-
-    def _tell(self, call: CallInFlight, outcome: object) -> None:
-        if self._on_call is not None:
-            self._on_call(f"{call.name} -> {outcome or 'answered'}")
+        return answer, _raised_there(parsed, request.operation)
 
 
-class _Http:
+class _Response:
     """What the exchange changes of an answer."""
 
     def __init__(self, status: int) -> None:
         self.status_code = status
 
 
-def _with_length(answer: Answer) -> list[tuple[str, str]]:
-    """Give the headers with the body's length; a HEAD of S3's tells the object's instead."""
-    if any(name.lower() == "content-length" for name, _ in answer.headers):
-        return answer.headers
-    return [*answer.headers, ("Content-Length", str(len(answer.body)))]
+def _check_operation(operation: str) -> None:
+    if operation not in operations("codepipeline"):
+        raise ServiceError("UnknownOperationException", f"no operation {operation!r}")
 
 
-def _early(
-    request: wire.Request, early: tuple[Any, dict[str, Any]]
-) -> tuple[Answer, BaseException | None]:
-    """Write an answer of our own in the protocol that was asked in."""
-    http, parsed = early
-    response = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
-    if "Error" not in response:
-        kind, body = wire.written(response, cbor=request.cbor)
-        return Answer(200, _plain_headers(kind, cbor=request.cbor), body), None
-    failed = ClientError({"Error": response["Error"]}, request.operation)
-    status = http.status_code
-    if request.service == "s3":
-        return _s3_problem(status, response, request.operation.startswith("Head")), failed
-    error = ServiceError(response["Error"]["Code"], response["Error"]["Message"], status)
-    return _of_codepipeline(error, cbor=request.cbor), failed
+def _is_head(request: wire.Request) -> bool:
+    return request.protocol == "s3" and request.operation.startswith("Head")
 
 
-def _of_codepipeline(error: ServiceError, *, cbor: bool) -> Answer:
-    kind, body = wire.written_error(error, cbor=cbor)
-    return Answer(error.status, _plain_headers(kind, cbor=cbor), body)
+def _refused(
+    request: wire.Request, status: int, parsed: dict[str, Any]
+) -> tuple[Answer, BaseException]:
+    """Write an error that the exchange answers with."""
+    code, message = parsed["Error"]["Code"], parsed["Error"]["Message"]
+    error = ServiceError(code, message, status)
+    answer = written_error(error, request.protocol, head=_is_head(request))
+    return answer, _raised_there(parsed, request.operation)
 
 
-def _s3_problem(status: int, parsed: Mapping[str, Any], head: bool) -> Answer:
-    error = parsed["Error"]
-    kind, body = wire.written_s3_error(error["Code"], error["Message"], head=head)
-    return Answer(status, _plain_headers(kind, cbor=False), body)
-
-
-def _problem(status: int, code: str, message: str) -> Answer:
-    return _of_codepipeline(ServiceError(code, message, status), cbor=False)
-
-
-def _plain_headers(content_type: str, *, cbor: bool) -> list[tuple[str, str]]:
-    headers = [("Content-Type", content_type), ("x-amzn-RequestId", str(uuid.uuid4()))]
-    if cbor:
-        headers.append(("smithy-protocol", "rpc-v2-cbor"))
-    return headers
-
-
-# -- WSGI ------------------------------------------------------------------------------------------
-
-
-def _headers(environ: Mapping[str, Any]) -> dict[str, str]:
-    headers = {
-        name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
-    headers["content-type"] = str(environ.get("CONTENT_TYPE", ""))
-    return headers
-
-
-def _body(environ: Mapping[str, Any]) -> bytes:
-    stream = environ["wsgi.input"]
-    if environ.get("wsgi.input_terminated"):
-        content: bytes = stream.read()
-        return content
-    left = int(environ.get("CONTENT_LENGTH") or 0)
-    parts = []
-    while left:
-        part = stream.read(min(left, 1024 * 1024))
-        if not part:
-            raise ConnectionAbortedError("the caller hung up")
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
-
-
-def _run(application: Any, environ: dict[str, Any], body: bytes) -> Answer:
-    """Let another WSGI application answer the same request."""
-    inner = dict(environ)
-    inner["wsgi.input"] = io.BytesIO(body)
-    inner["CONTENT_LENGTH"] = str(len(body))
-    inner.pop("wsgi.input_terminated", None)
-    inner.pop("HTTP_TRANSFER_ENCODING", None)
-    began: list[tuple[str, list[tuple[str, str]]]] = []
-
-    def start_response(
-        status: str, headers: list[tuple[str, str]], exc_info: object = None
-    ) -> Callable[[bytes], object]:
-        began.append((status, headers))
-        return lambda data: None
-
-    content = application(inner, start_response)
+def _raised_there(parsed: dict[str, Any], operation: str) -> ClientError:
+    """Give the error that the caller's SDK raises: one with a traceback, and none of the test's."""
     try:
-        answered = b"".join(content)
-    finally:
-        close = getattr(content, "close", None)
-        if close is not None:
-            close()
-    status, headers = began[-1]
-    return Answer(int(status.split()[0]), headers, answered)
+        raise ClientError({"Error": parsed["Error"]}, operation)
+    except ClientError as error:
+        return error
 
 
-def _hang_up(environ: Mapping[str, Any]) -> None:
-    """Break the caller's connection, so that its answer is lost."""
-    connection = environ.get("werkzeug.socket")
-    if connection is not None:
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
+def _code_of(answer: Answer) -> str:
+    """Give the code of an error of moto's; of an answer without a body it is the status."""
+    found = _CODE.search(answer.body)
+    if found is not None:
+        return found[1].decode()
+    with suppress(ValueError, AttributeError, KeyError):
+        return str(json.loads(answer.body)["__type"]).rpartition("#")[2]
+    return str(answer.status)

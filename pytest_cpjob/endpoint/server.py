@@ -6,6 +6,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.clients.environment import DUMMY_CREDENTIALS
@@ -13,9 +14,11 @@ from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.threads import OURS
 
 if TYPE_CHECKING:
+    from pytest_cpjob.endpoint.web import Answer, HttpRequest
     from pytest_cpjob.stub import CodePipelineStub
 
 HOST: Final = "127.0.0.1"
+_NEEDED: Final = ("cbor2", "flask", "flask_cors")
 
 
 class EndpointServer:
@@ -27,36 +30,21 @@ class EndpointServer:
 
     Raises:
         CpjobError: what it needs is not installed; the text names the extra.
+        OSError: the port is taken.
     """
 
     def __init__(self, port: int = 0, on_call: Callable[[str], None] | None = None) -> None:
-        try:
-            import cbor2  # noqa: F401
-            from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
+        for needed in _NEEDED:
+            if find_spec(needed) is None:
+                raise CpjobError(
+                    f"the endpoint needs {needed!r}: pip install 'pytest-cpjob[server]'"
+                )
+        from pytest_cpjob.endpoint.app import Application
+        from pytest_cpjob.endpoint.moto_application import MotoApplication
+        from pytest_cpjob.endpoint.web import WebServer
 
-            from pytest_cpjob.endpoint.app import Application
-        except ModuleNotFoundError as error:
-            raise CpjobError(
-                f"the endpoint needs {error.name!r}: pip install 'pytest-cpjob[server]'"
-            ) from error
-
-        class Server(ThreadedWSGIServer):
-            def process_request(self, request: Any, client_address: Any) -> None:
-                threading.Thread(
-                    target=self.process_request_thread,
-                    args=(request, client_address),
-                    name=f"{OURS} request",
-                    daemon=True,
-                ).start()
-
-        class Handler(WSGIRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log(self, type: str, message: str, *args: Any) -> None:
-                """Say nothing: the test's own output is the test's."""
-
-        self._application = Application(on_call)
-        self._server = Server(HOST, port, self._application, handler=Handler)
+        self._server = WebServer((HOST, port), self._respond, self._failed)
+        self._application = Application(MotoApplication(HOST, self._server.port), on_call)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.05},
@@ -65,22 +53,40 @@ class EndpointServer:
         )
         self._thread.start()
 
+    def _respond(self, request: HttpRequest) -> Answer | None:
+        return self._application.respond(request)
+
+    def _failed(self, error: BaseException) -> None:
+        self._application.fail("a connection", error)
+
     @property
     def url(self) -> str:
         """The one URL of all services."""
-        return f"http://{HOST}:{self._server.server_port}"
+        return f"http://{HOST}:{self._server.port}"
 
-    def serve(self, stub: CodePipelineStub | None) -> list[BaseException]:
-        """Let this stub answer from now on, or nobody; give what has gone wrong before."""
+    def serve(self, stub: CodePipelineStub) -> None:
+        """Let this stub answer from now on."""
+        stub.exchange.endpoint_url = self.url
+        self._application.serve(stub)
+
+    def end(self) -> None:
+        """Let nobody answer any more, once what is being answered has been.
+
+        Raises:
+            CpjobError: answers failed for other reasons than the caller's.
+        """
+        self._application.serve(None)
         failures, self._application.failures = self._application.failures, []
-        self._application.stub = stub
-        return failures
+        if failures:
+            listed = "".join(f"\n- {what}: {error!r}" for what, error in failures)
+            raise CpjobError(f"the endpoint could not answer:{listed}") from failures[0][1]
 
     def stop(self) -> None:
-        """Close the port."""
+        """Close the port, and every connection."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        self._server.end_connections()
 
 
 class Endpoint:

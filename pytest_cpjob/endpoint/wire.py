@@ -1,7 +1,8 @@
-"""The wire: HTTP requests read as calls, and answers written in the protocol they came in.
+"""The wire, inwards: HTTP requests read as AWS calls.
 
 CodePipeline speaks AWS JSON 1.1, and Smithy RPC v2 CBOR, which the newest service model lists
-first. S3 is read by path: `/bucket/key`.
+first. S3 is read by path: `/bucket/key`. Of other services' requests only the operation is read,
+where the protocol names it.
 """
 
 from __future__ import annotations
@@ -10,17 +11,24 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
-from urllib.parse import parse_qs, unquote
-from xml.sax.saxutils import escape
+from datetime import datetime, timezone
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import parse_qsl, unquote
 
 from pytest_cpjob.service.errors import ServiceError
 
 TARGET: Final = "CodePipeline_20150709"
-_CBOR_PATH: Final = re.compile(rf"/service/{TARGET}/operation/(\w+)/?")
-_SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]*/([^/]+)/aws4_request")
+DEEPEST: Final = 64
+"""How deep a CodePipeline request may be nested; real ones are four deep."""
 
-Query = Mapping[str, str]
+_BEFORE_PATH: Final = re.compile(r"\w+://[^/?]*")
+_RPC_PATH: Final = re.compile(r"/service/(\w+)/operation/(\w+)/?")
+_SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]*/([^/]+)/aws4_request")
+_VERSION_2: Final = re.compile(r"AWS ([^:\s]+):")
+_ACTION: Final = re.compile(rb"(?:^|&)Action=(\w+)")
+_SIGNING_NAMES: Final = {"monitoring": "cloudwatch", "states": "stepfunctions"}
+
+Protocol = Literal["json", "cbor", "query", "rest-json", "s3"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,61 +36,107 @@ class Request:
     """One HTTP request, with the AWS call that it is.
 
     Attributes:
-        service, operation: the call; the operation is the API's name where it is known.
-        params: its parameters: all of CodePipeline's, the bucket and key of S3's.
-        cbor: whether it is in CBOR, and is to be answered so.
+        service, operation: the call; the operation is the API's name where it is known, else the
+            method and the path.
+        params: its parameters: all of CodePipeline's, the places of S3's, none of others'.
+        protocol: how it speaks, and is to be answered.
         access_key_id, session_token: the credentials it is signed with.
     """
 
     service: str
     operation: str
     params: dict[str, Any] = field(default_factory=dict)
-    cbor: bool = False
+    protocol: Protocol = "json"
     access_key_id: str | None = None
     session_token: str | None = None
 
 
-def read(
-    method: str, path: str, query_string: str, headers: Mapping[str, str], body: bytes
-) -> Request:
+class Signed(NamedTuple):
+    """Whose signature a request carries, and for which service."""
+
+    access_key_id: str | None
+    session_token: str | None
+    service: str | None
+
+
+def read(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
     """Read a request; header names are in lower case.
 
     Raises:
-        ServiceError: SerializationException, the body is not what its protocol says.
+        ServiceError: SerializationException, the body is not what its protocol says;
+            UnknownOperationException, it is for CodePipeline and names no operation.
     """
-    query = {k: v[0] for k, v in parse_qs(query_string, keep_blank_values=True).items()}
-    key, token, scope = _credentials(headers, query)
-    cbor = _CBOR_PATH.fullmatch(path)
-    target, _, operation = headers.get("x-amz-target", "").rpartition(".")
-    if cbor:
-        return Request("codepipeline", cbor[1], _from_cbor(body), True, key, token)
-    if target.endswith(TARGET):
-        return Request("codepipeline", operation, _from_json(body), False, key, token)
-    if target:
-        return Request(scope or target.partition("_")[0].lower(), operation, {}, False, key, token)
-    if scope in (None, "s3"):
+    path, query = _split(target)
+    signed = signed_by(headers, query)
+    who = signed.access_key_id, signed.session_token
+    api, operation = _named(path, headers)
+    service = signed.service or ""
+    protocol = protocol_of(headers)
+    if api == TARGET:
+        params = _from_cbor(body) if protocol == "cbor" else _from_json(body)
+        return Request("codepipeline", operation, params, protocol, *who)
+    if service == "codepipeline":
+        raise ServiceError("UnknownOperationException", f"no operation of {TARGET} is named")
+    if api:
+        return Request(service or api.partition("_")[0].lower(), operation, {}, protocol, *who)
+    action = _ACTION.search(body)
+    name = query.get("Action") or (action[1].decode() if action else None)
+    if signed.service in (None, "s3") and not name:
         operation, params = read_s3(method, path, query, headers)
-        return Request("s3", operation, params, False, key, token)
-    action = parse_qs(body[:4096].decode("latin-1")).get("Action", [f"{method} {path}"])[0]
-    return Request(scope or "", query.get("Action", action), {}, False, key, token)
+        return Request("s3", operation, params, "s3", *who)
+    if name:
+        # Of the calls that need no signature, these are the ones in this protocol.
+        return Request(service or "sts", name, {}, "query", *who)
+    return Request(service, f"{method} {path}", {}, "rest-json", *who)
 
 
-def _credentials(
-    headers: Mapping[str, str], query: Query
-) -> tuple[str | None, str | None, str | None]:
-    signed = _SCOPE.search(headers.get("authorization", ""))
-    if signed is None and "X-Amz-Credential" in query:
-        signed = _SCOPE.search(f"Credential={query['X-Amz-Credential']}")
-    token = headers.get("x-amz-security-token", query.get("X-Amz-Security-Token"))
-    if signed is None:
-        return None, token, None
-    return signed[1], token, signed[2].lower()
+def protocol_of(headers: Mapping[str, str]) -> Literal["json", "cbor"]:
+    """Tell in which of CodePipeline's two protocols a request is made, and to be answered."""
+    return "cbor" if headers.get("smithy-protocol") == "rpc-v2-cbor" else "json"
+
+
+def _split(target: str) -> tuple[str, dict[str, str]]:
+    """Split what was asked for into its path and query; a proxy's has the host before it."""
+    path, _, query = _BEFORE_PATH.sub("", target).partition("?")
+    return path or "/", dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _named(path: str, headers: Mapping[str, str]) -> tuple[str, str]:
+    """Give the API and the operation that a request names, empty where it names none."""
+    rpc = _RPC_PATH.fullmatch(path)
+    if rpc is not None and protocol_of(headers) == "cbor":
+        return rpc[1], rpc[2]
+    api, _, operation = headers.get("x-amz-target", "").rpartition(".")
+    return api, operation
+
+
+def signed_by(headers: Mapping[str, str], query: Mapping[str, str]) -> Signed:
+    """Read whose signature a request carries: version 4's or 2's, in its header or its query."""
+    token = headers.get("x-amz-security-token")
+    for name, value in query.items():
+        if name.lower() == "x-amz-security-token":
+            token = value
+    authorization = headers.get("authorization", "")
+    found = _SCOPE.search(authorization) or _SCOPE.search(
+        f"Credential={query.get('X-Amz-Credential', '')}"
+    )
+    if found is not None:
+        service = found[2].lower()
+        return Signed(found[1], token, _SIGNING_NAMES.get(service, service))
+    old = _VERSION_2.match(authorization)
+    key = old[1] if old else query.get("AWSAccessKeyId")
+    return Signed(key, token, None)
+
+
+# -- CodePipeline ----------------------------------------------------------------------------------
 
 
 def _from_json(body: bytes) -> dict[str, Any]:
     try:
-        params = json.loads(body or b"{}")
-    except ValueError as error:
+        params = json.loads(body.decode("utf-8") or "{}")
+        # Half of a surrogate pair can be written in JSON, and is no text.
+        json.dumps(params, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
         raise ServiceError("SerializationException", f"the body is no JSON: {error}") from None
     return _an_object(params)
 
@@ -92,7 +146,8 @@ def _from_cbor(body: bytes) -> dict[str, Any]:
 
     try:
         params = cbor2.loads(body) if body else {}
-    except (cbor2.CBORDecodeError, ValueError, EOFError) as error:
+    except Exception as error:
+        # cbor2's tags raise whatever the types that they make raise.
         raise ServiceError("SerializationException", f"the body is no CBOR: {error}") from None
     return _an_object(params)
 
@@ -100,91 +155,105 @@ def _from_cbor(body: bytes) -> dict[str, Any]:
 def _an_object(params: object) -> dict[str, Any]:
     if not isinstance(params, dict):
         raise ServiceError("SerializationException", "the body is no object")
-    return {name: value for name, value in params.items() if value is not None}
+    present: dict[str, Any] = _present(params, DEEPEST)
+    revision = present.get("currentRevision")
+    if isinstance(revision, dict) and "created" in revision:
+        revision["created"] = _moment(revision["created"])
+    return present
+
+
+def _moment(value: Any) -> Any:
+    """Give a timestamp as Python's clients pass it: JSON has seconds since 1970."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    try:
+        return datetime.fromtimestamp(value, timezone.utc)
+    except (OSError, OverflowError, ValueError) as error:
+        raise ServiceError("SerializationException", f"no timestamp: {error}") from None
+
+
+def _present(value: Any, depth: int) -> Any:
+    """Copy a value without its null members: on this wire they are absent ones."""
+    if depth == 0:
+        raise ServiceError("SerializationException", f"the body is nested deeper than {DEEPEST}")
+    if isinstance(value, dict):
+        if not all(isinstance(name, str) for name in value):
+            raise ServiceError("SerializationException", "the name of a member is no text")
+        return {name: _present(item, depth - 1) for name, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_present(item, depth - 1) for item in value]
+    return value
 
 
 # -- S3 --------------------------------------------------------------------------------------------
 
 _BUCKET_OPERATIONS: Final = {
+    ("GET", "list-type"): "ListObjectsV2",
     ("GET", "location"): "GetBucketLocation",
     ("GET", "uploads"): "ListMultipartUploads",
-    ("GET", "versioning"): "GetBucketVersioning",
     ("GET", "versions"): "ListObjectVersions",
     ("POST", "delete"): "DeleteObjects",
+    ("GET", None): "ListObjects",
+    ("HEAD", None): "HeadBucket",
+    ("PUT", None): "CreateBucket",
+    ("DELETE", None): "DeleteBucket",
+    ("POST", None): "PostObject",
 }
 _OBJECT_OPERATIONS: Final = {
-    "GET": "GetObject",
-    "HEAD": "HeadObject",
-    "PUT": "PutObject",
-    "DELETE": "DeleteObject",
-    "POST": "PostObject",
+    ("GET", "uploadId"): "ListParts",
+    ("PUT", "uploadId"): "UploadPart",
+    ("POST", "uploadId"): "CompleteMultipartUpload",
+    ("DELETE", "uploadId"): "AbortMultipartUpload",
+    ("POST", "uploads"): "CreateMultipartUpload",
+    ("POST", "select"): "SelectObjectContent",
+    ("POST", "restore"): "RestoreObject",
+    ("GET", None): "GetObject",
+    ("HEAD", None): "HeadObject",
+    ("PUT", None): "PutObject",
+    ("DELETE", None): "DeleteObject",
+    ("POST", None): "PostObject",
 }
-_UPLOAD_OPERATIONS: Final = {
-    "GET": "ListParts",
-    "PUT": "UploadPart",
-    "POST": "CompleteMultipartUpload",
-    "DELETE": "AbortMultipartUpload",
+_COPIES: Final = {"PutObject": "CopyObject", "UploadPart": "UploadPartCopy"}
+_SUB_RESOURCES: Final = frozenset(
+    {"acl", "attributes", "encryption", "legal-hold", "lifecycle", "policy", "retention"}
+    | {"tagging", "torrent", "versioning"}
+)
+_READ_HEADERS: Final = {
+    "x-amz-copy-source": "CopySource",
+    "x-amz-server-side-encryption": "ServerSideEncryption",
+    "x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
 }
-_SUB_RESOURCES: Final = frozenset({"acl", "tagging", "retention", "legal-hold", "attributes"})
 
 
 def read_s3(
-    method: str, path: str, query: Query, headers: Mapping[str, str]
+    method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[str, dict[str, Any]]:
     """Tell which S3 operation a request by path is, with its bucket, key, copy source and key."""
-    bucket, _, key = unquote(path.lstrip("/")).partition("/")
+    bucket, _, key = unquote(path[1:]).partition("/")
     if not bucket:
         return "ListBuckets", {}
     params: dict[str, Any] = {"Bucket": bucket}
     if not key:
-        for (verb, name), operation in _BUCKET_OPERATIONS.items():
-            if verb == method and name in query:
-                return operation, params
-        plain = {"GET": "ListObjectsV2", "HEAD": "HeadBucket", "PUT": "CreateBucket"}
-        return plain.get(method, f"{method}Bucket"), params
+        return _s3_operation(method, query, _BUCKET_OPERATIONS, "Bucket"), params
     params["Key"] = key
-    for header, name in (
-        ("x-amz-copy-source", "CopySource"),
-        ("x-amz-server-side-encryption", "ServerSideEncryption"),
-        ("x-amz-server-side-encryption-aws-kms-key-id", "SSEKMSKeyId"),
-    ):
+    for header, name in _READ_HEADERS.items():
         if header in headers:
             params[name] = headers[header]
-    copy = "CopySource" in params
-    if "uploadId" in query:
-        operation = _UPLOAD_OPERATIONS.get(method, f"{method}Object")
-        return ("UploadPartCopy" if copy and operation == "UploadPart" else operation), params
-    if method == "POST" and "uploads" in query:
-        return "CreateMultipartUpload", params
-    for name in _SUB_RESOURCES & set(query):
-        return f"{method.title()}Object{name.title().replace('-', '')}", params
-    return (
-        "CopyObject" if copy and method == "PUT" else _OBJECT_OPERATIONS.get(method, method)
-    ), params
+    operation = _s3_operation(method, query, _OBJECT_OPERATIONS, "Object")
+    if "CopySource" in params:
+        operation = _COPIES.get(operation, operation)
+    return operation, params
 
 
-# -- answers ---------------------------------------------------------------------------------------
-
-
-def written(answer: Mapping[str, Any], *, cbor: bool) -> tuple[str, bytes]:
-    """Write a CodePipeline answer: its content type and body; nothing for an empty one in JSON."""
-    if cbor:
-        import cbor2
-
-        return "application/cbor", cbor2.dumps(dict(answer))
-    return "application/x-amz-json-1.1", json.dumps(answer).encode() if answer else b""
-
-
-def written_error(error: ServiceError, *, cbor: bool) -> tuple[str, bytes]:
-    """Write a CodePipeline error as AWS does: `__type` short in JSON, a whole name in CBOR."""
-    kind = f"com.amazonaws.codepipeline#{error.code}" if cbor else error.code
-    return written({"__type": kind, "message": error.message}, cbor=cbor)
-
-
-def written_s3_error(code: str, message: str, *, head: bool) -> tuple[str, bytes]:
-    """Write an S3 error; a HEAD has no body."""
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
-    )
-    return "application/xml", b"" if head else body.encode()
+def _s3_operation(
+    method: str,
+    query: Mapping[str, str],
+    operations: Mapping[tuple[str, str | None], str],
+    kind: str,
+) -> str:
+    for name in query:
+        if (method, name) in operations:
+            return operations[method, name]
+        if name in _SUB_RESOURCES:
+            return f"{method.title()}{kind}{name.title().replace('-', '')}"
+    return operations.get((method, None), f"{method.title()}{kind}")

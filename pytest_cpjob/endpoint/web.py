@@ -1,0 +1,228 @@
+"""HTTP/1.1: requests read off their sockets and answers written, in a thread for each connection.
+
+Not werkzeug's development server: that one closes the connection after each answer, and a worker is
+known by its connection. Nothing is written to the terminal; what goes wrong is told to the server.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import socket
+import socketserver
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from email.message import Message
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Final, NamedTuple
+
+from pytest_cpjob.threads import OURS
+
+_PIECE: Final = 1024 * 1024
+_NO_BODY: Final = (204, 304)
+
+
+class HttpRequest(NamedTuple):
+    """A request as it came.
+
+    Attributes:
+        target: path and query as they were sent, percent-encoded.
+        headers: by name in any case; those sent twice are there twice.
+        connection: the number of the connection that it came by.
+    """
+
+    method: str
+    target: str
+    headers: Message
+    body: bytes
+    connection: int
+
+    def header(self, name: str) -> str | None:
+        """Give a header's value; of one sent twice, both."""
+        values = self.headers.get_all(name)
+        return ",".join(values) if values else None
+
+
+class Answer(NamedTuple):
+    """An HTTP answer; its length is told by who writes it."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+Respond = Callable[[HttpRequest], "Answer | None"]
+"""Answers a request; None breaks the connection, so that the answer is lost."""
+
+
+class _MalformedError(Exception):
+    """A body that HTTP does not know where to end."""
+
+
+class WebServer(socketserver.ThreadingTCPServer):
+    """Serves one function on one port.
+
+    Args:
+        address: host and port, port 0 for a free one.
+        respond: what answers; it is called in many threads at once.
+        on_error: told of what went wrong in here, and is no fault of the client's.
+    """
+
+    # On Windows this would let two servers have one port.
+    allow_reuse_address = os.name == "posix"
+    request_queue_size = 128
+    block_on_close = False
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        respond: Respond,
+        on_error: Callable[[BaseException], None],
+    ) -> None:
+        self.respond = respond
+        self._on_error = on_error
+        self._numbers = itertools.count(1)
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__(address, _Handler)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self.server_address[1])
+
+    def number(self) -> int:
+        """Give the next connection's number."""
+        return next(self._numbers)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own, named as ours."""
+        with self._lock:
+            self._open.add(request)
+        threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name=f"{OURS} connection",
+            daemon=True,
+        ).start()
+
+    def shutdown_request(self, request: Any) -> None:
+        """End a connection."""
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        """Break every connection that is still open, so that its thread ends."""
+        with self._lock:
+            for connection in self._open:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Tell of what went wrong, unless it is a client that went away."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, ConnectionError):
+            self._on_error(error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together
+    disable_nagle_algorithm = True
+    server: WebServer
+
+    def setup(self) -> None:
+        super().setup()
+        self._number = self.server.number()
+
+    def _serve(self) -> None:
+        try:
+            body = self._body()
+        except _MalformedError as error:
+            self.send_error(400, str(error))
+            return
+        request = HttpRequest(self.command, self.path, self.headers, body, self._number)
+        answer = self.server.respond(request)
+        if answer is None:
+            self.close_connection = True
+        else:
+            self._write(answer)
+
+    do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve
+
+    def handle_expect_100(self) -> bool:
+        """Ask for the body at once: the client waits for that."""
+        self.send_response_only(100)
+        self.end_headers()
+        self.wfile.flush()
+        return True
+
+    # -- the body ----------------------------------------------------------------------------------
+
+    def _body(self) -> bytes:
+        """Read the body to its end.
+
+        Raises:
+            ConnectionAbortedError: the client hung up before.
+        """
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return self._chunks()
+        length = self.headers.get("Content-Length", "0")
+        if not (length.isascii() and length.isdigit()):
+            raise _MalformedError("Content-Length is no number")
+        return self._exactly(int(length))
+
+    def _exactly(self, length: int) -> bytes:
+        parts = []
+        while length:
+            part = self.rfile.read(min(length, _PIECE))
+            if not part:
+                raise ConnectionAbortedError("the client hung up")
+            parts.append(part)
+            length -= len(part)
+        return b"".join(parts)
+
+    def _chunks(self) -> bytes:
+        parts = []
+        while length := self._chunk_length():
+            parts.append(self._exactly(length))
+            self._line()
+        while self._line():  # trailers
+            pass
+        return b"".join(parts)
+
+    def _chunk_length(self) -> int:
+        try:
+            length = int(self._line().partition(b";")[0], 16)
+        except ValueError:
+            length = -1
+        if length < 0:
+            raise _MalformedError("a chunk's length is no number")
+        return length
+
+    def _line(self) -> bytes:
+        line = self.rfile.readline(_PIECE)
+        if not line.endswith(b"\n"):
+            raise ConnectionAbortedError("the client hung up")
+        return line.strip()
+
+    # -- the answer --------------------------------------------------------------------------------
+
+    def _write(self, answer: Answer) -> None:
+        self.send_response_only(answer.status)
+        told = {name.lower() for name, _ in answer.headers}
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        if "date" not in told:  # SDKs correct their clocks by it
+            self.send_header("Date", self.date_time_string())
+        if "content-length" not in told and answer.status not in _NO_BODY:
+            self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD" and answer.status not in _NO_BODY:
+            self.wfile.write(answer.body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing: the terminal is the test's."""

@@ -1,0 +1,233 @@
+"""The endpoint over a whole run: one server, a service for each test, and nothing left running."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+
+import pytest
+
+from pytest_cpjob import CpjobError
+from pytest_cpjob.endpoint import server
+from pytest_cpjob.threads import OURS
+
+pytest.importorskip("flask", reason="the endpoint needs the extra server")
+pytest.importorskip("cbor2", reason="the endpoint needs the extra server")
+
+RUN = """
+import sys
+
+def run(endpoint, code, *arguments):
+    return endpoint.run([sys.executable, "-c", "import boto3, sys\\n" + code, *arguments])
+
+"""
+
+
+def run(pytester: pytest.Pytester, tests: str, *arguments: str) -> pytest.RunResult:
+    pytester.makepyfile(RUN + tests)
+    return pytester.runpytest("-p", "no:faker", "-p", "no:randomly", *arguments)
+
+
+def our_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith(OURS)}
+
+
+def test_a_finding_of_another_process_is_an_error_at_the_end_of_the_test(
+    pytester: pytest.Pytester,
+) -> None:
+    result = run(
+        pytester,
+        """
+def test_forgets(cpjob, cpjob_endpoint):
+    job = cpjob.add_lambda_job()
+    code = "boto3.client('codepipeline').get_job_details(jobId=sys.argv[1])"
+    assert job.event
+    run(cpjob_endpoint, code, job.id)
+""",
+    )
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_forgets*",
+            "*- no-result: job * was delivered to its function, and got no result.",
+            "*cpjob timeline of job *",
+            "*GetJobDetails*",
+        ]
+    )
+
+
+def test_what_moto_cannot_answer_is_an_error_of_the_test_that_asked(
+    pytester: pytest.Pytester,
+) -> None:
+    result = run(
+        pytester,
+        """
+def test_asks(cpjob_endpoint):
+    code = "boto3.client('codepipeline').disable_stage_transition(pipelineName='web',"
+    code += "stageName='Build', transitionType='Inbound', reason='why')"
+    assert "NotImplemented" in run(cpjob_endpoint, code).stderr
+
+def test_next(cpjob_endpoint):
+    pass
+""",
+    )
+
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR at teardown of test_asks*",
+            "E *CpjobError: the endpoint could not answer:",
+            "E *- codepipeline.DisableStageTransition: NotImplementedError(*",
+        ]
+    )
+
+
+def test_a_defect_of_the_server_is_an_error_of_the_test_and_no_silent_500(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("a defect")
+
+    monkeypatch.setattr("pytest_cpjob.endpoint.wire.read", broken)
+
+    result = run(
+        pytester,
+        """
+def test_asks(cpjob_endpoint):
+    code = "from botocore.config import Config\\n"
+    code += "config = Config(retries={'total_max_attempts': 1})\\n"
+    code += "boto3.client('codepipeline', config=config).list_action_types()"
+    assert "InternalFailure" in run(cpjob_endpoint, code).stderr
+""",
+    )
+
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["E *- POST /: ZeroDivisionError('a defect')"])
+
+
+def test_each_test_has_a_service_and_a_moto_of_its_own_at_one_address(
+    pytester: pytest.Pytester,
+) -> None:
+    result = run(
+        pytester,
+        """
+import pytest
+
+urls = set()
+
+@pytest.mark.parametrize("number", range(3))
+def test_one(cpjob, cpjob_endpoint, number):
+    urls.add(cpjob_endpoint.url)
+    code = "print(len(boto3.client('s3').list_buckets()['Buckets']))"
+    assert run(cpjob_endpoint, code).stdout == "0\\n"
+    assert len(cpjob.calls) == 1
+    cpjob.add_job(action_type="Build:Custom:Docs:1", input_artifacts=["Source"])
+    assert run(cpjob_endpoint, code).stdout == "1\\n"
+
+def test_the_address(cpjob_endpoint):
+    assert urls == {cpjob_endpoint.url}
+""",
+    )
+
+    result.assert_outcomes(passed=4)
+
+
+def test_between_tests_nobody_answers(pytester: pytest.Pytester) -> None:
+    result = run(
+        pytester,
+        """
+import http.client
+
+connections = []
+
+def ask():
+    (connection,) = connections
+    connection.request("POST", "/", "{}", {"X-Amz-Target": "CodePipeline_20150709.ListActionTypes"})
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+def test_one(cpjob_endpoint):
+    connections.append(http.client.HTTPConnection(cpjob_endpoint.url.removeprefix("http://")))
+    assert ask() == 200
+
+def test_without_the_endpoint(cpjob):
+    assert ask() == 503
+    assert cpjob.calls == []
+
+def test_two(cpjob, cpjob_endpoint):
+    assert ask() == 200
+    assert len(cpjob.calls) == 1
+    connections.pop().close()
+""",
+    )
+
+    result.assert_outcomes(passed=3)
+
+
+def test_at_the_end_of_the_run_the_port_and_every_connection_are_closed(
+    pytester: pytest.Pytester,
+) -> None:
+    before = our_threads()
+    result = run(
+        pytester,
+        """
+import socket
+from urllib.parse import urlsplit
+
+def test_leaves_a_connection(cpjob_endpoint):
+    parts = urlsplit(cpjob_endpoint.url)
+    left = socket.create_connection((parts.hostname, parts.port))
+    left.sendall(b"POST / HTTP/1.1\\r\\nContent-Length: 10\\r\\n\\r\\n")
+    print("left", left.detach(), "at", parts.port, "open")
+""",
+        "-s",
+    )
+
+    result.assert_outcomes(passed=1)
+    for thread in our_threads() - before:
+        thread.join(10)
+    assert our_threads() == before
+    told = re.search(r"left (\d+) at (\d+) open", result.stdout.str())
+    assert told is not None
+    os.close(int(told[1]))
+    with pytest.raises(ConnectionRefusedError), socket.socket() as caller:
+        caller.connect(("127.0.0.1", int(told[2])))
+
+
+def test_every_worker_of_xdist_has_a_server_of_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        RUN
+        + """
+import pytest
+
+@pytest.mark.parametrize("number", range(4))
+def test_one(cpjob, cpjob_endpoint, number):
+    job = cpjob.add_lambda_job()
+    code = "boto3.client('codepipeline').put_job_success_result(jobId=sys.argv[1])"
+    run(cpjob_endpoint, code, job.id)
+    assert job.status == "Succeeded"
+"""
+    )
+
+    result = pytester.runpytest_subprocess("-p", "no:faker", "-n", "2")
+
+    result.assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize("missing", ["cbor2", "flask", "flask_cors"])
+def test_without_the_extra_the_error_names_it(
+    monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    found = server.find_spec
+    monkeypatch.setattr(server, "find_spec", lambda name: None if name == missing else found(name))
+
+    with pytest.raises(CpjobError) as caught:
+        server.EndpointServer()
+
+    assert str(caught.value) == (
+        f"the endpoint needs {missing!r}: pip install 'pytest-cpjob[server]'"
+    )

@@ -1,0 +1,217 @@
+"""A worker that does not let itself be ended: bounds, and an insistent end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from pytest_cpjob import CodePipelineStub, Job, WorkerError, worker
+
+DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
+CLIENT = boto3.client("codepipeline", region_name="us-east-1")
+
+Polled = dict[str, Any]
+
+
+def add(cpjob: CodePipelineStub, count: int = 1) -> list[Job]:
+    return [cpjob.add_job(action_type=DOCS) for _ in range(count)]
+
+
+def poll() -> list[Polled]:
+    jobs: list[Polled] = CLIENT.poll_for_jobs(actionTypeId=DOCS)["jobs"]
+    return jobs
+
+
+def acknowledge(job: Polled) -> None:
+    CLIENT.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
+
+
+def succeed(job: Polled) -> None:
+    CLIENT.put_job_success_result(jobId=job["id"])
+
+
+def poll_once() -> None:
+    for job in poll():
+        acknowledge(job)
+        succeed(job)
+
+
+def poll_for_ever() -> None:
+    while True:
+        poll_once()
+        time.sleep(30)
+
+
+def operations(cpjob: CodePipelineStub) -> list[str]:
+    return [call.operation for call in cpjob.calls]
+
+
+# -- bounds ----------------------------------------------------------------------------------------
+
+
+def test_a_worker_that_brings_no_job_further_is_ended_and_its_last_calls_are_shown(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MOST_CALLS", 20)
+    cpjob.add_job(action_type="Test:Custom:Other:1")
+    cpjob.add_action_type("Build:Custom:Docs:1")
+
+    def polls_for_the_wrong_jobs() -> None:
+        while True:
+            poll_once()
+            try:
+                CLIENT.get_job_details(jobId="11111111-2222-4333-8444-555555555555")
+            except ClientError:
+                time.sleep(2.5)
+
+    with pytest.raises(WorkerError) as caught:
+        cpjob.run_worker(polls_for_the_wrong_jobs)
+
+    assert str(caught.value) == (
+        "the worker made 20 calls without bringing any job further (1 open); its last calls"
+        " were:\n"
+        "- +17.5s codepipeline.GetJobDetails -> JobNotFoundException\n"
+        "- +20s codepipeline.PollForJobs\n"
+        "- +20s codepipeline.GetJobDetails -> JobNotFoundException\n"
+        "- +22.5s codepipeline.PollForJobs\n"
+        "- +22.5s codepipeline.GetJobDetails -> JobNotFoundException"
+    )
+    assert len(cpjob.calls) == 20
+
+
+def test_calls_that_bring_a_job_further_are_not_counted(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MOST_CALLS", 4)
+    jobs = add(cpjob, 20)
+
+    cpjob.run_worker(poll_for_ever)
+
+    assert {job.status for job in jobs} == {"Succeeded"}
+
+
+def test_a_worker_that_only_sleeps_is_ended(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MOST_SLEEPS", 50)
+
+    def only_sleeps() -> None:
+        while True:
+            time.sleep(1)
+
+    with pytest.raises(WorkerError, match=r"^the worker slept 50 times without a call"):
+        cpjob.run_worker(only_sleeps)
+
+    assert cpjob.service.clock.now == 51
+
+
+def test_sleeps_between_calls_are_not_counted_together(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MOST_SLEEPS", 50)
+    add(cpjob, 5)
+
+    def sleeps_much() -> None:
+        while True:
+            poll_once()
+            for _ in range(40):
+                time.sleep(1)
+
+    cpjob.run_worker(sleeps_much)
+
+    assert cpjob.calls[-1].at == 200
+
+
+# -- a worker that catches everything --------------------------------------------------------------
+
+
+def catches_everything() -> None:
+    while True:
+        try:
+            poll_for_ever()
+        except:  # noqa: E722
+            time.sleep(30)
+
+
+def catches_everything_and_goes_on() -> None:
+    while True:
+        try:
+            poll_once()
+            time.sleep(30)
+        except:  # noqa: E722
+            continue
+
+
+def catches_everything_without_a_rest() -> None:
+    while True:
+        try:
+            poll_once()
+        except BaseException as error:
+            last = error
+            assert last
+
+
+def catches_everything_twice() -> None:
+    while True:
+        try:
+            try:
+                poll_once()
+                time.sleep(30)
+            except BaseException:
+                time.sleep(30)
+        except BaseException:
+            continue
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        catches_everything,
+        catches_everything_and_goes_on,
+        catches_everything_without_a_rest,
+        catches_everything_twice,
+    ],
+)
+@pytest.mark.parametrize("where", ["here", "thread", "pool"])
+def test_a_worker_that_catches_everything_is_ended_all_the_same(
+    cpjob: CodePipelineStub, target: Callable[[], None], where: str
+) -> None:
+    jobs = add(cpjob, 2)
+
+    def in_a_thread() -> None:
+        thread = threading.Thread(target=target)
+        thread.start()
+        thread.join()
+
+    def in_a_pool() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(target).result()
+
+    cpjob.run_worker({"here": target, "thread": in_a_thread, "pool": in_a_pool}[where])
+
+    assert [job.status for job in jobs] == ["Succeeded"] * 2
+    assert operations(cpjob).count("PollForJobs") == 3
+
+
+def test_a_debuggers_or_coverages_tracer_is_there_again_after_an_insistent_end(
+    cpjob: CodePipelineStub,
+) -> None:
+    cpjob.add_action_type("Build:Custom:Docs:1")
+    before = sys.gettrace()
+
+    def tracer(*_: object) -> None: ...
+
+    sys.settrace(tracer)
+    try:
+        cpjob.run_worker(catches_everything_and_goes_on)
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before)
