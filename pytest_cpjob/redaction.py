@@ -222,4 +222,4 @@ def _blank(value: Any) -> Any:
         return value
     if isinstance(value, str):
         return REDACTED if value else value
-    return 0
+    return type(value)(0)

@@ -106,7 +106,9 @@ def test_what_was_one_value_is_one_value_again(capsys: pytest.CaptureFixture[str
     name = context["pipelineName"]
     assert context["pipelineArn"] == f"arn:aws:codepipeline:eu-west-1:{account}:{name}"
     assert data["encryptionKey"]["id"].startswith(f"arn:aws:kms:eu-west-1:{account}:key/")
-    places = [data[kind][0]["location"]["s3Location"] for kind in ("inputArtifacts",) * 2]
+    places = [
+        data[kind][0]["location"]["s3Location"] for kind in ("inputArtifacts", "outputArtifacts")
+    ]
     assert len({place["bucketName"] for place in places}) == 1
     assert places[0]["bucketName"].startswith("codepipeline-eu-west-1-")
 
@@ -209,7 +211,7 @@ def test_json_in_a_configuration_stays_readable_json() -> None:
     assert json.loads(safe["configuration"]["UserParameters"]) == {
         "theme": "redacted",
         "pages": 0,
-        "ratio": 0,
+        "ratio": 0.0,
         "draft": True,
         "to": ["redacted", None, ""],
     }

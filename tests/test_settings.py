@@ -114,7 +114,7 @@ def test_own_role_may_be_taken_back(
 
 
 def test_allow_adds_up(pytester: pytest.Pytester) -> None:
-    given = {
+    given: dict[str, dict[str, object]] = {
         "marker": {"allow": ["raised"]},
         "outer marker": {"allow": ["second-result", "raised"]},
         "outermost marker": {"allow": ["own-role"]},

@@ -270,18 +270,25 @@ def test_a_tests_own_freezegun_wins(cpjob: CodePipelineStub, run: Run) -> None:
     assert cpjob.service.clock.now == 60
 
 
-@pytest.mark.parametrize("frozen", ["time_machine", "freezegun"])
-def test_under_a_tests_own_time_a_loop_is_ended_without_advice_to_install_anything(
-    cpjob: CodePipelineStub, frozen: str
+def test_under_a_tests_own_time_machine_a_loop_is_ended_without_advice_to_install_anything(
+    cpjob: CodePipelineStub, time_machine: Any
 ) -> None:
-    module = pytest.importorskip(frozen)
-    freeze = (
-        module.freeze_time("2026-02-03")
-        if frozen == "freezegun"
-        else module.travel("2026-02-03T00:00Z", tick=False)
-    )
+    with (
+        time_machine.travel("2026-02-03T00:00Z", tick=False),
+        pytest.raises(HandlerError, match=r"ended '<lambda>' here$"),
+    ):
+        cpjob.invoke(lambda event, context: naps_until(time.time, 60))
 
-    with freeze, pytest.raises(HandlerError, match=r"ended '<lambda>' here$"):
+
+@pytest.mark.usefixtures("no_time_machine")
+def test_under_a_tests_own_freezegun_a_loop_is_ended_without_advice_to_install_anything(
+    cpjob: CodePipelineStub,
+) -> None:
+    freezegun = pytest.importorskip("freezegun")
+    with (
+        freezegun.freeze_time("2026-02-03"),
+        pytest.raises(HandlerError, match=r"ended '<lambda>' here$"),
+    ):
         cpjob.invoke(lambda event, context: naps_until(time.time, 60))
 
 

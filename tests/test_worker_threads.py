@@ -107,6 +107,13 @@ def main_polls_beside_a_heart_that_is_a_daemon() -> None:
     poll_for_ever()
 
 
+def main_returns_beside_a_heart() -> None:
+    start(beats)
+    while jobs := CLIENT.poll_for_jobs(actionTypeId=DOCS)["jobs"]:
+        CLIENT.acknowledge_job(jobId=jobs[0]["id"], nonce=jobs[0]["nonce"])
+        CLIENT.put_job_success_result(jobId=jobs[0]["id"])
+
+
 def beats() -> None:
     while True:
         time.sleep(60)
@@ -126,6 +133,7 @@ def beats() -> None:
         pollers_in_a_pool_beside_a_main_that_sleeps,
         main_polls_beside_a_heart,
         main_polls_beside_a_heart_that_is_a_daemon,
+        main_returns_beside_a_heart,
     ],
 )
 def test_all_threads_come_to_their_end(cpjob: CodePipelineStub, target: Callable[[], None]) -> None:
