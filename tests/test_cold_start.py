@@ -52,7 +52,11 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 
 def of_the_package() -> dict[str, ModuleType]:
-    return {name: module for name, module in sys.modules.items() if name.startswith("docs")}
+    return {
+        name: module
+        for name, module in sys.modules.items()
+        if name == "docs" or name.startswith("docs.")
+    }
 
 
 def variables(cpjob: CodePipelineStub) -> list[dict[str, str]]:

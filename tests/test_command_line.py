@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -391,6 +392,25 @@ def test_jobs_come_from_a_file_and_from_options(tmp_path: Path, name: str) -> No
     [event] = [line for line in serving.told if line.startswith("  event ")]
     data = json.loads(event.removeprefix("  event "))["CodePipeline.job"]["data"]
     assert data["actionConfiguration"]["configuration"]["UserParameters"] == '{"theme": "dark"}'
+
+
+def test_the_jobs_of_the_documentation_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = Path(__file__).parent.parent.joinpath("docs", "endpoint.md").read_text("utf-8")
+    [jobs] = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    [options] = re.findall(r"^\$ pytest-cpjob serve (.*)$", page, re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("site").mkdir()
+    tmp_path.joinpath("site", "index.md").write_text("# Hi")
+    tmp_path.joinpath("jobs.yaml").write_text(jobs)
+
+    with served("--jobs", "jobs.yaml", *options.split()) as serving:
+        told = "\n".join(serving.told)
+
+    assert told.count("Build:Custom:Docs:1 Queued") == 2
+    assert told.count("Invoke:AWS:Lambda:1 InProgress") == 1
+    assert told.count("  Source: s3://") == told.count("  Site: s3://") == 2
 
 
 @pytest.mark.parametrize(

@@ -181,6 +181,28 @@ def test_the_jobs_credentials_open_its_objects_and_nothing_else(
 
 
 @pytest.mark.cpjob(allow=["own-role"])
+def test_a_copy_is_judged_by_both_its_ends(
+    cpjob: CodePipelineStub, cpjob_endpoint: Endpoint
+) -> None:
+    job = cpjob.add_lambda_job(input_artifacts={"In": b"content"}, output_artifacts=["Out"])
+    other = cpjob.add_lambda_job(input_artifacts={"In": b"other"})
+    out = job.output_artifacts["Out"]
+
+    def copy(source: Job) -> str:
+        artifact = source.input_artifacts["In"]
+        place = {"Bucket": out.bucket, "Key": out.key}
+        source_name = f"{artifact.bucket}/{artifact.key}"
+        return s3(
+            cpjob_endpoint, "copy_object", credentials_of(job), CopySource=source_name, **place
+        )
+
+    assert copy(other) == "AccessDenied 403"
+    assert not out.exists
+    assert copy(job) == "done"
+    assert out.content == b"content"
+
+
+@pytest.mark.cpjob(allow=["own-role"])
 def test_other_credentials_open_nothing(cpjob: CodePipelineStub, cpjob_endpoint: Endpoint) -> None:
     job = cpjob.add_lambda_job(input_artifacts={"In": b"content"})
     keys = credentials_of(job)

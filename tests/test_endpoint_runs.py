@@ -6,11 +6,15 @@ import os
 import re
 import socket
 import threading
+from email.message import Message
 
 import pytest
 
-from pytest_cpjob import CpjobError
+from pytest_cpjob import CodePipelineStub, CpjobError
 from pytest_cpjob.endpoint import server
+from pytest_cpjob.endpoint.app import Application
+from pytest_cpjob.endpoint.moto_application import MotoApplication
+from pytest_cpjob.endpoint.web import Answer, HttpRequest
 from pytest_cpjob.threads import OURS
 
 pytest.importorskip("flask", reason="the endpoint needs the extra server")
@@ -196,6 +200,42 @@ def test_leaves_a_connection(cpjob_endpoint):
     os.close(int(told[1]))
     with pytest.raises(ConnectionRefusedError), socket.socket() as caller:
         caller.connect(("127.0.0.1", int(told[2])))
+
+
+def test_what_is_being_answered_at_the_end_of_a_test_is_answered_before(
+    cpjob: CodePipelineStub,
+) -> None:
+    asked, may_answer = threading.Event(), threading.Event()
+
+    class SlowMoto(MotoApplication):
+        def __init__(self) -> None:
+            """Load nothing."""
+
+        def answer(self, request: HttpRequest) -> Answer:
+            asked.set()
+            may_answer.wait(30)
+            return Answer(200, [], b"")
+
+    application = Application(SlowMoto())
+    application.serve(cpjob)
+    request = HttpRequest("GET", "/bucket/key", Message(), b"", 1)
+    caller = threading.Thread(target=application.respond, args=(request,))
+    caller.start()
+    asked.wait(30)
+    end = threading.Thread(target=application.serve, args=(None,))
+    end.start()
+
+    end.join(0.1)
+    assert end.is_alive()
+    assert cpjob.calls == []
+    may_answer.set()
+    end.join(30)
+
+    assert [call.operation for call in cpjob.calls] == ["GetObject"]
+    caller.join(30)
+    refused = application.respond(request)
+    assert refused is not None
+    assert refused.status == 503
 
 
 def test_every_worker_of_xdist_has_a_server_of_its_own(pytester: pytest.Pytester) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -282,8 +283,8 @@ class JavaScript:
         self._node = node
         self._env = {"NODE_PATH": str(folder / "node_modules")}
 
-    def run(self, code: str, *arguments: str) -> str:
-        done = self._endpoint.run([self._node, "-e", SHARED + code, *arguments], env=self._env)
+    def run(self, code: str, *arguments: str, shared: str = SHARED) -> str:
+        done = self._endpoint.run([self._node, "-e", shared + code, *arguments], env=self._env)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -306,6 +307,17 @@ def test_a_worker_in_javascript(javascript: JavaScript, job: Job, streamed: bool
     assert job.result == WORK
     assert job.output_artifacts["Site"].content == b"content"
     assert job.output_artifacts["Site"].kms_key_id == job.encryption_key
+
+
+@pytest.mark.cpjob(allow=["output-encryption"])  # the page's worker is a short one
+def test_the_worker_of_the_documentation(javascript: JavaScript, job: Job) -> None:
+    page = Path(__file__).parent.parent.joinpath("docs", "endpoint.md").read_text("utf-8")
+    [worker] = re.findall(r"^```javascript\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+
+    javascript.run(worker, shared="")
+
+    assert job.result == JobSuccess(output_variables={"bytes": "7"})
+    assert job.output_artifacts["Site"].content == b"content"
 
 
 @pytest.mark.cpjob(allow=["own-role", "refused-request"])

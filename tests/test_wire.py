@@ -140,7 +140,7 @@ def test_cbor_is_read_with_its_timestamps() -> None:
     ("body", "says"),
     [
         (b"\xa1", "no CBOR"),
-        (b"\xff", "no CBOR"),
+        (b"\xff", "the body is no "),
         (b"\xc1\x61a", "no CBOR"),  # a timestamp that is a text
         (b"\xc0\x63abc", "no CBOR"),  # a date that is none
         (b"\x80", "no object"),
