@@ -54,13 +54,25 @@ def wait_for_threads(
 def waits_for_an_end(thread: threading.Thread) -> bool:
     """Whether a thread does nothing until another one has ended."""
     frame = _frame_of(thread)
-    return frame is not None and _waits_for_ever(frame) and _place(frame)[1] != "wait"
+    if frame is None or not _waits_for_ever(frame) or _place(frame)[1] == "wait":
+        return False
+    joined = frame.f_locals.get("self")
+    return not isinstance(joined, threading.Thread) or joined.is_alive()
 
 
 def waits_for_others(thread: threading.Thread) -> bool:
-    """Whether a thread does nothing until another one does: it waits, without a time-out."""
+    """Whether a thread does nothing until another one does: it waits, without a time-out.
+
+    One that has been given work, or been notified, and had no turn yet, waits no longer.
+    """
     frame = _frame_of(thread)
-    return frame is not None and (_has_no_work(frame) or _waits_for_ever(frame))
+    if frame is None:
+        return False
+    if _has_no_work(frame):
+        work_queue = frame.f_locals.get("work_queue")
+        return work_queue is None or bool(work_queue.empty())
+    waiter = frame.f_locals.get("waiter")
+    return _waits_for_ever(frame) and (waiter is None or bool(waiter.locked()))
 
 
 def place_of(thread: threading.Thread) -> tuple[int, int]:

@@ -23,7 +23,10 @@ STEP: Final = 0.001
 _SETTLED: Final = 5
 """Looks without a change after which those that only wait for others do so indeed."""
 
-_OUTSIDE: Final = 50
+_SURE: Final = 20
+"""The same where a rest could end otherwise, if one of them went on."""
+
+_OUTSIDE: Final = 250
 """Looks at one place after which a thread waits for something outside: a process, a socket."""
 
 _MOST_REAL: Final = 5.0
@@ -147,12 +150,16 @@ class Timetable:
                 if rest.until < mine.until or rest.is_over():
                     look.see({})
                     return False
+            elif thread.ident is None:  # it has yet to begin
+                look.see({})
+                return False
             elif thread not in self.left and not waits_for_an_end(thread):
                 places[thread] = place_of(thread)
         look.see(places)
         if not places:
             return True
-        if look.unchanged >= _SETTLED and all(map(waits_for_others, places)):
+        settled = look.unchanged >= (_SURE if patient else _SETTLED)
+        if settled and all(map(waits_for_others, places)):
             return True
         if patient:
             return False

@@ -34,7 +34,7 @@ Write = Callable[[Mapping[str, str]], None]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Write modules, by path, that can be imported during this test; their names begin alike."""
+    """Write modules, by path, that can be imported during this test."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
@@ -47,8 +47,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
     yield write_modules
 
-    for name in set(of_the_package()) - before:
-        del sys.modules[name]
+    for name in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
 
 
 def of_the_package() -> dict[str, ModuleType]:

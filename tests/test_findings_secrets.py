@@ -12,6 +12,7 @@ import pytest
 from artifact_clients import place, s3_of
 
 from pytest_cpjob import CodePipelineStub, ContractError, Job
+from pytest_cpjob.contract.timeline import timeline
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
@@ -107,17 +108,6 @@ def test_an_output_variable_is_named(cpjob: CodePipelineStub) -> None:
     assert " is in the output variable 'login'.\n" in report(cpjob)
 
 
-def test_an_output_is_looked_through_as_it_was_when_success_was_reported(
-    cpjob: CodePipelineStub,
-) -> None:
-    job = cpjob.add_lambda_job(output_artifacts=["Site"])
-    s3_of(job).put_object(**place(job, "Site"), Body=b"site")
-    CLIENT.put_job_success_result(jobId=job.id)
-    keys = job.details["jobDetails"]["data"]["artifactCredentials"]
-    job.output_artifacts["Site"].put({"leak.txt": keys["secretAccessKey"]})
-    cpjob.check()
-
-
 # -- what ------------------------------------------------------------------------------------------
 
 
@@ -132,7 +122,6 @@ def test_a_secret_of_several_lines_is_found_as_python_and_json_show_it(
 
 def test_credentials_that_were_renewed_are_secret_as_well(cpjob: CodePipelineStub) -> None:
     def leak(event: Any) -> None:
-        cpjob.advance(16 * 60)
         details = CLIENT.get_job_details(jobId=event["CodePipeline.job"]["id"])["jobDetails"]
         print(details["data"]["artifactCredentials"]["sessionToken"])
 
@@ -223,3 +212,25 @@ def test_a_finding_masks_the_secrets_of_a_refusal(cpjob: CodePipelineStub) -> No
     keys = job.details["jobDetails"]["data"]["artifactCredentials"]
     assert keys["secretAccessKey"] not in str(caught.value)
     assert 'Unknown parameter in input: "<masked>"' in str(caught.value)
+
+
+def test_a_timeline_masks_what_it_would_cut_short_or_wrap(cpjob: CodePipelineStub) -> None:
+    def handler(event: Any, context: Any) -> None:
+        job, token = event["CodePipeline.job"], credentials(event)["sessionToken"]
+        details = {"type": "JobFailed", "message": f"the token was {token}, all of it"}
+        CLIENT.put_job_failure_result(jobId=job["id"], failureDetails=details)
+        raise ValueError(token)
+
+    job = cpjob.add_lambda_job()
+    with pytest.raises(ValueError, match="IQoJ"):
+        job.invoke(handler)
+    with pytest.raises(ContractError):
+        cpjob.check()
+
+    text = timeline(cpjob.service, cpjob.service.ledger.jobs[job.id], cpjob.witness.findings)
+
+    assert text.count("<masked>") == 3
+    assert "  result  JobFailed: the token was <masked>, all of it\n" in text
+    token = credentials(job.event)["sessionToken"]
+    assert not any(token[at : at + 16] in text for at in range(0, len(token) - 16, 8))
+    assert max(map(len, text.splitlines())) <= 80

@@ -117,6 +117,7 @@ def test_a_lock_held_over_a_sleep_does_not_hold_up_the_time(
     cpjob: CodePipelineStub, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timetable, "_MOST_REAL", 60.0)
+    monkeypatch.setattr(timetable, "_OUTSIDE", 20)
     lock = threading.Lock()
 
     def takes_the_lock() -> None:
