@@ -35,11 +35,12 @@ Write = Callable[[Mapping[str, str]], None]
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     """Write modules, by path, that can be imported during this test."""
-    before = set(sys.modules)
+    before, written = set(sys.modules), set[str]()
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def write_modules(modules: Mapping[str, str]) -> None:
+        written.update(Path(path).parts[0].removesuffix(".py") for path in modules)
         for path, source in modules.items():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(source, encoding="utf-8")
@@ -48,7 +49,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     yield write_modules
 
     for name in set(sys.modules) - before:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+        if name.partition(".")[0] in written:
             del sys.modules[name]
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 
+import boto3  # noqa: F401 -- what an inner pytest run were to import first would be forgotten with it
+import moto  # noqa: F401
 import pytest
+
+import pytest_cpjob.stub  # noqa: F401
 
 HANDLERS = """
     import boto3
@@ -39,7 +43,9 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def run(project: pytest.Pytester, body: str, *arguments: str) -> pytest.RunResult:
     project.makepyfile(f"import pytest\nfrom handlers import *\nfrom pytest_cpjob import *\n{body}")
-    return project.runpytest_subprocess(*QUIET, *arguments)
+    in_processes = {"-n", "--tb=native"} & set(arguments)
+    run_pytest = project.runpytest_subprocess if in_processes else project.runpytest_inprocess
+    return run_pytest(*QUIET, *arguments)
 
 
 def lines_between(result: pytest.RunResult, first: str, last: str) -> list[str]:
