@@ -18,7 +18,7 @@ from pytest_cpjob.documents.arguments import (
     region_checked,
     text,
 )
-from pytest_cpjob.documents.facts import ArtifactFacts
+from pytest_cpjob.documents.facts import ActionType, ArtifactFacts
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job import Job
@@ -233,10 +233,23 @@ class JobIntake:
         """
         arguments["contents"] = _contents(input_artifacts)
         if self.variation is not None:
-            self.variation.change(kind, arguments)
+            self._vary(self.variation, kind, arguments)
         record = self._add(kind, allow, **arguments)
         self._taken[record.id] = (kind, allow, arguments)
         return record
+
+    def _vary(self, variation: Variation, kind: Kind, arguments: dict[str, Any]) -> None:
+        """Change what a job is added with; one of a type that takes no more inputs keeps its own.
+
+        Raises:
+            ValueError: there is no such action type.
+        """
+        own, given = arguments["contents"], arguments["action_type"]
+        variation.change(kind, arguments)
+        if given is not None and len(arguments["contents"]) > len(own):
+            _, most = self._service.types.for_job(ActionType.parse(given)).inputs
+            if len(arguments["contents"]) > most:
+                arguments["contents"] = own
 
     def add_twin(self, job: JobRecord) -> JobRecord:
         """Take in another job of the same words, with ids of its own."""

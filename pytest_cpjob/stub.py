@@ -334,11 +334,14 @@ class CodePipelineStub(AddsJobs):
         """Let this test be one run of a sweep: another job, a fault, or a warm start."""
         self.intake.variation = variation
         if variation.fault is not None:
-            operation, error, service, after = variation.fault
+            _, error, service, after = variation.fault
             service = service or "codepipeline"
             met = ReadTimeoutError(endpoint_url=f"https://{service}") if error == "lost" else error
-            fault = self.service.faults.add(operation, met, times=1, service=service, after=after)
-            fault.may_stay_unmet = True
+            for operation in variation.faulty_operations:
+                fault = self.service.faults.add(
+                    operation, met, times=1, service=service, after=after
+                )
+                fault.may_stay_unmet = True
 
     @property
     def is_warm(self) -> bool:

@@ -36,7 +36,8 @@ class Variation:
         name: as it stands in the test's id.
         change: changes what a job is added with, in place.
         change_facts: changes what is fixed of the job.
-        fault: operation, error, service and whether it takes effect, as `fail` takes them.
+        fault: operation, error, service and whether it takes effect, as `fail` takes them; a
+            partner's operation meets it like its twin.
         warm: whether the handler runs for another job before.
     """
 
@@ -48,6 +49,27 @@ class Variation:
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def faulty_operations(self) -> tuple[str, ...]:
+        """The operations that meet the fault: the one of workers, and its twin of partners."""
+        if self.fault is None:
+            return ()
+        operation = self.fault[0]
+        if operation not in _OF_JOBS:
+            return (operation,)
+        return operation, operation.replace("Job", "ThirdPartyJob")
+
+
+_OF_JOBS: Final = frozenset(
+    {
+        "PollForJobs",
+        "AcknowledgeJob",
+        "GetJobDetails",
+        "PutJobSuccessResult",
+        "PutJobFailureResult",
+    }
+)
 
 
 def _with_key(kind: Kind, arguments: Arguments) -> None:

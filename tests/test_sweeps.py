@@ -174,6 +174,75 @@ def test_under_faults_the_contract_holds_by_itself(pytester: pytest.Pytester) ->
     result.assert_outcomes(passed=14)
 
 
+def test_an_input_is_added_where_the_action_type_takes_another(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.cpjob_job_variants("another-input-first")
+        @pytest.mark.parametrize("most", [1, 2])
+        def test_one(cpjob, most):
+            cpjob.add_action_type("Build:Custom:Docs:1", inputs=(1, most))
+            job = cpjob.add_job(action_type="Build:Custom:Docs:1", input_artifacts=["Source"])
+            assert len(job.input_artifacts) == most
+        """
+    )
+
+    pytester.runpytest("-p", "no:faker").assert_outcomes(passed=2)
+
+
+def test_faults_meet_a_partners_calls_as_well(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import boto3
+        import pytest
+        from botocore.exceptions import ReadTimeoutError
+
+        codepipeline = boto3.client("codepipeline", region_name="us-east-1")
+
+        @pytest.mark.cpjob_faults
+        def test_one(cpjob, request):
+            job = cpjob.add_third_party_job(allow=["no-result", "second-result"])
+            kind = dict(zip(("category", "owner", "provider", "version"),
+                            str(job.facts.action_type).split(":")))
+            token = {"jobId": job.id, "clientToken": job.client_token}
+            failure = {"type": "JobFailed", "message": "no"}
+            for put in (
+                lambda: codepipeline.poll_for_third_party_jobs(actionTypeId=kind),
+                lambda: codepipeline.poll_for_third_party_jobs(actionTypeId=kind),
+                lambda: codepipeline.get_third_party_job_details(**token),
+                lambda: codepipeline.acknowledge_third_party_job(nonce=job.nonce, **token),
+                lambda: codepipeline.put_third_party_job_success_result(**token),
+                lambda: codepipeline.put_third_party_job_failure_result(
+                    failureDetails=failure, **token
+                ),
+            ):
+                try:
+                    put()
+                except (ReadTimeoutError, codepipeline.exceptions.ClientError):
+                    pass
+            met = {
+                call.operation
+                for call in cpjob.calls
+                if call.error in ("ThrottlingException", "ReadTimeoutError")
+            }
+            assert met == {
+                "details-throttled": {"GetThirdPartyJobDetails"},
+                "poll-throttled": {"PollForThirdPartyJobs"},
+                "acknowledge-lost": {"AcknowledgeThirdPartyJob"},
+                "success-throttled": {"PutThirdPartyJobSuccessResult"},
+                "success-lost": {"PutThirdPartyJobSuccessResult"},
+                "success-timed-out": {"PutThirdPartyJobSuccessResult"},
+                "failure-throttled": {"PutThirdPartyJobFailureResult"},
+            }.get(request.node.callspec.id, set())
+        """
+    )
+
+    result = pytester.runpytest("-p", "no:faker")
+
+    result.assert_outcomes(passed=15)
+
+
 def test_a_fault_that_no_call_meets_is_no_finding(pytester: pytest.Pytester) -> None:
     result = run(pytester, '@pytest.mark.cpjob_faults("poll-throttled")', "True")
 
