@@ -4,6 +4,7 @@ The shape of the Python sample in AWS's guide ("Invoke an AWS Lambda function in
 clients for CloudFormation and CodePipeline are made when the module is imported, the one for S3
 inside, from the job's own credentials. A stack takes longer than a function may, so the result
 carries a continuation token, and CodePipeline invokes the function again until the stack is done.
+Lambda may run the same event twice, so each step can be taken again.
 
 UserParameters: `{"stack": "news", "artifact": "Source", "file": "template.json"}`, and optionally
 `"parameters": {"Topic": "news"}`.
@@ -14,12 +15,12 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 cloudformation = boto3.client("cloudformation")
 codepipeline = boto3.client("codepipeline")
@@ -49,22 +50,22 @@ def lambda_handler(event: Mapping[str, Any], context: Any) -> None:
     """Start the deployment or look after it, and report where it stands."""
     job = event["CodePipeline.job"]
     try:
-        result = advance(job["data"])
+        result = advance(job["id"], job["data"])
     except ConfigurationError as error:
         fail(job["id"], "ConfigurationError", error)
     except Exception as error:
         fail(job["id"], "JobFailed", error)
     else:
-        codepipeline.put_job_success_result(jobId=job["id"], **result)
+        report(codepipeline.put_job_success_result, jobId=job["id"], **result)
 
 
-def advance(data: Mapping[str, Any]) -> dict[str, Any]:
+def advance(job_id: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Do the next step of a job, and give what its success result says."""
     if "continuationToken" in data:
         return look_after(json.loads(data["continuationToken"])["stack"])
     deployment = deployment_of(data["actionConfiguration"]["configuration"])
     template = template_of(data, deployment)
-    if start(deployment, template):
+    if start(deployment, template, job_id):
         return {"continuationToken": json.dumps({"stack": deployment.stack})}
     return {"outputVariables": outputs_of(deployment.stack)}
 
@@ -118,8 +119,11 @@ def artifact_client(credentials: Mapping[str, str]) -> Any:
     return session.client("s3", config=Config(signature_version="s3v4"))
 
 
-def start(deployment: Deployment, template: str) -> bool:
-    """Create or update the stack; False when it is as the template wants it already."""
+def start(deployment: Deployment, template: str, token: str) -> bool:
+    """Create or update the stack; False when it is as the template wants it already.
+
+    CloudFormation takes a request that it has seen with the same token for that request.
+    """
     arguments = {
         "StackName": deployment.stack,
         "TemplateBody": template,
@@ -127,25 +131,21 @@ def start(deployment: Deployment, template: str) -> bool:
             {"ParameterKey": key, "ParameterValue": value}
             for key, value in deployment.parameters.items()
         ],
+        "ClientRequestToken": token,
     }
-    if not exists(deployment.stack):
+    try:
         cloudformation.create_stack(**arguments)
-        return True
+    except cloudformation.exceptions.AlreadyExistsException:
+        return update(arguments)
+    return True
+
+
+def update(arguments: Mapping[str, Any]) -> bool:
+    """Update the stack; CloudFormation has no error code of its own for what needs none."""
     try:
         cloudformation.update_stack(**arguments)
     except ClientError as error:
         if "No updates are to be performed" in str(error):
-            return False
-        raise
-    return True
-
-
-def exists(stack: str) -> bool:
-    """Whether there is a stack of this name; CloudFormation has no error code of its own for it."""
-    try:
-        describe(stack)
-    except ClientError as error:
-        if "does not exist" in str(error):
             return False
         raise
     return True
@@ -185,6 +185,19 @@ def describe(stack: str) -> dict[str, Any]:
 def fail(job_id: str, kind: str, error: Exception) -> None:
     """Report a failure: a message of 1 to 5,000 characters, whatever the error has to say."""
     message = str(error)[:5000] or type(error).__name__
-    codepipeline.put_job_failure_result(
-        jobId=job_id, failureDetails={"type": kind, "message": message}
+    report(
+        codepipeline.put_job_failure_result,
+        jobId=job_id,
+        failureDetails={"type": kind, "message": message},
     )
+
+
+def report(put: Callable[..., Any], **result: Any) -> None:
+    """Report a result; one whose answer was lost is sent again, and refused if it had arrived."""
+    try:
+        try:
+            put(**result)
+        except HTTPClientError:
+            put(**result)
+    except codepipeline.exceptions.InvalidJobStateException:
+        print(f"job {result['jobId']} has its result already")

@@ -2,8 +2,8 @@
 
 The shape of workers that run for themselves, on an instance or in a container: poll for jobs,
 acknowledge each, ask for its details, work, report. Workers come in numbers and go without warning,
-so it matters what each does when another was faster, when its job has ended meanwhile, and when
-its work outlives the job's credentials.
+so it matters what each does when another was faster, when its job has ended meanwhile, when its
+work outlives the job's credentials, and when the answer to a call is lost.
 
 The action type is `Build:Custom:Docs:1`; its queryable property `Project` lets each worker poll for
 the jobs of one project.
@@ -21,13 +21,13 @@ from typing import Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 logger = logging.getLogger(__name__)
 
 ACTION_TYPE: Final = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
-REPORTS: Final = 3
-"""How often a report is sent whose answer does not come back."""
+TRIES: Final = 3
+"""How often a call is made that a job depends on; each is tried again by botocore as well."""
 
 
 def page_of(markdown: str) -> str:
@@ -55,7 +55,12 @@ class DocsWorker:
     def run(self, pause: float = 30) -> None:
         """Work until the process is ended."""
         while True:
-            if self.poll_once() == 0:
+            try:
+                done = self.poll_once()
+            except (BotoCoreError, ClientError):
+                logger.exception("could not poll")
+                done = 0
+            if done == 0:
                 time.sleep(pause)
 
     def poll_once(self) -> int:
@@ -94,12 +99,19 @@ class DocsWorker:
 
     def acknowledge(self, job: Mapping[str, Any]) -> bool:
         """Claim a job; False if another worker has claimed it first."""
-        try:
-            answer = self._codepipeline.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
-        except self._codepipeline.exceptions.InvalidNonceException:
-            logger.info("job %s is another worker's", job["id"])
-            return False
-        return bool(answer["status"] == "InProgress")
+        answer_lost = False
+        for _ in range(TRIES):
+            try:
+                answer = self._codepipeline.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
+            except HTTPClientError:
+                answer_lost = True
+            except self._codepipeline.exceptions.InvalidNonceException:
+                # Whoever was faster: this very worker, if its first try has arrived.
+                logger.info("job %s is %s", job["id"], "ours" if answer_lost else "another's")
+                return answer_lost
+            else:
+                return bool(answer["status"] == "InProgress")
+        return False
 
     def build(self, job_id: str) -> int:
         """Turn the input artifact into the output artifact, and give the number of pages."""
@@ -140,16 +152,16 @@ class DocsWorker:
         return session.client("s3", config=Config(signature_version="s3v4"))
 
     def report(self, put: Callable[..., Any], **result: Any) -> None:
-        """Report a result until there is an answer; one of them is enough."""
-        for _ in range(REPORTS):
+        """Report a result until CodePipeline has it."""
+        for _ in range(TRIES):
             try:
                 put(**result)
-            except HTTPClientError as error:
-                logger.warning("no answer to the report on job %s: %s", result["jobId"], error)
             except self._codepipeline.exceptions.InvalidJobStateException:
                 # The report before this one arrived, or the job has timed out.
                 logger.warning("job %s takes no result any more", result["jobId"])
                 return
+            except (HTTPClientError, ClientError) as error:
+                logger.warning("no report on job %s: %s", result["jobId"], error)
             else:
                 return
 

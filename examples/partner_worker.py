@@ -12,12 +12,14 @@ from __future__ import annotations
 import io
 import json
 import logging
+import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ ACTION_TYPE: Final = {
 }
 MARK: Final = b"SPDX-License-Identifier:"
 LONGEST_MESSAGE: Final = 5000
+TRIES: Final = 3
+"""How often a call is made that a job depends on; each is tried again by botocore as well."""
 
 
 class PartnerWorker:
@@ -44,6 +48,17 @@ class PartnerWorker:
         self._region = region
         self._codepipeline = boto3.client("codepipeline", region_name=region)
 
+    def run(self, pause: float = 30) -> None:
+        """Work until the process is ended."""
+        while True:
+            try:
+                done = self.poll_once()
+            except (BotoCoreError, ClientError):
+                logger.exception("could not poll")
+                done = 0
+            if done == 0:
+                time.sleep(pause)
+
     def poll_once(self) -> int:
         """Poll, and work on what there is; give how many jobs were done."""
         polled = self._codepipeline.poll_for_third_party_jobs(
@@ -57,18 +72,15 @@ class PartnerWorker:
         if token is None:
             logger.warning("client %s of job %s is not known here", client_id, job_id)
             return False
-        errors = self._codepipeline.exceptions
         try:
             details = self._codepipeline.get_third_party_job_details(
                 jobId=job_id, clientToken=token
             )["jobDetails"]
             if not self.acknowledge(job_id, details["nonce"], token):
                 return False
-        except (
-            errors.InvalidClientTokenException,  # the customer has connected anew
-            errors.InvalidJobException,  # the job has ended meanwhile
-            errors.InvalidNonceException,  # another worker was faster
-        ) as error:
+        except (BotoCoreError, ClientError) as error:
+            # The customer has connected anew, the job has ended, another worker was faster, or
+            # CodePipeline has no time: whatever it is, the job is none of ours yet.
             logger.warning("job %s is left alone: %s", job_id, error)
             return False
         try:
@@ -85,10 +97,20 @@ class PartnerWorker:
 
     def acknowledge(self, job_id: str, nonce: str, token: str) -> bool:
         """Claim a job; False if it is in no state to be worked on."""
-        answer = self._codepipeline.acknowledge_third_party_job(
-            jobId=job_id, nonce=nonce, clientToken=token
-        )
-        return bool(answer["status"] == "InProgress")
+        answer_lost = False
+        for _ in range(TRIES):
+            try:
+                answer = self._codepipeline.acknowledge_third_party_job(
+                    jobId=job_id, nonce=nonce, clientToken=token
+                )
+            except HTTPClientError:
+                answer_lost = True
+            except self._codepipeline.exceptions.InvalidNonceException:
+                # Whoever was faster: this very worker, if its first try has arrived.
+                return answer_lost
+            else:
+                return bool(answer["status"] == "InProgress")
+        return False
 
     def scan(self, data: Mapping[str, Any]) -> list[str]:
         """Look at every file of every input, and write the report if the pipeline wants one."""
@@ -118,7 +140,8 @@ class PartnerWorker:
 
     def succeed(self, job_id: str, token: str) -> None:
         """Report that all is well; partners have no output variables."""
-        self._codepipeline.put_third_party_job_success_result(
+        self.report(
+            self._codepipeline.put_third_party_job_success_result,
             jobId=job_id,
             clientToken=token,
             executionDetails={"summary": "every file has a licence", "percentComplete": 100},
@@ -126,11 +149,26 @@ class PartnerWorker:
 
     def fail(self, job_id: str, token: str, message: str) -> None:
         """Report what was found, as much of it as a message may hold."""
-        self._codepipeline.put_third_party_job_failure_result(
+        self.report(
+            self._codepipeline.put_third_party_job_failure_result,
             jobId=job_id,
             clientToken=token,
             failureDetails={"type": "JobFailed", "message": message[:LONGEST_MESSAGE]},
         )
+
+    def report(self, put: Callable[..., Any], **result: Any) -> None:
+        """Report a result until CodePipeline has it."""
+        for _ in range(TRIES):
+            try:
+                put(**result)
+            except self._codepipeline.exceptions.InvalidJobStateException:
+                # The report before this one arrived, or the job has timed out.
+                logger.warning("job %s takes no result any more", result["jobId"])
+                return
+            except (HTTPClientError, ClientError) as error:
+                logger.warning("no report on job %s: %s", result["jobId"], error)
+            else:
+                return
 
 
 def object_of(artifact: Mapping[str, Any]) -> dict[str, str]:

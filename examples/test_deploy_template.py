@@ -171,10 +171,44 @@ def test_an_error_of_cloudformations_reaches_the_pipeline(
         deploy_template.cloudformation.create_stack(StackName="news", TemplateBody=TEMPLATE)
     cpjob.fail(operation, "ThrottlingException", service="cloudformation")
 
-    job.invoke(deploy_template.lambda_handler)
+    last = job.invoke(deploy_template.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert "ThrottlingException" in job.result.message
+    assert isinstance(last.result, JobFailure)
+    assert "ThrottlingException" in last.result.message
+
+
+@pytest.mark.cpjob_job_variants(without=["without-user-parameters", "continuation-token"])
+def test_every_job_that_codepipeline_may_send_is_deployed(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(
+        user_parameters=PARAMETERS, input_artifacts={"Source": {"template.json": TEMPLATE}}
+    )
+
+    last = job.invoke(deploy_template.lambda_handler)
+
+    assert last.result == JobSuccess(output_variables={"Name": "news"})
+
+
+@pytest.mark.cpjob_job_variants("without-user-parameters", "continuation-token")
+def test_a_job_that_does_not_say_what_to_do_fails(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(
+        user_parameters=PARAMETERS, input_artifacts={"Source": {"template.json": TEMPLATE}}
+    )
+
+    assert job.invoke(deploy_template.lambda_handler).status == "Failed"
+
+
+@pytest.mark.cpjob_faults
+def test_whatever_its_calls_meet_the_pipeline_hears_how_it_ended(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = cpjob.add_lambda_job(
+        user_parameters=PARAMETERS, input_artifacts={"Source": {"template.json": TEMPLATE}}
+    )
+
+    last = job.invoke(deploy_template.lambda_handler, retries=2)  # as Lambda does
+
+    # An artifact that cannot be read fails the action, and a report that fails is sent again.
+    assert last.status == ("Succeeded" if job.continuation else "Failed")
 
 
 def test_reading_the_artifact_with_the_functions_own_role_is_caught(

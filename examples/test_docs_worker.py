@@ -202,6 +202,24 @@ def test_a_report_whose_answer_was_lost_is_sent_again_and_counts_once(
     ]
 
 
+@pytest.mark.cpjob_job_variants(without=["another-input-first"])  # the type takes one input
+def test_every_job_that_codepipeline_may_send_is_done(cpjob: CodePipelineStub) -> None:
+    job = add_job(cpjob)
+
+    cpjob.run_worker(worker().run)
+
+    assert job.status == "Succeeded"
+
+
+@pytest.mark.cpjob_faults
+def test_whatever_its_calls_meet_the_worker_goes_on(cpjob: CodePipelineStub) -> None:
+    jobs = [add_job(cpjob) for _ in range(2)]
+
+    cpjob.run_worker(worker().run)
+
+    assert {job.status for job in jobs} <= {"Succeeded", "Failed"}
+
+
 def test_workers_in_threads_share_the_queue(cpjob: CodePipelineStub) -> None:
     jobs = [add_job(cpjob) for _ in range(6)]
 

@@ -14,7 +14,6 @@ CLIENT = "0f0e0d0c-1111-4222-8333-444455556666"
 TOKEN = "the-token-of-this-client"
 LICENSED: Content = {"app.py": "# SPDX-License-Identifier: MIT\n"}
 
-
 PASSED = JobSuccess(summary="every file has a licence", percent_complete=100)
 
 
@@ -132,12 +131,28 @@ def test_a_worker_that_forgets_to_acknowledge_is_caught(cpjob: CodePipelineStub)
             return True
 
     job = add_job(cpjob)
-    forgetful = Forgetful({CLIENT: TOKEN}, region="us-east-1")
 
-    with pytest.raises(Exception, match="InvalidJobStateException"):
-        forgetful.poll_once()
+    Forgetful({CLIENT: TOKEN}, region="us-east-1").poll_once()
 
     assert job.status == "Dispatched"
     with pytest.raises(ContractError) as caught:
         cpjob.check()
     assert caught.value.names == ("not-acknowledged",)
+
+
+@pytest.mark.cpjob_job_variants(without=["another-input-first", "unicode-file-name"])
+def test_every_job_that_codepipeline_may_send_passes(cpjob: CodePipelineStub) -> None:
+    job = add_job(cpjob, output_artifacts=["Report"])
+
+    cpjob.run_worker(worker().run)
+
+    assert job.result == PASSED
+
+
+@pytest.mark.cpjob_faults
+def test_whatever_its_calls_meet_the_worker_goes_on(cpjob: CodePipelineStub) -> None:
+    jobs = [add_job(cpjob, output_artifacts=["Report"]) for _ in range(2)]
+
+    cpjob.run_worker(worker().run)
+
+    assert {job.status for job in jobs} <= {"Succeeded", "Failed"}
