@@ -431,8 +431,15 @@ def test_the_short_way_registers_what_the_long_one_does(cpjob: CodePipelineStub)
         "inputArtifactDetails": {"minimumCount": 1, "maximumCount": 2},
         "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 1},
     }
-    with pytest.raises(ValueError, match="already exists"):
+    with pytest.raises(ValueError, match=r"^action_type: ActionType .* already exists"):
         cpjob.add_action_type(DOCS)
+
+
+def test_a_member_of_a_property_that_is_none_is_absent(cpjob: CodePipelineStub) -> None:
+    cpjob.add_action_type(DOCS, properties={"Theme": {"description": None, "required": None}})
+
+    (found,) = CLIENT.list_action_types()["actionTypes"]
+    assert found["actionConfigurationProperties"] == [{**THEME, "required": False, "key": False}]
 
 
 @pytest.mark.parametrize(
@@ -445,7 +452,10 @@ def test_the_short_way_registers_what_the_long_one_does(cpjob: CodePipelineStub)
             {"properties": {"Theme": {"requierd": True}}},
             "properties['Theme']: there is no 'requierd', only",
         ),
+        ({"properties": {"Theme": {5: 1, "x": 1}}}, "properties['Theme']: there is no 5, only"),
         ({"properties": {"Theme": None}}, "properties['Theme']: expected a dict"),
+        ({"properties": ["Theme"]}, "properties: expected a dict such as"),
+        ({"properties": "Theme"}, "properties: expected a dict such as"),
         ({"properties": {"Theme": {"secret": "yes"}}}, "properties['Theme'].secret: Member must"),
         ({"properties": {"Theme": {"type": "Colour"}}}, "properties['Theme'].type: Member must"),
         ({"properties": {"": {}}}, "properties[''].name: Member must have length"),
@@ -453,7 +463,14 @@ def test_the_short_way_registers_what_the_long_one_does(cpjob: CodePipelineStub)
             {"properties": {str(number): {} for number in range(11)}},
             "properties: Member must have length less than or equal to 10",
         ),
-        ({"properties": {"P": {"queryable": True}}}, "A queryable configuration property must"),
+        (
+            {"properties": {"P": {"queryable": True}}},
+            "properties: A queryable configuration property must",
+        ),
+        (
+            {"properties": {name: {"queryable": True, "required": True} for name in "PQ"}},
+            "properties: Only one configuration property can be queryable",
+        ),
         ({"inputs": (0, 6)}, "inputs.maximumCount: Member must have value less than or equal to 5"),
         ({"outputs": (-1, 2)}, "outputs.minimumCount: Member must have value greater than"),
         ({"outputs": (2, 1)}, "outputs: the least is above the most; got (2, 1)"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -205,20 +206,7 @@ class ActionTypes:
                 f"action_type: AWS's own types are there already, got {str(action_type)!r};"
                 " owners are Custom and ThirdParty"
             )
-        definitions = {}
-        for name, given in properties.items():
-            argument = f"properties[{name!r}]"
-            if not isinstance(given, Mapping):
-                refuse(argument, "expected a dict such as {'required': True}", given)
-            unknown = sorted(set(given) - _PROPERTY_MEMBERS)
-            if unknown:
-                raise ValueError(
-                    f"{argument}: there is no {unknown[0]!r}, only {sorted(_PROPERTY_MEMBERS)}"
-                )
-            flags = {"required": False, "key": False, "secret": False}
-            definitions[name] = {"name": name, **flags, **given}
-            check(argument, "ActionConfigurationProperty", definitions[name])
-        check("properties", "ActionConfigurationPropertyList", list(definitions.values()))
+        definitions = _definitions(properties)
         for argument, bounds in (("inputs", inputs), ("outputs", outputs)):
             if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
                 refuse(argument, "expected the least and the most, such as (0, 5)", bounds)
@@ -231,12 +219,12 @@ class ActionTypes:
             "inputArtifactDetails": _counts(inputs),
             "outputArtifactDetails": _counts(outputs),
         }
-        try:
+        with _refusing("properties"):
+            check_properties(definitions.values())
+        with _refusing("action_type"):
             self.register(
                 RegisteredActionType(action_type, definitions, inputs, outputs, request=request)
             )
-        except ServiceError as error:
-            raise ValueError(error.message) from None
 
     def delete(self, action_type: ActionType) -> None:
         """Mark a type as deleted; an unknown one is no error (the operation models none)."""
@@ -251,6 +239,45 @@ class ActionTypes:
             for name in sorted(self._types)
             if not self._types[name].deleted and owner in (None, name.owner)
         ]
+
+
+def _definitions(properties: object) -> dict[str, dict[str, Any]]:
+    """Give a test's properties as CreateCustomActionType takes them, by name.
+
+    Raises:
+        ValueError: naming `properties`, the rule and the value.
+    """
+    if not isinstance(properties, Mapping):
+        refuse("properties", "expected a dict such as {'Theme': {'required': True}}", properties)
+    definitions = {}
+    for name, given in properties.items():
+        argument = f"properties[{name!r}]"
+        if not isinstance(given, Mapping):
+            refuse(argument, "expected a dict such as {'required': True}", given)
+        for member in given:
+            if member not in _PROPERTY_MEMBERS:
+                raise ValueError(
+                    f"{argument}: there is no {member!r}, only {sorted(_PROPERTY_MEMBERS)}"
+                )
+        flags = {"required": False, "key": False, "secret": False}
+        definitions[name] = {"name": name, **flags, **_present(given)}
+        check(argument, "ActionConfigurationProperty", definitions[name])
+    check("properties", "ActionConfigurationPropertyList", list(definitions.values()))
+    return definitions
+
+
+def _present(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is None: on this service's wire a null member is an absent one."""
+    return {name: value for name, value in given.items() if value is not None}
+
+
+@contextmanager
+def _refusing(argument: str) -> Iterator[None]:
+    """Let the service's refusal be a ValueError about a test's argument."""
+    try:
+        yield
+    except ServiceError as error:
+        raise ValueError(f"{argument}: {error.message}") from None
 
 
 def check_properties(properties: Iterable[Mapping[str, Any]]) -> None:
