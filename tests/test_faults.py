@@ -107,6 +107,10 @@ def test_every_operation_can_fail_with_what_it_models_and_what_is_common_to_aws(
         ("UnrecognizedClientException", 403),
         ("InternalFailure", 500),
         ("ServiceUnavailable", 503),
+        ("NotAuthorized", 401),
+        ("UnknownOperationException", 404),
+        ("RequestTimeoutException", 408),
+        ("RequestEntityTooLargeException", 413),
     ],
 )
 def test_an_error_has_its_http_status(cpjob: CodePipelineStub, code: str, status: int) -> None:
@@ -420,6 +424,9 @@ def test_a_fault_that_nobody_met_is_an_error_at_teardown(pytester: pytest.Pytest
             {"operation": "GetJobDetails", "service": "s3"},
             "operation: s3 has no operation 'GetJobDetails'",
         ),
+        ({"service": ["s3"]}, "service: botocore knows no ['s3']"),
+        ({"after": "yes"}, "after: expected True or False, got 'yes'"),
+        ({"after": None}, "after: expected True or False, got None"),
         ({"times": 0}, "times: expected a whole number of at least 1, got 0"),
         ({"times": -1}, "times: expected a whole number of at least 1, got -1"),
         ({"times": True}, "times: expected a whole number of at least 1, got True"),

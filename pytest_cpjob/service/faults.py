@@ -17,15 +17,21 @@ COMMON_ERRORS: Final = (
     "InternalFailure",
     "InvalidClientTokenId",
     "InvalidSignatureException",
+    "MalformedHttpRequestException",
     "NotAuthorized",
     "OptInRequired",
+    "RequestAbortedException",
+    "RequestEntityTooLargeException",
     "RequestExpired",
+    "RequestTimeoutException",
     "ServiceUnavailable",
     "ThrottlingException",
+    "UnknownOperationException",
     "UnrecognizedClientException",
+    "ValidationError",
     "ValidationException",
 )
-"""Errors that every AWS API documents as common to its operations."""
+"""Errors that AWS's APIs document as common to their operations ("Common Errors")."""
 
 S3_ERRORS: Final = (
     "AccessDenied",
@@ -74,12 +80,15 @@ class Faults:
         """Set up one fault.
 
         Raises:
-            ValueError: a service, operation or error that AWS does not have, or `times` below 1.
+            ValueError: a service, operation or error that AWS does not have, `times` below 1, or
+                `after` no flag.
         """
         _check_operation(service, operation)
         _check_error(service, operation, error)
         if not isinstance(times, int) or isinstance(times, bool) or times < 1:
             raise ValueError(f"times: expected a whole number of at least 1, got {times!r}")
+        if not isinstance(after, bool):
+            raise ValueError(f"after: expected True or False, got {after!r}")
         fault = Fault(service, operation, error, times, after)
         self.all.append(fault)
         return fault
@@ -102,9 +111,9 @@ class Faults:
         return [fault for fault in self.all if fault.met < fault.times and not fault.may_stay_unmet]
 
 
-def _check_operation(service: str, operation: str) -> None:
+def _check_operation(service: object, operation: str) -> None:
     services = aws_services.services()
-    if service not in services:
+    if not isinstance(service, str) or service not in services:
         raise ValueError(f"service: botocore knows no {service!r}{_nearest(service, services)}")
     operations = aws_services.operations(service)
     if operation not in operations:
@@ -149,6 +158,6 @@ def _is_botocores(kind: type) -> bool:
     return any(base.__module__ == "botocore.exceptions" for base in kind.__mro__)
 
 
-def _nearest(word: str, words: Collection[str]) -> str:
+def _nearest(word: object, words: Collection[str]) -> str:
     near = difflib.get_close_matches(str(word), list(words), 1, 0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
