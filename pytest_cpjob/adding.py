@@ -219,7 +219,7 @@ class JobIntake:
         self._store = store
         self._stream = stream
         self._counter = itertools.count()
-        self._taken: dict[str, tuple[Kind, Iterable[str], dict[str, Any]]] = {}
+        self._taken: dict[str, tuple[Kind, frozenset[str], dict[str, Any]]] = {}
         self.variation: Variation | None = None
 
     def add(
@@ -231,6 +231,7 @@ class JobIntake:
             ValueError: AWS could not send such a job; the text names the argument, the rule and
                 the value.
         """
+        allow = check_names(allow)
         arguments["contents"] = _contents(input_artifacts)
         if self.variation is not None:
             self._vary(self.variation, kind, arguments)
@@ -259,7 +260,7 @@ class JobIntake:
     def _add(
         self,
         kind: Kind,
-        allow: Iterable[str],
+        allow: frozenset[str],
         *,
         contents: Mapping[str, Content],
         client: tuple[str | None, str | None] = (None, None),
@@ -283,7 +284,7 @@ class JobIntake:
         )
         if self.variation is not None:
             facts = self.variation.change_facts(facts)
-        record = JobRecord(facts, kind, stream, self._service.clock.now, allow=check_names(allow))
+        record = JobRecord(facts, kind, stream, self._service.clock.now, allow=allow)
         if kind == "third-party":
             values = stream.at("client").values
             record.client_id = text("client_id", "ClientId", client[0], values.client_id())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import warnings
 from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -97,6 +98,16 @@ def pytest_configure(config: pytest.Config) -> None:
         seed = worker_input["cpjob_seed"] if worker_input else secrets.token_hex(4)
     if seed is not None:
         config.stash[_SEED] = seed
+
+
+def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+    """Let an unknown option of ours in the ini file be an error, as one of the marker is."""
+    _, found, name = str(warning_message.message).partition("Unknown config option: ")
+    if found and name.startswith("cpjob_"):
+        from pytest_cpjob.settings import nearest
+
+        meant = nearest(name, (*_INI, "cpjob_aws_env"))
+        raise pytest.UsageError(f"unknown option {name.strip()!r} in the ini file{meant}")
 
 
 @pytest.hookimpl(optionalhook=True)

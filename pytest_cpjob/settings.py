@@ -86,10 +86,11 @@ def check_names(names: object) -> frozenset[str]:
     """
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise OptionError(f"allow: expected a list of findings' names, got {names!r}")
-    for name in names:
+    listed = list(names)
+    for name in listed:
         if name not in CHECKS:
             raise OptionError(f"allow: there is no finding {name!r}{nearest(str(name), CHECKS)}")
-    return frozenset(names)
+    return frozenset(listed)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

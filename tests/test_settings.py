@@ -206,6 +206,37 @@ def test_what_cannot_be_is_an_error_that_says_what_can(
     result.stdout.fnmatch_lines([f"E  *{message.replace('[', '[[]')}"])
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"), [("cpjob_regoin", "cpjob_region"), ("cpjob_aws_enf", "cpjob_aws_env")]
+)
+def test_an_unknown_option_of_the_ini_file_is_an_error(
+    pytester: pytest.Pytester, name: str, meant: str
+) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeini(f"[pytest]\n{name} = x")
+
+    result = run(pytester, {}, "-W", "default")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = f"unknown option {name!r} in the ini file; did you mean {meant!r}?"
+    assert said in result.stderr.str()
+
+
+def test_unknown_options_of_others_are_none_of_ours(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeini("[pytest]\nothers_regoin = x")
+
+    run(pytester, {}, "-W", "default").assert_outcomes(passed=1, warnings=1)
+
+
+def test_the_names_to_allow_may_come_from_any_iterable(cpjob: CodePipelineStub) -> None:
+    cpjob.add_lambda_job(allow=iter(["no-result"])).invoke(lambda event, context: None)
+    cpjob.check()
+
+    allowed = CodePipelineStub(allow=iter(["no-result", "own-role"])).settings.allow
+    assert allowed == {"no-result", "own-role"}
+
+
 def test_factories_refuse_unknown_options_too(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
