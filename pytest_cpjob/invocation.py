@@ -90,6 +90,17 @@ class LambdaContext:
         )
 
 
+def check_timeout(timeout: object) -> None:
+    """Refuse a function's time-out that Lambda does not allow.
+
+    Raises:
+        ValueError: it is no number of seconds from 1 to 900.
+    """
+    is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if not (is_number and 1 <= timeout <= FUNCTION_TIMEOUT):  # type: ignore[operator]
+        raise ValueError(f"timeout: Lambda allows 1 to 900 seconds, got {timeout!r}")
+
+
 class _TaskTimedOut(BaseException):
     """Ends a handler, past every `except Exception` of its own, as Lambda ends its process."""
 
@@ -106,8 +117,7 @@ class LambdaRuntime:
     """
 
     def __init__(self, stub: CodePipelineStub, timeout: float) -> None:
-        if not 1 <= timeout <= FUNCTION_TIMEOUT:
-            raise ValueError(f"timeout: Lambda allows 1 to 900 seconds, got {timeout!r}")
+        check_timeout(timeout)
         self._stub = stub
         self._clock = stub.service.clock
         self._timeout = timeout

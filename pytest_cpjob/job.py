@@ -192,11 +192,14 @@ class Job:
             Exception: what the handler raised, after the last retry.
         """
         self._check_lambda("an invocation")
-        if max_invocations < 1 or retries < 0:
-            raise ValueError(
-                "max_invocations: expected a number from 1, and retries from 0, got"
-                f" {max_invocations!r} and {retries!r}"
-            )
+        for argument, number, least in (
+            ("max_invocations", max_invocations, 1),
+            ("retries", retries, 0),
+        ):
+            if isinstance(number, bool) or not isinstance(number, int) or number < least:
+                raise ValueError(
+                    f"{argument}: expected a whole number from {least}, got {number!r}"
+                )
         job, tokens = self, []
         with invocation.LambdaRuntime(self._stub, timeout) as runtime:
             try:

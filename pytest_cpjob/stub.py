@@ -36,6 +36,7 @@ from pytest_cpjob.invocation import (
     LambdaContext,
     LambdaFunction,
     LambdaRuntime,
+    check_timeout,
 )
 from pytest_cpjob.job import Job
 from pytest_cpjob.service.jobs import JobRecord
@@ -315,6 +316,7 @@ class CodePipelineStub(AddsJobs):
             HandlerError: the handler cannot be run, or was ended by its time-out.
             Exception: what the handler raised.
         """
+        check_timeout(timeout)
         stream = self._stream.at("invocation", next(self._invocations))
         name = handler if isinstance(handler, str) else getattr(handler, "__name__", "function")
         function = LambdaFunction(

@@ -94,13 +94,21 @@ def test_an_idempotent_handler_shows_itself_under_retries(cpjob: CodePipelineStu
     assert (job.status, len(job.calls)) == ("Succeeded", 1)
 
 
-@pytest.mark.parametrize(("limit", "retries"), [(0, 0), (-1, 0), (1, -1)])
+@pytest.mark.parametrize(
+    ("argument", "number", "least"),
+    [("max_invocations", number, 1) for number in (0, -1, "3", 1.5, None, True)]
+    + [("retries", number, 0) for number in (-1, "2", 0.5, None, True)],
+)
 def test_numbers_that_cannot_be_are_refused(
-    cpjob: CodePipelineStub, limit: int, retries: int
+    cpjob: CodePipelineStub, argument: str, number: Any, least: int
 ) -> None:
-    expected = "max_invocations: expected a number from 1, and retries from 0"
+    job = cpjob.add_lambda_job()
+
+    expected = f"^{argument}: expected a whole number from {least}, got {number!r}$"
     with pytest.raises(ValueError, match=expected):
-        cpjob.add_lambda_job().invoke(succeed, max_invocations=limit, retries=retries)
+        job.invoke(succeed, **{argument: number})
+
+    assert job.calls == []
 
 
 # -- continuation ----------------------------------------------------------------------------------

@@ -90,6 +90,15 @@ def test_true_makes_a_real_key_under_the_arn_of_the_documents(
     assert kms.list_keys()["Keys"] == [{"KeyId": key_id, "KeyArn": key}]
 
 
+def test_a_region_that_moto_does_not_know_has_a_key_in_its_documents(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = add(cpjob, True, region="us-east-9")
+
+    assert str(job.encryption_key).startswith("arn:aws:kms:us-east-9:123456789012:key/")
+    assert job.input_artifacts["Source"].kms_key_id == job.encryption_key
+
+
 def test_the_real_key_works_by_every_name_and_with_the_jobs_credentials(
     cpjob: CodePipelineStub,
 ) -> None:

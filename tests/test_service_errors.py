@@ -334,3 +334,11 @@ def test_output_variables_may_have_as_many_bytes_as_aws_allows_names_included(
 
     CLIENT.put_job_success_result(jobId=job.id, outputVariables=variables)
     assert job.status == "Succeeded"
+
+
+def test_half_a_character_is_measured_as_any_other(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+
+    CLIENT.put_job_success_result(jobId=job.id, outputVariables={"cut": "\ud83d"})
+
+    assert job.status == "Succeeded"

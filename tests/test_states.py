@@ -290,6 +290,19 @@ def test_a_job_that_has_ended_does_not_time_out(
     assert job.status == state
 
 
+@pytest.mark.parametrize(
+    "seconds", [-1, -0.001, float("nan"), float("inf"), 10**400, "60", None, True, [60]], ids=repr
+)
+def test_the_clock_moves_only_forward_by_a_number_of_seconds(
+    cpjob: CodePipelineStub, seconds: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"^seconds: "):
+        cpjob.advance(seconds)
+
+    cpjob.advance(0)
+    assert cpjob.invoke(lambda _, context: context.get_remaining_time_in_millis()) == 900_000
+
+
 def test_no_state_is_ever_created(cpjob: CodePipelineStub) -> None:
     assert [add(cpjob, kind).status for kind in KINDS.values()] == [
         "Queued",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from typing import Final
+
+_LONGEST: Final = sys.float_info.max
 
 
 class Clock:
@@ -27,8 +31,11 @@ class Clock:
         """
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             raise ValueError(f"seconds: expected a number, got {seconds!r}")
-        if not 0 <= seconds < float("inf"):
-            raise ValueError(f"seconds: the job clock only moves forward, got {seconds!r}")
+        if not 0 <= seconds <= _LONGEST:
+            raise ValueError(
+                "seconds: the job clock only moves forward, by a finite number, got"
+                f" {str(seconds)[:60]}"
+            )
         self.now += seconds
         for listener in self._listeners:
             listener()

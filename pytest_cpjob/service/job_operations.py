@@ -138,7 +138,7 @@ class JobOperations:
         self._check_accepts_result(job)
         result = success_of(request)
         variables = result.output_variables
-        size = sum(len(k.encode()) + len(v.encode()) for k, v in variables.items())
+        size = sum(_bytes(name) + _bytes(value) for name, value in variables.items())
         if size > limits.OUTPUT_VARIABLES_BYTES:
             raise ServiceError(
                 "OutputVariablesSizeExceededException",
@@ -207,6 +207,11 @@ class JobOperations:
                 f"The client token is not the one of job {job.id}'s client {job.client_id}",
             )
         return job
+
+
+def _bytes(text: str) -> int:
+    # JSON can carry half a character, which UTF-8 itself cannot.
+    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _not_found(job_id: str) -> ServiceError:
