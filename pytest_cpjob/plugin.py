@@ -207,8 +207,10 @@ def _cpjob_sweep() -> None:
 
 def _settings(request: pytest.FixtureRequest) -> Settings:
     """Resolve the options for one test: marker, outer markers, command line, ini."""
+    from pytest_cpjob.requirements import require
     from pytest_cpjob.settings import OptionError, resolve
 
+    require("pytest")
     config = request.config
     layers: list[Mapping[str, Any]] = []
     for marker in request.node.iter_markers("cpjob"):

@@ -39,6 +39,7 @@ from pytest_cpjob.invocation import (
     check_timeout,
 )
 from pytest_cpjob.job import Job
+from pytest_cpjob.requirements import require
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import Result
@@ -110,6 +111,7 @@ class CodePipelineStub(AddsJobs):
         return stub
 
     def _prepare(self, settings: Settings) -> None:
+        require("boto3", "botocore")
         region_checked(settings.region)
         account_id_checked(settings.account_id)
         self.settings = settings

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pytest_cpjob.requirements import FLOORS
+
 LOWEST = Path(__file__).parent.parent / ".ci" / "lowest.txt"
 RUNTIME = {"boto3", "botocore", "faker", "moto", "pytest"}
 
@@ -33,6 +35,12 @@ def test_the_lowest_versions_under_test_are_the_declared_floors() -> None:
 
     assert declared_floors() == pins
     assert pins.keys() >= RUNTIME
+
+
+def test_what_is_too_old_at_run_time_is_what_is_below_the_declared_floors() -> None:
+    declared = declared_floors()
+
+    assert {name: declared[name] for name in RUNTIME} == FLOORS
 
 
 def test_pytest_finds_the_plugin_once(pytestconfig: pytest.Config) -> None:

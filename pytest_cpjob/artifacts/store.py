@@ -16,6 +16,7 @@ from unittest.mock import _patch as mock_patch
 from pytest_cpjob.artifacts.own_clients import own_client
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import ArtifactError
+from pytest_cpjob.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +59,7 @@ class ArtifactStore:
         """Start moto, unless it was already started here; the environment stays as it is."""
         if self._mock is not None:
             return
+        require("moto")
         import boto3
         from moto import mock_aws
 

@@ -24,6 +24,7 @@ from pytest_cpjob.documents.constraints import (
 )
 from pytest_cpjob.documents.regions import botocore_data
 from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.requirements import require
 
 __all__ = [
     "LIVE_LIMITS",
@@ -109,8 +110,9 @@ def load() -> Model:
     """Read the installed botocore's model of CodePipeline, once a process.
 
     Raises:
-        CpjobError: botocore is not installed, or has no model of CodePipeline.
+        CpjobError: botocore is not installed, too old, or has no model of CodePipeline.
     """
+    require("botocore")
     folder = botocore_data() / "codepipeline"
     for path in sorted(folder.glob("*/service-2.json*"), reverse=True):
         content = path.read_bytes()

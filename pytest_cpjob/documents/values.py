@@ -10,6 +10,7 @@ from faker.providers import BaseProvider
 
 from pytest_cpjob.documents.draws import Draws
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.requirements import require
 
 
 class CodePipelineProvider(Draws, BaseProvider):
@@ -40,6 +41,7 @@ def seeded_generator(stream: Stream) -> FakerGenerator:
 
     It has a `random.Random` of its own, which may be seeded anew; Faker's global one is left alone.
     """
+    require("faker")
     generator = Factory.create()
     generator.random = Random(stream.values.generator.random.getrandbits(128))
     generator.add_provider(CodePipelineProvider)
