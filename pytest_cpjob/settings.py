@@ -111,4 +111,4 @@ def _checked(name: str, value: Any) -> Any:
         return str(value)
     if not isinstance(value, str):
         raise OptionError(f"{name}: expected a string, got {value!r}")
-    return value
+    return str.__str__(value)  # one of an enum is printed by its name

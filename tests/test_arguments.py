@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import OrderedDict
+from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
@@ -259,14 +260,80 @@ def test_a_pipeline_context_that_aws_could_not_send_is_refused(
 # -- what is taken ---------------------------------------------------------------------------------
 
 
-def test_any_mapping_and_any_string_will_do(cpjob_details_factory: JobDetailsFactory) -> None:
-    class Name(str):
-        """As enums of strings are."""
+def texts(value: object) -> list[str]:
+    """Every string of a document, names of members too."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    return [text for item in value for text in texts(item)] if isinstance(value, list) else []
 
-        __slots__ = ()
 
+class Words(str, Enum):
+    """Strings that are printed by other names, as many projects have them."""
+
+    ACCOUNT = "000000000007"
+    BUCKET = "bucket-of-web"
+    ID = "11111111-2222-4333-8444-555555555555"
+    KEY = "arn:aws:kms:eu-west-1:000000000007:alias/web"
+    REGION = "eu-west-1"
+    TYPE = "Invoke:AWS:Lambda:1"
+    WORD = "web"
+
+
+def test_a_member_of_an_enum_of_strings_is_its_string(
+    cpjob: CodePipelineStub,
+    cpjob_artifact_factory: ArtifactFactory,
+    cpjob_details_factory: JobDetailsFactory,
+) -> None:
+    place = {"bucketName": Words.BUCKET, "objectKey": Words.WORD}
+    source: Any = {
+        "name": Words.WORD,
+        "revision": Words.WORD,
+        "location": {"type": "S3", "s3Location": place},
+    }
+    common: dict[str, Any] = {
+        "job_id": Words.ID,
+        "account_id": Words.ACCOUNT,
+        "region": Words.REGION,
+        "pipeline_name": Words.WORD,
+        "stage_name": Words.WORD,
+        "action_name": Words.WORD,
+        "artifact_bucket": Words.BUCKET,
+        "encryption_key": Words.KEY,
+        "continuation_token": Words.WORD,
+        "function_name": Words.WORD,
+        "user_parameters": Words.WORD,
+        "action_type": Words.TYPE,
+    }
+    settings = CodePipelineStub(region=Words.REGION, account_id=Words.ACCOUNT).settings
+    documents: list[Any] = [
+        cpjob_details_factory(
+            **common, input_artifacts=[source], output_artifacts=[Words.TYPE[:3]]
+        ),
+        cpjob_details_factory(configuration={Words.WORD: Words.WORD}),
+        cpjob_details_factory(
+            action_type=dict.fromkeys(["provider", "version"], Words.WORD)
+            | {"category": "Build", "owner": "Custom"}
+        ),
+        cpjob_artifact_factory(
+            name=Words.WORD, revision=Words.WORD, bucket=Words.BUCKET, key=Words.WORD
+        ),
+        cpjob.add_lambda_job(**common, input_artifacts={Words.WORD: None}).details,
+        {"region": settings.region, "account_id": settings.account_id},
+    ]
+
+    assert documents[0]["jobDetails"]["data"]["pipelineContext"]["pipelineArn"] == (
+        "arn:aws:codepipeline:eu-west-1:000000000007:web"
+    )
+    for text in texts(documents):
+        assert type(text) is str
+        assert "Words." not in text
+
+
+def test_any_mapping_will_do(cpjob_details_factory: JobDetailsFactory) -> None:
     data = cpjob_details_factory(
-        pipeline_name=Name("web"),
+        pipeline_name="web",
         action_type=OrderedDict(category="Build", owner="Custom", provider="Docs", version="1"),
         configuration=MappingProxyType({"Theme": "dark"}),
         input_artifacts=("Source",),

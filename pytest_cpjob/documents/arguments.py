@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, cast
 
 from pytest_cpjob.documents.artifact_arguments import artifacts, bucket_name, refuse_duplicates
 from pytest_cpjob.documents.draws import Draws
@@ -15,6 +15,7 @@ from pytest_cpjob.documents.refusals import check, refuse, shortened
 from pytest_cpjob.documents.regions import partition_of
 from pytest_cpjob.documents.shapes import ActionTypeId, Artifact, LambdaArtifact
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.text import plain
 
 Kind = Literal["custom", "lambda", "third-party", "any"]
 ActionTypeArgument: TypeAlias = "str | ActionType | ActionTypeId | Mapping[str, str]"
@@ -26,6 +27,7 @@ CUSTOM: Final = ActionType("Build", "Custom", "MyBuildTool", "1")
 """The action type of a custom job whose test names none."""
 THIRD_PARTY: Final = ActionType("Build", "ThirdParty", "MyPartnerTool", "1")
 """The action type of a partner's job whose test names none."""
+_VALUE: Final = "ActionConfigurationValue"
 _ACCOUNT_WAY_OUT: Final = "write 12 digits in quotes: an account id may begin with 0"
 
 
@@ -87,8 +89,8 @@ def job_facts(
     values = stream.values
     drawn_id, drawn_pipeline = values.job_id(), values.pipeline_name()
     pipeline_execution_id, action_execution_id = values.execution_id(), values.execution_id()
-    drawn_bucket = values.artifact_bucket_name(region_checked(region))
-    account_id_checked(account_id)
+    region, account_id = region_checked(region), account_id_checked(account_id)
+    drawn_bucket = values.artifact_bucket_name(region)
     chosen_type = _action_type(kind, action_type, user_parameters, function_name)
     id_shape = "ThirdPartyJobId" if kind == "third-party" else "JobId"
     pipeline = text("pipeline_name", "PipelineName", pipeline_name, drawn_pipeline)
@@ -114,6 +116,7 @@ def job_facts(
     refuse_duplicates(inputs, outputs)
     if continuation_token is not None:
         check("continuation_token", "ContinuationToken", continuation_token)
+        continuation_token = plain(continuation_token)
     return JobFacts(
         id=text("job_id", id_shape, job_id, drawn_id),
         account_id=account_id,
@@ -143,7 +146,7 @@ def text(argument: str, shape_name: str, given: str | None, default: str) -> str
     if given is None:
         return default
     check(argument, shape_name, given)
-    return given
+    return plain(given)
 
 
 def region_checked(region: object) -> str:
@@ -155,7 +158,7 @@ def region_checked(region: object) -> str:
     if not isinstance(region, str):
         refuse("region", "Member must be a string", region, "write one such as 'us-east-1'")
     partition_of(region)
-    return region
+    return plain(region)
 
 
 def account_id_checked(account_id: object) -> str:
@@ -166,7 +169,7 @@ def account_id_checked(account_id: object) -> str:
     """
     if not isinstance(account_id, str):
         refuse("account_id", "Member must be a string", account_id, _ACCOUNT_WAY_OUT)
-    return _account_id(account_id)
+    return _account_id(plain(account_id))
 
 
 # One test run has a few accounts, and every document asks again.
@@ -199,7 +202,7 @@ def _configuration(
     action_type: ActionType,
     given: object,
     user_parameters: object,
-    function_name: object,
+    function_name: str | None,
     values: Draws,
 ) -> dict[str, str]:
     chosen = _checked_configuration({} if given is None else given)
@@ -212,12 +215,11 @@ def _configuration(
         if value is not None and key in chosen:
             rule = f"configuration[{key!r}] says it already"
             refuse(argument, rule, value, f"give {argument} or configuration[{key!r}], not both")
-    if function_name is not None:
-        check("function_name", "ActionConfigurationValue", function_name)
+    named = text("function_name", _VALUE, function_name, "")
     if user_parameters is not None:
         chosen["UserParameters"] = _user_parameters_text(user_parameters)
     # Drawn after everything else, so it need not be drawn for other jobs.
-    return {"FunctionName": str(function_name or values.function_name()), **chosen}
+    return {"FunctionName": named or values.function_name(), **chosen}
 
 
 def _checked_configuration(given: object) -> dict[str, str]:
@@ -230,8 +232,8 @@ def _checked_configuration(given: object) -> dict[str, str]:
         if not isinstance(value, str):
             way_out = f"AWS sends strings: write {_as_string(value)}"
         where = f"configuration[{shortened(key)}]"
-        check(where, "ActionConfigurationValue", value, way_out)
-    return dict(given)
+        check(where, _VALUE, value, way_out)
+    return {plain(key): plain(value) for key, value in given.items()}
 
 
 def _as_string(value: object) -> str:
@@ -256,8 +258,8 @@ def _user_parameters_text(given: object) -> str:
             refuse("user_parameters", f"{rule} that reads back as the same", given, way_out)
     check(
         "user_parameters",
-        "ActionConfigurationValue",
+        _VALUE,
         written,
         "leave it out for a job without, or give text, a dict or a list",
     )
-    return str(written)
+    return plain(cast("str", written))

@@ -10,6 +10,7 @@ from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.documents.refusals import check, refuse
 from pytest_cpjob.documents.shapes import Artifact, LambdaArtifact
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.text import plain
 
 ArtifactKind = Literal["input", "output"]
 
@@ -43,7 +44,7 @@ def bucket_name(argument: str, value: object) -> str:
         or _IP_ADDRESS.fullmatch(value)
     ):
         refuse(argument, _BUCKET_RULE, value)
-    return value
+    return plain(value)
 
 
 def object_key(argument: str, value: object) -> str:
@@ -61,7 +62,7 @@ def object_key(argument: str, value: object) -> str:
         refuse(argument, rule, value)
     if not 1 <= length <= _LONGEST_KEY:
         refuse(argument, rule, value)
-    return value
+    return plain(value)
 
 
 def artifacts(
@@ -129,7 +130,7 @@ def _artifact(
 ) -> ArtifactFacts:
     if isinstance(given, str):
         check(argument, "ArtifactName", given)
-        name = given
+        name = plain(given)
         location: Mapping[str, str] = {}
     elif isinstance(given, Mapping):
         name, location = _from_dict(argument, given)
@@ -141,6 +142,7 @@ def _artifact(
         revision = values.commit_id() if kind == "input" else None
     else:
         revision = cast("Artifact | LambdaArtifact", given).get("revision")
+        revision = None if revision is None else plain(revision)
     return ArtifactFacts(
         name, location.get("bucketName", bucket), location.get("objectKey", key), revision
     )
@@ -163,10 +165,11 @@ def _from_dict(argument: str, given: Mapping[object, object]) -> tuple[str, Mapp
             if at.get(member) is None:
                 refuse(f"{argument}{path}.{member}", "Member must not be null", at, _WAY_OUT)
     check(argument, "Artifact", given)
-    name = cast("str", given["name"])
+    name = plain(cast("str", given["name"]))
     if at is None:
         return name, {}
-    location = cast("Mapping[str, str]", at)
-    bucket_name(f"{argument}.location.s3Location.bucketName", location["bucketName"])
-    object_key(f"{argument}.location.s3Location.objectKey", location["objectKey"])
-    return name, location
+    where, place = f"{argument}.location.s3Location", cast("Mapping[str, object]", at)
+    return name, {
+        "bucketName": bucket_name(f"{where}.bucketName", place["bucketName"]),
+        "objectKey": object_key(f"{where}.objectKey", place["objectKey"]),
+    }

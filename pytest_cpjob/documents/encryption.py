@@ -8,6 +8,7 @@ from typing import Final
 from pytest_cpjob.documents.refusals import check, refuse
 from pytest_cpjob.documents.regions import partition_of
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.text import plain
 
 _KEY_ID: Final = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|mrk-[0-9a-f]{32}"
 _ID = re.compile(_KEY_ID)
@@ -34,6 +35,7 @@ def encryption_key(value: object, *, stream: Stream, region: str, account_id: st
     if not isinstance(value, str):
         refuse("encryption_key", _RULE, value, _WAY_OUT)
     check("encryption_key", "EncryptionKeyId", value, _WAY_OUT)
+    value = plain(value)
     if _ID.fullmatch(value):
         return value
     arn = _ARN.fullmatch(value)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from pytest_cpjob.documents.draws import Draws
 from pytest_cpjob.documents.refusals import check, refuse, shortened
 from pytest_cpjob.documents.regions import partition_of
+from pytest_cpjob.documents.text import plain
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.shapes import ActionTypeId, AWSSessionCredentials
@@ -54,7 +55,7 @@ class ActionType(NamedTuple):
             if key not in cls._fields:
                 refuse(f"action_type[{shortened(key)}]", "AWS has no such member", value, _WAY_OUT)
         check("action_type", "ActionTypeId", value, _WAY_OUT)
-        return cls(*(value[field] for field in cls._fields))
+        return cls(*(plain(value[field]) for field in cls._fields))
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ from pytest_cpjob.documents.arguments import (
 )
 from pytest_cpjob.documents.artifact_arguments import bucket_name, object_key
 from pytest_cpjob.documents.facts import ArtifactFacts, Credentials
-from pytest_cpjob.documents.refusals import check, refuse
+from pytest_cpjob.documents.refusals import refuse
 from pytest_cpjob.documents.shapes import (
     Artifact,
     AWSSessionCredentials,
@@ -88,8 +88,7 @@ def _revision(revision: object) -> str | None:
     if not isinstance(revision, str):
         way_out = "write None for none, True for a commit id, or the revision"
         refuse("revision", "Member must be a string", revision, way_out)
-    check("revision", "Revision", revision)
-    return revision
+    return text("revision", "Revision", revision, "")
 
 
 class CredentialsFactory(Factory):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from pytest_cpjob.documents.model import violations
+from pytest_cpjob.documents.text import is_unicode
 
 _SHOWN = 60
 
@@ -39,18 +40,8 @@ def check(argument: str, shape_name: str, value: object, way_out: str = "") -> N
     """
     for path, constraint in violations(shape_name, value, argument):
         refuse(path, constraint, _at(value, path[len(argument) :]), way_out)
-    if isinstance(value, str) and not _is_unicode(value):
+    if isinstance(value, str) and not is_unicode(value):
         refuse(argument, "Member must be text that UTF-8 can hold", value)
-
-
-def _is_unicode(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _at(value: object, path: str) -> object:
