@@ -264,6 +264,21 @@ def test_s3_fails_with_its_own_codes(cpjob: CodePipelineStub) -> None:
     assert s3.get_object(**where)["Body"].read() == artifact.content
 
 
+@pytest.mark.parametrize("code", ["Throttling", "AccessDenied", "ValidationError"])
+def test_a_service_of_the_query_protocol_fails_with_its_codes(
+    cpjob: CodePipelineStub, code: str
+) -> None:
+    cpjob.fail("DescribeStacks", code, service="cloudformation")
+    cloudformation = boto3.client("cloudformation", region_name="us-east-1")
+
+    with pytest.raises(ClientError) as caught:
+        cloudformation.describe_stacks(StackName="web")
+
+    assert caught.value.response["Error"]["Code"] == code
+    with pytest.raises(ValueError, match="error: codepipeline does not answer GetJobDetails with"):
+        cpjob.fail("GetJobDetails", "Throttling")
+
+
 def test_a_head_request_tells_the_status_only(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_lambda_job(input_artifacts=["Source"])
     artifact = job.input_artifacts["Source"]

@@ -33,6 +33,10 @@ COMMON_ERRORS: Final = (
 )
 """Errors that AWS's APIs document as common to their operations ("Common Errors")."""
 
+QUERY_ERRORS: Final = ("AccessDenied", "Throttling")
+"""What services of the query protocol, such as CloudFormation, say beside the common ones (seen:
+aws/aws-sam-cli#2671; botocore retries `Throttling`)."""
+
 S3_ERRORS: Final = (
     "AccessDenied",
     "ExpiredToken",
@@ -151,7 +155,9 @@ def _check_error(service: str, operation: str, error: object) -> None:
 def valid_errors(service: str, operation: str) -> list[str]:
     """The codes that an operation can answer with: its modelled ones, then the common ones."""
     common = S3_ERRORS if service == "s3" else COMMON_ERRORS
-    return list(dict.fromkeys((*aws_services.operation_errors(service, operation), *common)))
+    of_protocol = QUERY_ERRORS if aws_services.speaks_query(service) else ()
+    modelled = aws_services.operation_errors(service, operation)
+    return list(dict.fromkeys((*modelled, *common, *of_protocol)))
 
 
 def _is_botocores(kind: type) -> bool:
