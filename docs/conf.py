@@ -8,8 +8,10 @@ from importlib.metadata import version as installed_version
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
+import pytest_cpjob
 from pytest_cpjob import plugin
 
 project = "pytest-cpjob"
@@ -38,12 +40,23 @@ class Fixtures(SphinxDirective):
         for function in ast.parse(inspect.getsource(plugin)).body:
             if isinstance(function, ast.FunctionDef) and function.name.startswith("cpjob"):
                 given = ast.unparse(function.returns) if function.returns else "None"
-                lines += [f".. py:function:: {function.name}() -> {given}", "   :no-index-entry:"]
+                lines += [f".. py:data:: {function.name}", f"   :type: {given}"]
                 text = ast.get_docstring(function) or ""
                 lines += ["", *(f"   {line}" for line in text.splitlines()), ""]
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+def tell_of_alias(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Give a value of the package the text that stands below it in its module, not its class's."""
+    name = name.rpartition(".")[2]
+    if what == "data" and name in pytest_cpjob._HOME_OF:
+        home = f"pytest_cpjob.{pytest_cpjob._HOME_OF[name]}"
+        lines[:] = ModuleAnalyzer.for_module(home).find_attr_docs().get(("", name), [])
+
+
 def setup(app: Sphinx) -> None:
     """Sphinx's entry."""
+    app.connect("autodoc-process-docstring", tell_of_alias)
     app.add_directive("cpjob-fixtures", Fixtures)

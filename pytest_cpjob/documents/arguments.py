@@ -18,8 +18,10 @@ from pytest_cpjob.documents.streams import Stream
 
 Kind = Literal["custom", "lambda", "third-party", "any"]
 ActionTypeArgument: TypeAlias = "str | ActionType | ActionTypeId | Mapping[str, str]"
+"""What `action_type` takes: `"Category:Owner:Provider:Version"`, or a dict of the four."""
 ArtifactsArgument: TypeAlias = "Sequence[str | Artifact | LambdaArtifact]"
 EncryptionKeyArgument: TypeAlias = "Literal[True] | str"
+"""What `encryption_key` takes: `True` for a realistic key ARN, a key's id or ARN, an alias's ARN."""
 UserParameters: TypeAlias = "str | Mapping[str, object] | Sequence[object]"
 
 CUSTOM: Final = ActionType("Build", "Custom", "MyBuildTool", "1")
