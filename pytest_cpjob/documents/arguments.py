@@ -21,7 +21,7 @@ ActionTypeArgument: TypeAlias = "str | ActionType | ActionTypeId | Mapping[str, 
 """What `action_type` takes: `"Category:Owner:Provider:Version"`, or a dict of the four."""
 ArtifactsArgument: TypeAlias = "Sequence[str | Artifact | LambdaArtifact]"
 EncryptionKeyArgument: TypeAlias = "Literal[True] | str"
-"""What `encryption_key` takes: `True` for a realistic key ARN, a key's id or ARN, an alias's ARN."""
+"""What `encryption_key` takes: `True` (a realistic ARN), or a key id, key ARN or alias ARN."""
 UserParameters: TypeAlias = "str | Mapping[str, object] | Sequence[object]"
 
 CUSTOM: Final = ActionType("Build", "Custom", "MyBuildTool", "1")
