@@ -232,3 +232,20 @@ def test_the_pythons_under_test_are_those_that_are_promised() -> None:
         (ROOT / "pyproject.toml").read_text("utf-8"),
     )
     assert jobs["run"]["strategy"]["matrix"]["python"] == promised
+
+
+# -- examples --------------------------------------------------------------------------------------
+
+
+def test_the_examples_that_the_pages_name_exist_with_their_tests() -> None:
+    text = "\n".join(PAGES.values())
+    listed = section(PAGES["tutorial-lambda.md"], "Whole actions to copy from")
+    named = {
+        *re.findall(r"`examples/(\w+\.py)`", text),
+        *re.findall(r"^\| `(\w+\.py)`", listed, re.M),
+    }
+
+    assert len(named) > 4
+    for name in named:
+        assert (ROOT / "examples" / name).is_file()
+        assert (ROOT / "examples" / f"test_{name}").is_file()
