@@ -52,7 +52,10 @@ class JobArtifact:
 
     @property
     def uri(self) -> str:
-        """The object as `s3://bucket/key`."""
+        """The object's address.
+
+        It reads `s3://bucket/key`.
+        """
         return f"s3://{self.bucket}/{self.key}"
 
     @property

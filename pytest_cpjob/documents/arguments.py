@@ -19,8 +19,10 @@ from pytest_cpjob.documents.text import plain
 
 Kind = Literal["custom", "lambda", "third-party", "any"]
 ActionTypeArgument: TypeAlias = "str | ActionType | ActionTypeId | Mapping[str, str]"
+"""What `action_type` takes: `"Category:Owner:Provider:Version"`, or a dict of the four."""
 ArtifactsArgument: TypeAlias = "Sequence[str | Artifact | LambdaArtifact]"
 EncryptionKeyArgument: TypeAlias = "Literal[True] | str"
+"""What `encryption_key` takes: `True` (a realistic ARN), or a key id, key ARN or alias ARN."""
 UserParameters: TypeAlias = "str | Mapping[str, object] | Sequence[object]"
 
 CUSTOM: Final = ActionType("Build", "Custom", "MyBuildTool", "1")
