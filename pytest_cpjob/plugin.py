@@ -13,7 +13,7 @@ import pytest
 
 from pytest_cpjob.clients.environment import configure_nothing
 from pytest_cpjob.clients.undo import Undo
-from pytest_cpjob.defaults import BUILT_IN_REGION
+from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
@@ -48,6 +48,13 @@ _INI: Final = {
     "cpjob_account_id": ("string", "The pipelines' account (default: 123456789012)."),
     "cpjob_allow": ("args", "Names of findings that are not reported, separated by white space."),
     "cpjob_own_role": ("bool", "Whether a handler's own role may open the artifact bucket."),
+}
+_BUILT_IN: Final = {
+    "cpjob_seed": BUILT_IN_SEED,
+    "cpjob_region": BUILT_IN_REGION,
+    "cpjob_account_id": BUILT_IN_ACCOUNT,
+    "cpjob_allow": [],
+    "cpjob_own_role": False,
 }
 
 
@@ -116,9 +123,17 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    if config.getoption("--cpjob-seed") == "random":
-        return f"cpjob: replay these documents with --cpjob-seed={config.stash[_SEED]}"
-    return None
+    """Say in one line what differs, for the whole run, from what is built in."""
+    told = []
+    seed = config.stash.get(_SEED, None)
+    if seed is not None:
+        replay = config.getoption("--cpjob-seed") == "random"
+        told.append(f"{'replay these documents with ' * replay}--cpjob-seed={seed}")
+    for name, built_in in {**_BUILT_IN, "cpjob_aws_env": True}.items():
+        value = config.getini(name)
+        if value not in (None, built_in) and not (name == "cpjob_seed" and told):
+            told.append(f"{name} = {' '.join(value) if isinstance(value, list) else value}")
+    return f"cpjob: {', '.join(told)}" if told else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -168,7 +183,7 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     told = [
-        report.cpjob
+        report
         for reports in terminalreporter.stats.values()
         for report in reports
         if hasattr(report, "cpjob")

@@ -120,13 +120,16 @@ def tell(stub: CodePipelineStub, *, failed: bool) -> dict[str, Any]:
     }
 
 
-def last_line(told: Iterable[dict[str, Any]]) -> str | None:
-    """Give the session's last line; None where nothing was found."""
-    jobs = 0
-    found: Counter[str] = Counter()
-    for one in told:
-        jobs += one["jobs"]
-        found.update(one["findings"])
+def last_line(reports: Iterable[Any]) -> str | None:
+    """Give the session's last line from reports with what was told; None where nothing was found.
+
+    Of a test that pytest-rerunfailures ran again, which is what `rerun` counts, the last run is
+    the one that is told of.
+    """
+    in_order = sorted(reports, key=lambda report: getattr(report, "rerun", 0))
+    told = {report.nodeid: report.cpjob for report in in_order}
+    jobs = sum(one["jobs"] for one in told.values())
+    found = Counter(name for one in told.values() for name in one["findings"])
     if not found:
         return None
     counted = ", ".join(f"{name} {count}" for name, count in found.most_common())

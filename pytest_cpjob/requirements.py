@@ -16,7 +16,9 @@ from pytest_cpjob.errors import CpjobError
 FLOORS: Final = {
     "boto3": "1.35.37",
     "botocore": "1.35.37",
+    "cbor2": "5.6.5",
     "faker": "30.0.0",
+    "hypothesis": "6.112.0",
     "moto": "5.0.16",
     "pytest": "8.0.0",
 }

@@ -234,16 +234,25 @@ def test_a_moto_that_knows_the_job_operations_is_not_asked(
     from moto.codepipeline.responses import CodePipelineResponse
 
     asked = []
-    for name in ("put_job_success_result", "get_job_details", "poll_for_jobs"):
+    # The first two are on their way into moto: getmoto/moto#10190.
+    for name in (
+        "put_job_success_result",
+        "put_job_failure_result",
+        "get_job_details",
+        "poll_for_jobs",
+    ):
         monkeypatch.setattr(
             CodePipelineResponse, name, lambda self: asked.append(self) or "{}", raising=False
         )
-    job = cpjob.add_lambda_job()
+    job, failing = cpjob.add_lambda_job(), cpjob.add_lambda_job()
 
     EARLY["codepipeline"].get_job_details(jobId=job.id)
     boto3.client("codepipeline", region_name="us-east-1").put_job_success_result(jobId=job.id)
+    EARLY["codepipeline"].put_job_failure_result(
+        jobId=failing.id, failureDetails={"type": "JobFailed", "message": "broken"}
+    )
 
-    assert (asked, job.status) == ([], "Succeeded")
+    assert (asked, job.status, failing.status) == ([], "Succeeded", "Failed")
 
 
 def test_the_users_own_buckets_are_nobodys_business_of_ours(

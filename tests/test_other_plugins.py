@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from user_projects import ACTION, BUILDS, needs, run
+from user_projects import ACTION, BUILDS, run
 
-import pytest_cpjob
 from pytest_cpjob import plugin
 
 # Ten tests, each of which leaves what it was given in a file of its name.
@@ -39,13 +38,16 @@ def my_action(pytester: pytest.Pytester) -> pytest.Pytester:
 
 
 def documents(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, *arguments: str
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    *arguments: str,
+    beside: str = "",
 ) -> dict[str, str]:
     """What each of ten tests was given in a run."""
     pytester.makepyfile(test_documents=DOCUMENTS)
     folder = pytester.mkdir(f"documents{len(list(pytester.path.iterdir()))}")
     monkeypatch.setenv("DOCUMENTS", str(folder))
-    result = run(pytester, *arguments)
+    result = run(pytester, *arguments, beside=beside)
     assert result.ret == 0
     return {path.name: path.read_text() for path in folder.iterdir()}
 
@@ -54,26 +56,25 @@ def documents(
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("beside", "arguments"),
     [
-        pytest.param(["-n", "2"], marks=needs("xdist")),
-        pytest.param(["--randomly-seed=3"], marks=needs("pytest_randomly")),
-        pytest.param(["-k", "7 or 3"]),
+        ("", ["-n", "2"]),
+        ("randomly", ["--randomly-seed=3"]),
+        ("", ["-k", "7 or 3"]),
     ],
     ids=["xdist", "randomly", "selection"],
 )
 def test_documents_stay_the_same(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, beside: str, arguments: list[str]
 ) -> None:
-    alone = documents(pytester, monkeypatch, "-p", "no:randomly")
-    again = documents(pytester, monkeypatch, *arguments)
+    alone = documents(pytester, monkeypatch)
+    again = documents(pytester, monkeypatch, *arguments, beside=beside)
 
     assert len(set(alone.values())) == 10
     assert again
     assert again.items() <= alone.items()
 
 
-@needs("xdist")
 def test_a_random_seed_is_one_for_all_workers_and_replays(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +91,6 @@ def test_a_random_seed_is_one_for_all_workers_and_replays(
     assert first == second
 
 
-@needs("xdist")
 def test_findings_of_all_workers_come_together(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(
         """
@@ -114,7 +114,6 @@ def test_findings_of_all_workers_come_together(my_action: pytest.Pytester) -> No
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
-@needs("pytest_randomly")
 def test_the_global_random_is_randomlys_alone(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -130,7 +129,7 @@ def test_the_global_random_is_randomlys_alone(pytester: pytest.Pytester) -> None
         """
     )
 
-    result = run(pytester, "--randomly-seed=1", "-rE")
+    result = run(pytester, "--randomly-seed=1", "-rE", beside="randomly")
 
     result.stdout.fnmatch_lines(["*no-result: job *"])
     assert result.parseoutcomes()["passed"] == 1
@@ -138,10 +137,6 @@ def test_the_global_random_is_randomlys_alone(pytester: pytest.Pytester) -> None
 
 # -- pytest-rerunfailures --------------------------------------------------------------------------
 
-# Not strict: whether a run that was run again is heard of depends on the version.
-COUNTS_RERUNS = pytest.mark.xfail(
-    strict=False, reason="the last line counts the runs that were run again"
-)
 FLAKY = """
     import json
     import pytest
@@ -161,8 +156,6 @@ FLAKY = """
 """
 
 
-@COUNTS_RERUNS
-@needs("pytest_rerunfailures")
 @pytest.mark.parametrize(
     "first",
     ["if len(seen) == 1: assert job.status == 'Succeeded'", "if len(seen) == 1: return"],
@@ -173,7 +166,7 @@ def test_a_rerun_begins_anew_with_the_same_documents(
 ) -> None:
     my_action.makepyfile(FLAKY.format(first=first))
 
-    result = run(my_action, "-p", "no:randomly")
+    result = run(my_action, beside="rerunfailures")
 
     outcomes = result.parseoutcomes()
     assert outcomes.pop("rerun") == 1
@@ -182,8 +175,6 @@ def test_a_rerun_begins_anew_with_the_same_documents(
     result.stdout.no_fnmatch_line("cpjob:*")
 
 
-@COUNTS_RERUNS
-@needs("pytest_rerunfailures")
 def test_a_test_that_fails_each_time_is_told_of_once(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(
         """
@@ -194,7 +185,7 @@ def test_a_test_that_fails_each_time_is_told_of_once(my_action: pytest.Pytester)
         """
     )
 
-    result = run(my_action, "--reruns=2")
+    result = run(my_action, "--reruns=2", beside="rerunfailures")
 
     assert result.ret == 1
     assert result.stdout.str().count("no-result: job ") == 1
@@ -204,17 +195,14 @@ def test_a_test_that_fails_each_time_is_told_of_once(my_action: pytest.Pytester)
 # -- coverage, pytest-cov --------------------------------------------------------------------------
 
 
-@needs("coverage")
-@pytest.mark.skipif(
-    "site-packages" in pytest_cpjob.__file__, reason="coverage leaves installed packages out"
-)
 def test_our_own_modules_are_measured_whole(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(test_builds=BUILDS)
     coverage = [sys.executable, "-m", "coverage"]
     measured = my_action.path / "measured.json"
-    my_action.makefile(".coveragerc", "[run]\nsource_pkgs = pytest_cpjob")
+    # Named in `source_pkgs`, a package is measured where it is installed, too.
+    (my_action.path / ".coveragerc").write_text("[run]\nsource_pkgs = pytest_cpjob\n", "utf-8")
 
-    done = my_action.run(*coverage, "run", "-m", "pytest", "-p", "no:faker")
+    done = my_action.run(*coverage, "run", "-m", "pytest")
     done.assert_outcomes(passed=1)
     my_action.run(*coverage, "json", "-o", measured)
 
@@ -232,7 +220,6 @@ def test_our_own_modules_are_measured_whole(my_action: pytest.Pytester) -> None:
     assert set(definitions) <= set(lines)
 
 
-@needs("pytest_cov")
 def test_a_handler_under_invoke_is_measured(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(
         my_action=ACTION.partition("    def forgets")[0],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 import pytest
-from user_projects import ACTION, BUILDS, needs, run
+from user_projects import ACTION, BUILDS, run
 
 
 @pytest.fixture
@@ -26,7 +26,6 @@ def asyncio_ini(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function")
 
 
-@needs("pytest_asyncio")
 @pytest.mark.usefixtures("asyncio_ini")
 def test_an_asynchronous_test_is_served(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(
@@ -56,10 +55,9 @@ def test_an_asynchronous_test_is_served(my_action: pytest.Pytester) -> None:
             my_action.codepipeline.put_job_success_result(jobId=job.id)
         """
     )
-    run(my_action).assert_outcomes(passed=3)
+    run(my_action, beside="asyncio").assert_outcomes(passed=3)
 
 
-@needs("pytest_asyncio")
 @pytest.mark.usefixtures("asyncio_ini")
 def test_an_asynchronous_test_has_its_findings(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(
@@ -71,7 +69,7 @@ def test_an_asynchronous_test_has_its_findings(my_action: pytest.Pytester) -> No
         """
     )
 
-    result = run(my_action)
+    result = run(my_action, beside="asyncio")
 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*no-result: job *"])
@@ -104,16 +102,14 @@ SPIED_ON = """
 """
 
 
-@needs("pytest_mock")
 @pytest.mark.parametrize("fixtures", ["cpjob, mocker", "mocker, cpjob"])
 def test_a_mocker_before_or_after_leaves_nothing_behind(
     my_action: pytest.Pytester, fixtures: str
 ) -> None:
     my_action.makepyfile(SPIED_ON.format(fixtures=fixtures))
-    run(my_action, "-p", "no:randomly").assert_outcomes(passed=3)
+    run(my_action, beside="pytest_mock").assert_outcomes(passed=3)
 
 
-@needs("pytest_mock")
 def test_a_call_that_a_mock_swallowed_is_missed(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(
         """
@@ -125,7 +121,7 @@ def test_a_call_that_a_mock_swallowed_is_missed(my_action: pytest.Pytester) -> N
         """
     )
 
-    result = run(my_action)
+    result = run(my_action, beside="pytest_mock")
 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*no-result: job *"])
@@ -134,7 +130,6 @@ def test_a_call_that_a_mock_swallowed_is_missed(my_action: pytest.Pytester) -> N
 # -- pytest-socket ---------------------------------------------------------------------------------
 
 
-@needs("pytest_socket")
 def test_jobs_and_artifacts_need_no_socket(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(
         BUILDS
@@ -147,10 +142,9 @@ def test_jobs_and_artifacts_need_no_socket(my_action: pytest.Pytester) -> None:
             cpjob.check()
     """
     )
-    run(my_action, "--disable-socket").assert_outcomes(passed=2)
+    run(my_action, "--disable-socket", beside="socket").assert_outcomes(passed=2)
 
 
-@needs("pytest_socket", "flask")
 def test_the_endpoint_needs_loopback_only(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
@@ -160,7 +154,7 @@ def test_the_endpoint_needs_loopback_only(pytester: pytest.Pytester) -> None:
             assert urlopen(cpjob_endpoint.url, timeout=10).status == 200
         """
     )
-    run(pytester, "--allow-hosts=127.0.0.1").assert_outcomes(passed=1)
+    run(pytester, "--allow-hosts=127.0.0.1", beside="socket").assert_outcomes(passed=1)
 
 
 # -- time-machine, freezegun -----------------------------------------------------------------------
@@ -204,19 +198,20 @@ FROZEN = {
 
 
 @pytest.mark.parametrize("moment", ["2001-02-03 04:05:06Z", "2040-02-03 04:05:06Z"])
-@pytest.mark.parametrize("library", [pytest.param(name, marks=needs(name)) for name in FROZEN])
+@pytest.mark.parametrize("library", FROZEN)
 def test_the_job_clock_is_not_the_clock_that_stands_still(
     my_action: pytest.Pytester, library: str, moment: str
 ) -> None:
     imports, call = FROZEN[library]
     stopped = f"@{call.format(moment=moment)}\n    def test"
     my_action.makepyfile(f"    {imports}\n" + (BUILDS + AT_WORK).replace("def test", stopped))
-    run(my_action, "-p", "no:randomly").assert_outcomes(passed=4)
+    run(my_action).assert_outcomes(passed=4)
 
 
 # -- unittest --------------------------------------------------------------------------------------
 
 CASES = """
+    import sys
     import unittest
     import my_action
     from pytest_cpjob import CodePipelineStub
@@ -236,7 +231,28 @@ CASES = """
 
         def test_none(self):
             self.assertEqual(self.cpjob.jobs, [])
+
+    class Within(unittest.TestCase):
+        def test_a_with_block(self):
+            with CodePipelineStub() as cpjob:
+                cpjob.add_lambda_job().invoke(my_action.lambda_handler)
+            self.assertEqual(len(cpjob.results), 1)
+
+        def test_forgets(self):
+            with self.assertRaisesRegex(AssertionError, "no-result: job "):
+                with CodePipelineStub() as cpjob:
+                    cpjob.add_lambda_job().invoke(my_action.forgets)
+
+    if sys.version_info >= (3, 11):
+        class Entered(unittest.TestCase):
+            def setUp(self):
+                self.cpjob = self.enterContext(CodePipelineStub())
+
+            def test_reports(self):
+                job = self.cpjob.add_lambda_job().invoke(my_action.lambda_handler)
+                self.assertEqual(job.status, "Succeeded")
 """
+CASES_PASS = 5 if sys.version_info >= (3, 11) else 4
 
 
 def test_a_test_case_makes_its_stub_in_set_up(my_action: pytest.Pytester) -> None:
@@ -245,7 +261,7 @@ def test_a_test_case_makes_its_stub_in_set_up(my_action: pytest.Pytester) -> Non
     result = run(my_action)
 
     # pytest counts what a clean-up raises as the test's own failure.
-    result.assert_outcomes(passed=2, failed=1)
+    result.assert_outcomes(passed=CASES_PASS, failed=1)
     result.stdout.fnmatch_lines(["*no-result: job *"])
 
 
@@ -255,7 +271,12 @@ def test_a_test_case_needs_no_pytest_to_run(my_action: pytest.Pytester) -> None:
     result = my_action.run(sys.executable, "-m", "unittest", "-v", "test_cases")
 
     result.stderr.fnmatch_lines(
-        ["*ContractError: *", "- no-result: job *", "Ran 3 tests*", "FAILED (failures=1)"]
+        [
+            "*ContractError: *",
+            "- no-result: job *",
+            f"Ran {CASES_PASS + 1} tests*",
+            "FAILED (failures=1)",
+        ]
     )
 
 

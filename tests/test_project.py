@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import entry_points, requires
+from importlib.metadata import entry_points, metadata, requires
 from pathlib import Path
 
 import pytest
 
 from pytest_cpjob.requirements import FLOORS
 
-LOWEST = Path(__file__).parent.parent / ".ci" / "lowest.txt"
+ROOT = Path(__file__).parent.parent
+LOWEST = ROOT / ".ci" / "lowest.txt"
+README = (ROOT / "README.md").read_text("utf-8")
 RUNTIME = {"boto3", "botocore", "faker", "moto", "pytest"}
 
 
@@ -37,10 +39,17 @@ def test_the_lowest_versions_under_test_are_the_declared_floors() -> None:
     assert pins.keys() >= RUNTIME
 
 
-def test_what_is_too_old_at_run_time_is_what_is_below_the_declared_floors() -> None:
-    declared = declared_floors()
+def test_the_readme_and_our_refusals_name_the_declared_floors() -> None:
+    told = {
+        name.strip().lower(): lowest
+        for names, lowest in re.findall(r"^\| ([\w, -]+) \| ([\d.]+) \|", README, re.MULTILINE)
+        for name in names.split(",")
+    }
+    # time-machine's is no refusal: an older one is left alone (tests/test_time_of_day.py).
+    refused = {**FLOORS, "time-machine": declared_floors()["time-machine"]}
 
-    assert {name: declared[name] for name in RUNTIME} == FLOORS
+    assert told.pop("python") == metadata("pytest-cpjob")["Requires-Python"].removeprefix(">=")
+    assert told == refused == declared_floors()
 
 
 def test_pytest_finds_the_plugin_once(pytestconfig: pytest.Config) -> None:

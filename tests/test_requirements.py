@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import boto3
 import botocore
+import cbor2
+import hypothesis
 import moto
 import pytest
 
 from pytest_cpjob import CodePipelineStub, CpjobError
+from pytest_cpjob.endpoint.server import EndpointServer
 from pytest_cpjob.requirements import FLOORS, require
 
 
@@ -35,6 +41,26 @@ def test_moto_is_asked_for_its_version_once_artifacts_need_it(
         cpjob.add_job(input_artifacts=["Source"])
 
     assert len(cpjob.jobs) == 1
+
+
+def test_hypothesis_is_asked_for_its_version_where_strategies_need_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    importlib.import_module("pytest_cpjob.strategies")
+    monkeypatch.delitem(sys.modules, "pytest_cpjob.documents.any_values")
+    monkeypatch.setattr(hypothesis, "__version__", "6.111.2")
+
+    with pytest.raises(CpjobError, match=r"^hypothesis 6\.111\.2 is too old "):
+        importlib.import_module("pytest_cpjob.documents.any_values")
+
+
+def test_cbor2_is_asked_for_its_version_where_the_endpoint_needs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cbor2, "__version__", "5.6.4", raising=False)
+
+    with pytest.raises(CpjobError, match=r"^cbor2 5\.6\.4 is too old "):
+        EndpointServer()
 
 
 def test_what_was_not_imported_yet_is_asked_of_its_metadata(pytester: pytest.Pytester) -> None:

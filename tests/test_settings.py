@@ -301,9 +301,55 @@ def test_a_random_seed_is_another_each_time_and_replays(pytester: pytest.Pyteste
     assert job != other_job
 
 
-def test_with_the_defaults_the_header_says_nothing_of_us(pytester: pytest.Pytester) -> None:
-    write(pytester, {}, "pass")
-    run(pytester, {}).stdout.no_fnmatch_line("cpjob:*")
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"marker": {"region": "eu-west-1", "seed": 7}},
+        {"ini file": {"region": "us-east-1", "own_role": "false", "seed": "cpjob", "allow": ""}},
+    ],
+    ids=["nothing", "markers", "built-in-values"],
+)
+def test_with_the_defaults_the_header_says_nothing_of_us(
+    pytester: pytest.Pytester, given: Mapping[str, Mapping[str, object]]
+) -> None:
+    write(pytester, given, "pass")
+    run(pytester, given).stdout.no_fnmatch_line("cpjob:*")
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"command line": {"seed": 7}, "ini file": {"seed": 8}}, "--cpjob-seed=7"),
+        (
+            {
+                "ini file": {
+                    "seed": 8,
+                    "region": "eu-west-1",
+                    "allow": "raised own-role",
+                    "own_role": "true",
+                    "aws_env": "false",
+                }
+            },
+            "cpjob_seed = 8, cpjob_region = eu-west-1, cpjob_allow = raised own-role,"
+            " cpjob_own_role = True, cpjob_aws_env = False",
+        ),
+        (
+            {"command line": {"seed": "random"}, "ini file": {"account_id": "000000000001"}},
+            "replay these documents with --cpjob-seed=????????, cpjob_account_id = 000000000001",
+        ),
+    ],
+    ids=["command-line", "ini", "random"],
+)
+def test_the_header_says_in_one_line_what_differs_from_the_defaults(
+    pytester: pytest.Pytester, given: Mapping[str, Mapping[str, object]], line: str
+) -> None:
+    write(pytester, given, "pass")
+
+    result = run(pytester, given)
+
+    result.stdout.fnmatch_lines([f"cpjob: {line}"])
+    assert result.stdout.str().count("\ncpjob: ") == 1
 
 
 def test_fixtures_tells_of_each_in_a_sentence(pytester: pytest.Pytester) -> None:

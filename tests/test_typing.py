@@ -10,11 +10,13 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, is_typeddict
 
 import pytest
 
 import pytest_cpjob
 from pytest_cpjob import plugin
+from pytest_cpjob.documents import shapes
 
 TYPING = Path(__file__).parent / "typing"
 USERS = TYPING / "user_tests.py"
@@ -80,6 +82,31 @@ def test_a_fixtures_type_is_exported(fixture: str) -> None:
 def test_all_that_is_exported_is_there() -> None:
     assert [name for name in pytest_cpjob.__all__ if not hasattr(pytest_cpjob, name)] == []
     assert set(pytest_cpjob.__all__) <= set(dir(pytest_cpjob))
+
+
+def test_every_shape_of_the_documents_is_exported() -> None:
+    defined = {name for name, each in vars(shapes).items() if is_typeddict(each)}
+    assert {name for name in defined if not name.startswith("_")} <= set(pytest_cpjob.__all__)
+
+
+@pytest.mark.parametrize(
+    ("shape", "optional"),
+    [
+        (shapes.Artifact, {"revision"}),
+        (shapes.JobData, {"continuationToken", "encryptionKey"}),
+        (shapes.ThirdPartyJobData, {"continuationToken", "encryptionKey"}),
+        (shapes.LambdaJobData, {"continuationToken", "encryptionKey"}),
+    ],
+)
+def test_what_aws_may_leave_out_is_optional(shape: Any, optional: set[str]) -> None:
+    assert shape.__optional_keys__ == optional
+
+
+def test_all_else_is_always_sent() -> None:
+    with_optional = {
+        name for name, each in vars(shapes).items() if is_typeddict(each) and each.__optional_keys__
+    }
+    assert with_optional == {"Artifact", "JobData", "ThirdPartyJobData", "LambdaJobData"}
 
 
 def test_the_users_file_annotates_every_fixture_with_its_type() -> None:

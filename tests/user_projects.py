@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
+
+# What the start of a user's pytest would otherwise spend most of its time on, by plugin names.
+PLUGINS = (
+    "asyncio",
+    "faker",
+    "hypothesispytest",
+    "pytest_mock",
+    "randomly",
+    "rerunfailures",
+    "socket",
+)
+LEAN = " ".join(f"-p no:{name}" for name in PLUGINS)
 
 ACTION = """
     import boto3
@@ -45,10 +55,10 @@ BUILDS = """
 """
 
 
-def needs(*modules: str) -> pytest.MarkDecorator:
-    missing = [name for name in modules if find_spec(name) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
-
-
-def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess("-p", "no:faker", *arguments)
+def run(pytester: pytest.Pytester, *arguments: str, beside: str = "") -> pytest.RunResult:
+    """Run the project's tests as its user would, beside one of `PLUGINS` or none."""
+    assert beside in ("", *PLUGINS)
+    without = LEAN.replace(f"-p no:{beside}", "") if beside else LEAN
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", without)
+        return pytester.runpytest_subprocess(*arguments)

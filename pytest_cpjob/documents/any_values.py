@@ -15,6 +15,7 @@ from pytest_cpjob.documents.facts import ActionType
 from pytest_cpjob.documents.model import load
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.requirements import require
 
 try:
     from hypothesis import strategies as st
@@ -24,6 +25,7 @@ except ModuleNotFoundError as error:
         "pytest_cpjob.strategies needs Hypothesis, which is not installed\n"
         "- way out: pip install 'pytest-cpjob[hypothesis]'"
     ) from error
+require("hypothesis")
 
 _T = TypeVar("_T")
 

@@ -2,6 +2,11 @@
 
 Members that AWS always sends are required. Optional members stand in a subclass with `total=False`,
 because `typing` has no `NotRequired` on Python 3.10.
+
+They are defined here, and not taken from types-boto3-codepipeline, because there a response has no
+member that is sure to be there (the model does not say so), the Lambda event is no API shape and so
+is not there at all, and a package of stubs would have to be installed to run a test. Where the two
+describe the same, either is assignable to the other: `tests/typing/assignable.py`.
 """
 
 from __future__ import annotations

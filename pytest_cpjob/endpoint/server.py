@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.clients.environment import DUMMY_CREDENTIALS
 from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.requirements import require
 from pytest_cpjob.threads import OURS
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class EndpointServer:
                 raise CpjobError(
                     f"the endpoint needs {needed!r}: pip install 'pytest-cpjob[server]'"
                 )
+        require("cbor2")
         from pytest_cpjob.endpoint.app import Application
         from pytest_cpjob.endpoint.moto_application import MotoApplication
         from pytest_cpjob.endpoint.web import WebServer

@@ -9,8 +9,13 @@ from __future__ import annotations
 from types_boto3_codepipeline import type_defs as aws
 from types_boto3_codepipeline.client import CodePipelineClient
 
-from pytest_cpjob import ActionTypeId, AWSSessionCredentials, EncryptionKey, PollJob
-from pytest_cpjob.documents.shapes import S3ArtifactLocation
+from pytest_cpjob import (
+    ActionTypeId,
+    AWSSessionCredentials,
+    EncryptionKey,
+    PollJob,
+    S3ArtifactLocation,
+)
 from pytest_cpjob.strategies import FailureDetails
 
 
