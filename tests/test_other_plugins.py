@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 from user_projects import ACTION, BUILDS, run
 
-from pytest_cpjob import plugin
-
 # Ten tests, each of which leaves what it was given in a file of its name.
 DOCUMENTS = """
     import json, os, random
@@ -206,12 +204,12 @@ def test_our_own_modules_are_measured_whole(my_action: pytest.Pytester) -> None:
     done.assert_outcomes(passed=1)
     my_action.run(*coverage, "json", "-o", measured)
 
-    [lines] = [
-        found["executed_lines"]
+    [(path, lines)] = [
+        (my_action.path / name, found["executed_lines"])
         for name, found in json.loads(measured.read_text())["files"].items()
         if Path(name).parts[-2:] == ("pytest_cpjob", "plugin.py")
     ]
-    source = ast.parse(Path(plugin.__file__).read_text("utf-8"))
+    source = ast.parse(path.read_text("utf-8"))
     definitions = [
         min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
         for node in source.body

@@ -121,6 +121,15 @@ def test_the_users_file_annotates_every_fixture_with_its_type() -> None:
 
 def test_the_users_file_passes(pytester: pytest.Pytester) -> None:
     shutil.copy(USERS, pytester.path / "test_user.py")
+    # On a busy machine the first text that Hypothesis draws is too slow for its health check.
+    pytester.makeconftest(
+        """
+        from hypothesis import HealthCheck, settings
+
+        settings.register_profile("busy", suppress_health_check=list(HealthCheck), deadline=None)
+        settings.load_profile("busy")
+        """
+    )
     without = [] if find_spec("flask") else ["--deselect=test_user.py::test_another_process"]
 
     result = pytester.runpytest_subprocess("-p", "no:faker", *without)
