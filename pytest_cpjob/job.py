@@ -205,7 +205,7 @@ class Job:
             try:
                 function = runtime.load(handler, self._context(timeout), cold=cold)
             except Exception as error:
-                self._stub.witness.escaped(error)
+                self._stub.witness.met(error)
                 raise
             if self._stub.is_warm:
                 self._stub.twin_of(self._record)._invoke_once(runtime, function, retries, timeout)
@@ -235,7 +235,7 @@ class Job:
                 self._stub.service.record.note(
                     self._stub.service.clock.now, self.id, f"the handler raised {error!r}"
                 )
-                self._stub.witness.escaped(error)
+                self._stub.witness.met(error)
                 if attempt == retries:
                     raise
                 self._stub.advance(RETRY_WAITS[min(attempt, 1)])

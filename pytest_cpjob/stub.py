@@ -30,6 +30,7 @@ from pytest_cpjob.documents.arguments import (
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.eventbridge import scheduled_event
+from pytest_cpjob.expected import hear_expected
 from pytest_cpjob.handlers import Handler
 from pytest_cpjob.invocation import (
     FUNCTION_TIMEOUT,
@@ -180,6 +181,7 @@ class CodePipelineStub(AddsJobs):
         self._threads_before = frozenset(threading.enumerate())
         try:
             hide_credentials(os.environ, self._undo, self.settings.region)
+            hear_expected(self.witness.met, self._undo)
             self._reach.install()
         except BaseException:
             self.stop()
@@ -331,7 +333,7 @@ class CodePipelineStub(AddsJobs):
                 given = self.scheduled_event() if event is None else event
                 return runtime.run(loaded, given, context)
             except (Exception, SystemExit) as error:
-                self.witness.escaped(error)
+                self.witness.met(error)
                 raise
 
     def vary(self, variation: Variation) -> None:

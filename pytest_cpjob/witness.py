@@ -31,7 +31,7 @@ class Witness:
         self._service = service
         self._store = store
         self._written: dict[str, list[str]] = {}
-        self._escaped: dict[int, BaseException] = {}
+        self._met: dict[int, BaseException] = {}
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
         self.stopped_calls: list[tuple[str, str | None]] = []
         self.findings: list[Finding] = []
@@ -53,11 +53,14 @@ class Witness:
         if text:
             self._written[where] = [text]
 
-    def escaped(self, error: BaseException) -> None:
-        """Note what came out of an invocation or a worker, with what it was raised from."""
+    def met(self, error: BaseException) -> None:
+        """Note what the test has met, with what it was raised from.
+
+        It came out of an invocation or a worker, or the test expected it.
+        """
         chain: BaseException | None = error
-        while chain is not None and id(chain) not in self._escaped:
-            self._escaped[id(chain)] = chain
+        while chain is not None and id(chain) not in self._met:
+            self._met[id(chain)] = chain
             chain = chain.__cause__ or chain.__context__
 
     def look_at_outputs(self, job: JobRecord) -> None:
@@ -98,8 +101,8 @@ class Witness:
         )
 
     def _surfaced(self, error: BaseException) -> bool:
-        """Whether the test itself met an error: it left an invocation, or reached its own frame."""
-        if id(error) in self._escaped:
+        """Whether the test itself met an error, or it reached the test's own frame."""
+        if id(error) in self._met:
             return True
         # unittest's assertRaises takes the traceback off what it has caught.
         traceback = error.__traceback__
