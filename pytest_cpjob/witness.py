@@ -31,7 +31,7 @@ class Witness:
         self._service = service
         self._store = store
         self._written: dict[str, list[str]] = {}
-        self._met: dict[int, BaseException] = {}
+        self._met: set[int] = set()
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
         self.stopped_calls: list[tuple[str, str | None]] = []
         self.findings: list[Finding] = []
@@ -56,11 +56,16 @@ class Witness:
     def met(self, error: BaseException) -> None:
         """Note what the test has met, with what it was raised from.
 
-        It came out of an invocation or a worker, or the test expected it.
+        It came out of an invocation or a worker, or the test expected it. Only refusals are of
+        interest, which the record keeps; any other error is forgotten, and with it its frames.
         """
+        refused = self._service.record.refused
+        walked: set[int] = set()
         chain: BaseException | None = error
-        while chain is not None and id(chain) not in self._met:
-            self._met[id(chain)] = chain
+        while chain is not None and id(chain) not in walked:
+            walked.add(id(chain))
+            if id(chain) in refused:
+                self._met.add(id(chain))
             chain = chain.__cause__ or chain.__context__
 
     def look_at_outputs(self, job: JobRecord) -> None:
