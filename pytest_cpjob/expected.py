@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from types import TracebackType
@@ -19,15 +20,20 @@ def hear_expected(met: Met, undo: Undo) -> None:
     In a function of the test's own, in a fixture, or called with a function, they catch an error
     before that has come to the test's own frame.
     """
-    pytest: Any = sys.modules.get("pytest")
-    unittest: Any = sys.modules.get("unittest.case")
-    blocks = []
-    if pytest is not None:
-        blocks.append(type(pytest.raises(Exception)))
-    if unittest is not None:
-        blocks.append(type(unittest.TestCase().assertRaises(Exception)))  # noqa: PT027
-    for block in blocks:
+    for block in _blocks("pytest" in sys.modules, "unittest.case" in sys.modules):
         undo.set_attribute(block, "__exit__", _heard(block.__exit__, met))
+
+
+@functools.cache
+def _blocks(with_pytest: bool, with_unittest: bool) -> tuple[Any, ...]:
+    """Give the kinds of `with` blocks that expect errors, of what is in use."""
+    blocks = []
+    if with_pytest:
+        blocks.append(type(sys.modules["pytest"].raises(Exception)))
+    if with_unittest:
+        test = sys.modules["unittest.case"].TestCase()
+        blocks.append(type(test.assertRaises(Exception)))  # noqa: PT027
+    return tuple(blocks)
 
 
 def _heard(original: Callable[..., Any], met: Met) -> Callable[..., Any]:

@@ -129,6 +129,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             del item.stash[key]
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    stub = item.stash.get(_STUB, None)
+    if stub is None:
+        return (yield)
+    # Inside of pytest's own capture, which sets sys.stdout anew for each phase.
+    with stub.witness.listening():
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

@@ -34,7 +34,7 @@ def hear(stub: CodePipelineStub, report: pytest.TestReport) -> None:
         ("stderr", report.capstderr),
         ("the log", report.caplog),
     ):
-        stub.witness.heard(where, text)
+        stub.witness.captured(where, text)
 
 
 def explain_failure(stub: CodePipelineStub, report: pytest.TestReport) -> None:

@@ -40,6 +40,7 @@ from pytest_cpjob.invocation import (
     check_timeout,
 )
 from pytest_cpjob.job import Job
+from pytest_cpjob.overheard import overhear
 from pytest_cpjob.requirements import require
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call
@@ -129,7 +130,7 @@ class CodePipelineStub(AddsJobs):
             account_id=settings.account_id,
             region=settings.region,
             access=self._access,
-            on_success=self.witness.look_at_outputs,
+            on_result=self.witness.look_at_outputs,
             on_stopped=self.witness.stopped_calls.append,
         )
         self._stream = Stream(settings.seed, settings.test_id, "stub")
@@ -145,6 +146,7 @@ class CodePipelineStub(AddsJobs):
     def __enter__(self) -> CodePipelineStub:
         self.start()
         self.witness.test_code.add(sys._getframe(1).f_code)
+        overhear(self.witness.overheard, self._undo)
         return self
 
     def __exit__(
