@@ -159,6 +159,7 @@ def pytest_runtest_makereport(
         vars(report)["cpjob"] = reporting.tell(stub, failed=failed)
     if report.failed:
         try:
+            reporting.mask_secrets(stub, report)
             reporting.explain_failure(stub, report)
         except Exception as error:
             # The test's own failure is never lost to what was to be said of it.

@@ -297,6 +297,18 @@ def test_our_own_objects_show_no_secret(cpjob: CodePipelineStub) -> None:
     cpjob.check()
 
 
+def test_a_jobs_repr_masks_a_secret_that_was_reported(cpjob: CodePipelineStub) -> None:
+    failed, succeeded = with_secret(cpjob, "hunter2hunter2"), cpjob.add_lambda_job()
+    details = {"type": "JobFailed", "message": f"{'x' * 50}hunter2hunter2"}
+    CLIENT.put_job_failure_result(jobId=failed.id, failureDetails=details)
+    CLIENT.put_job_success_result(jobId=succeeded.id, outputVariables={"a": "hunter2hunter2"})
+
+    assert repr(failed).endswith(f" Failed JobFailed: '{'x' * 50}<masked>'>")
+    assert repr(succeeded).endswith(" Succeeded outputs {'a': '<masked>'}>")
+    with pytest.raises(ContractError):
+        cpjob.check()
+
+
 def test_a_property_that_is_not_secret_may_be_shown(cpjob: CodePipelineStub) -> None:
     job = with_secret(cpjob, "hunter2hunter2")
     summary = "built with " + job.facts.configuration["Theme"]
