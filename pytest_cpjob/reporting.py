@@ -124,10 +124,20 @@ def _explained(stub: CodePipelineStub, job: JobRecord) -> Iterator[str]:
         yield f"  the last call: +{last.at:.10g}s {last.service}.{last.operation}{ending}"
     for error, _ in job.raised[-1:]:
         yield f"  the handler raised {type(error).__name__}: {error}"
-        frames = traceback.extract_tb(error.__traceback__)
-        mine = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)]
-        for line in "".join(traceback.format_list(mine)).splitlines():
+        for line in "".join(traceback.format_list(_frames_of_handler(error))).splitlines():
             yield f"  {line}"
+
+
+def _frames_of_handler(error: BaseException) -> list[traceback.FrameSummary]:
+    """Give where the handler was, without the test that called it: pytest shows eight lines."""
+    frames = list(traceback.extract_tb(error.__traceback__))
+    called = [number for number, frame in enumerate(frames) if _is_ours(frame)]
+    ahead = frames[called[0] :] if called else frames
+    return [frame for frame in ahead if not _is_ours(frame)]
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(_PACKAGE)
 
 
 def tell(stub: CodePipelineStub, *, failed: bool) -> dict[str, Any]:
