@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob import invocation
+from pytest_cpjob.contract.leaks import masking
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError, HandlerError
 from pytest_cpjob.eventbridge import action_state_change
@@ -205,7 +206,7 @@ class Job:
             try:
                 function = runtime.load(handler, self._context(timeout), cold=cold)
             except Exception as error:
-                self._stub.witness.escaped(error)
+                self._stub.witness.met(error)
                 raise
             if self._stub.is_warm:
                 self._stub.twin_of(self._record)._invoke_once(runtime, function, retries, timeout)
@@ -235,7 +236,7 @@ class Job:
                 self._stub.service.record.note(
                     self._stub.service.clock.now, self.id, f"the handler raised {error!r}"
                 )
-                self._stub.witness.escaped(error)
+                self._stub.witness.met(error)
                 if attempt == retries:
                     raise
                 self._stub.advance(RETRY_WAITS[min(attempt, 1)])
@@ -259,13 +260,14 @@ class Job:
             )
 
     def __repr__(self) -> str:
-        result = "" if self.result is None else f" {_outcome(self.result)}"
+        result = "" if self.result is None else f" {self._outcome(self.result)}"
         return f"<Job {self.id} {self.facts.action_type} {self.status}{result}>"
 
-
-def _outcome(result: Result) -> str:
-    if isinstance(result, JobFailure):
-        return f"{result.type}: {result.message[:60]!r}"
-    if isinstance(result, JobSuccess) and result.continuation_token is not None:
-        return f"continuing with {result.continuation_token[:60]!r}"
-    return f"outputs {dict(result.output_variables)!r}"
+    def _outcome(self, result: Result) -> str:
+        """Show what was reported; a secret that is in it is masked before it is cut short."""
+        mask = masking(self._stub.service)
+        if isinstance(result, JobFailure):
+            return f"{result.type}: {mask(result.message)[:60]!r}"
+        if isinstance(result, JobSuccess) and result.continuation_token is not None:
+            return f"continuing with {mask(result.continuation_token)[:60]!r}"
+        return mask(f"outputs {dict(result.output_variables)!r}")

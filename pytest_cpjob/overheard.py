@@ -15,14 +15,22 @@ Hear = Callable[[str, str], None]
 
 
 def overhear(hear: Hear, undo: Undo) -> None:
-    """Listen to `sys.stdout`, `sys.stderr` and the root logger until the undo."""
+    """Listen to `sys.stdout`, `sys.stderr` and the root logger until the undo.
+
+    Where `hear` is told already, of a whole test say, it is not told again.
+    """
     for name in ("stdout", "stderr"):
-        tee = _Tee(getattr(sys, name), name, hear)
+        stream = getattr(sys, name)
+        if isinstance(stream, _Tee) and stream.tells(hear):
+            continue
+        tee = _Tee(stream, name, hear)
         setattr(sys, name, tee)
         undo.later(partial(tee.stop, name))
-    handler = _Listener(hear)
-    logging.getLogger().addHandler(handler)
-    undo.later(lambda: logging.getLogger().removeHandler(handler))
+    root = logging.getLogger()
+    if not any(isinstance(each, _Listener) and each.tells(hear) for each in root.handlers):
+        handler = _Listener(hear)
+        root.addHandler(handler)
+        undo.later(lambda: root.removeHandler(handler))
 
 
 class _Tee:
@@ -32,6 +40,10 @@ class _Tee:
         self._stream = stream
         self._where = where
         self._hear: Hear | None = hear
+
+    def tells(self, hear: Hear) -> bool:
+        """Whether it is this listener that is told."""
+        return self._hear == hear
 
     def stop(self, name: str) -> None:
         """Hear no more, and put back under its name in `sys` what was there, if it is still us."""
@@ -60,6 +72,10 @@ class _Listener(logging.Handler):
     def __init__(self, hear: Hear) -> None:
         super().__init__()
         self._hear = hear
+
+    def tells(self, hear: Hear) -> bool:
+        """Whether it is this listener that is told."""
+        return self._hear == hear
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

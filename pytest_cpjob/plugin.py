@@ -144,6 +144,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             del item.stash[key]
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    stub = item.stash.get(_STUB, None)
+    if stub is None:
+        return (yield)
+    # Inside of pytest's own capture, which sets sys.stdout anew for each phase.
+    with stub.witness.listening():
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -164,6 +174,7 @@ def pytest_runtest_makereport(
         vars(report)["cpjob"] = reporting.tell(stub, failed=failed)
     if report.failed:
         try:
+            reporting.mask_secrets(stub, report)
             reporting.explain_failure(stub, report)
         except Exception as error:
             # The test's own failure is never lost to what was to be said of it.

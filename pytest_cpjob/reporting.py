@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.contract.findings import report_of
-from pytest_cpjob.contract.leaks import mask
+from pytest_cpjob.contract.leaks import mask, masking
 from pytest_cpjob.contract.timeline import outcome, timeline
 from pytest_cpjob.errors import ContractError
 from pytest_cpjob.service.jobs import JobRecord
@@ -34,7 +34,7 @@ def hear(stub: CodePipelineStub, report: pytest.TestReport) -> None:
         ("stderr", report.capstderr),
         ("the log", report.caplog),
     ):
-        stub.witness.heard(where, text)
+        stub.witness.captured(where, text)
 
 
 def explain_failure(stub: CodePipelineStub, report: pytest.TestReport) -> None:
@@ -61,6 +61,27 @@ def _plain_sections(report: pytest.TestReport) -> Any:
         report.sections.append((name, content))
 
     return add
+
+
+def mask_secrets(stub: CodePipelineStub, report: pytest.TestReport) -> None:
+    """Mask the secrets of all jobs in a failure's text: locals, arguments, differences, output."""
+    hide = masking(stub.service)
+    report.longrepr = _masked(report.longrepr, hide)
+    report.sections = [(name, hide(text)) for name, text in report.sections]
+
+
+def _masked(shown: Any, hide: Callable[[str], str]) -> Any:
+    """Mask what pytest will show, a tree of its own objects, tuples, lists and texts, in place."""
+    if isinstance(shown, str):
+        return hide(shown)
+    if isinstance(shown, tuple) and type(shown) is tuple:
+        return tuple(_masked(each, hide) for each in shown)
+    if isinstance(shown, list):
+        shown[:] = [_masked(each, hide) for each in shown]
+    elif type(shown).__module__.startswith("_pytest."):
+        for name, value in vars(shown).items():
+            setattr(shown, name, _masked(value, hide))
+    return shown
 
 
 def show_findings_alone(report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
@@ -103,10 +124,20 @@ def _explained(stub: CodePipelineStub, job: JobRecord) -> Iterator[str]:
         yield f"  the last call: +{last.at:.10g}s {last.service}.{last.operation}{ending}"
     for error, _ in job.raised[-1:]:
         yield f"  the handler raised {type(error).__name__}: {error}"
-        frames = traceback.extract_tb(error.__traceback__)
-        mine = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)]
-        for line in "".join(traceback.format_list(mine)).splitlines():
+        for line in "".join(traceback.format_list(_frames_of_handler(error))).splitlines():
             yield f"  {line}"
+
+
+def _frames_of_handler(error: BaseException) -> list[traceback.FrameSummary]:
+    """Give where the handler was, without the test that called it: pytest shows eight lines."""
+    frames = list(traceback.extract_tb(error.__traceback__))
+    called = [number for number, frame in enumerate(frames) if _is_ours(frame)]
+    ahead = frames[called[0] :] if called else frames
+    return [frame for frame in ahead if not _is_ours(frame)]
+
+
+def _is_ours(frame: traceback.FrameSummary) -> bool:
+    return frame.filename.startswith(_PACKAGE)
 
 
 def tell(stub: CodePipelineStub, *, failed: bool) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from pytest_cpjob.documents.arguments import (
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.eventbridge import scheduled_event
+from pytest_cpjob.expected import hear_expected
 from pytest_cpjob.handlers import Handler
 from pytest_cpjob.invocation import (
     FUNCTION_TIMEOUT,
@@ -39,6 +40,7 @@ from pytest_cpjob.invocation import (
     check_timeout,
 )
 from pytest_cpjob.job import Job
+from pytest_cpjob.overheard import overhear
 from pytest_cpjob.requirements import require
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call
@@ -128,7 +130,7 @@ class CodePipelineStub(AddsJobs):
             account_id=settings.account_id,
             region=settings.region,
             access=self._access,
-            on_success=self.witness.look_at_outputs,
+            on_result=self.witness.look_at_outputs,
             on_stopped=self.witness.stopped_calls.append,
         )
         self._stream = Stream(settings.seed, settings.test_id, "stub")
@@ -144,6 +146,7 @@ class CodePipelineStub(AddsJobs):
     def __enter__(self) -> CodePipelineStub:
         self.start()
         self.witness.test_code.add(sys._getframe(1).f_code)
+        overhear(self.witness.overheard, self._undo)
         return self
 
     def __exit__(
@@ -180,6 +183,7 @@ class CodePipelineStub(AddsJobs):
         self._threads_before = frozenset(threading.enumerate())
         try:
             hide_credentials(os.environ, self._undo, self.settings.region)
+            hear_expected(self.witness.met, self._undo)
             self._reach.install()
         except BaseException:
             self.stop()
@@ -331,7 +335,7 @@ class CodePipelineStub(AddsJobs):
                 given = self.scheduled_event() if event is None else event
                 return runtime.run(loaded, given, context)
             except (Exception, SystemExit) as error:
-                self.witness.escaped(error)
+                self.witness.met(error)
                 raise
 
     def vary(self, variation: Variation) -> None:

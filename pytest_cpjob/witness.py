@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import CodeType
+from typing import IO
 
-from pytest_cpjob.artifacts.archives import read_files
+from pytest_cpjob.artifacts.pieces import pieces
 from pytest_cpjob.artifacts.store import ArtifactStore, StoredObject
+from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.contract.checks import find_all
 from pytest_cpjob.contract.evidence import Evidence
 from pytest_cpjob.contract.findings import Finding
+from pytest_cpjob.overheard import overhear
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.service import JobService
 from pytest_cpjob.settings import Settings
@@ -31,7 +35,8 @@ class Witness:
         self._service = service
         self._store = store
         self._written: dict[str, list[str]] = {}
-        self._escaped: dict[int, BaseException] = {}
+        self._captured: dict[str, str] = {}
+        self._met: set[int] = set()
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
         self.stopped_calls: list[tuple[str, str | None]] = []
         self.findings: list[Finding] = []
@@ -44,24 +49,41 @@ class Witness:
         inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
         self.test_code.add(inspect.unwrap(inner).__code__)
 
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Overhear what is written meanwhile; a test may read away what pytest has captured."""
+        undo = Undo()
+        try:
+            overhear(self.overheard, undo)
+            yield
+        finally:
+            undo.all()
+
     def overheard(self, where: str, text: str) -> None:
-        """Keep what the code writes while we run it, to find secrets in."""
+        """Keep what the code writes, to find secrets in."""
         self._written.setdefault(where, []).append(text)
 
-    def heard(self, where: str, text: str) -> None:
-        """Keep what somebody else has captured of the whole test."""
-        if text:
-            self._written[where] = [text]
+    def captured(self, where: str, text: str) -> None:
+        """Keep what somebody else has captured of the test so far."""
+        self._captured[where] = text
 
-    def escaped(self, error: BaseException) -> None:
-        """Note what came out of an invocation or a worker, with what it was raised from."""
+    def met(self, error: BaseException) -> None:
+        """Note what the test has met, with what it was raised from.
+
+        It came out of an invocation or a worker, or the test expected it. Only refusals are of
+        interest, which the record keeps; any other error is forgotten, and with it its frames.
+        """
+        refused = self._service.record.refused
+        walked: set[int] = set()
         chain: BaseException | None = error
-        while chain is not None and id(chain) not in self._escaped:
-            self._escaped[id(chain)] = chain
+        while chain is not None and id(chain) not in walked:
+            walked.add(id(chain))
+            if id(chain) in refused:
+                self._met.add(id(chain))
             chain = chain.__cause__ or chain.__context__
 
     def look_at_outputs(self, job: JobRecord) -> None:
-        """Keep what the outputs were at the moment when success was reported."""
+        """Keep what the outputs were at the moment when the result was reported."""
         if job.facts.outputs:
             self._outputs[job.id] = {
                 artifact.name: self._store.head(artifact) for artifact in job.facts.outputs
@@ -91,22 +113,26 @@ class Witness:
             outputs=self._outputs,
             stopped_calls=self.stopped_calls,
             surfaced=self._surfaced,
-            printed={where: "".join(parts) for where, parts in self._written.items()},
+            printed={
+                where: "".join(self._written.get(where, ())) + self._captured.get(where, "")
+                for where in (*self._written, *self._captured)
+            },
             running_threads=[thread.name for thread in self.running_threads],
             read_output=self._read_output,
             own_role=self._settings.own_role,
         )
 
     def _surfaced(self, error: BaseException) -> bool:
-        """Whether the test itself met an error: it left an invocation, or reached its own frame."""
-        if id(error) in self._escaped:
+        """Whether the test itself met an error, or it reached the test's own frame."""
+        if id(error) in self._met:
             return True
         # unittest's assertRaises takes the traceback off what it has caught.
         traceback = error.__traceback__
         return traceback is None or traceback.tb_frame.f_code in self.test_code
 
-    def _read_output(self, job: JobRecord, name: str) -> Mapping[str, bytes]:
+    def _read_output(self, job: JobRecord, name: str) -> Iterator[tuple[str, IO[bytes]]]:
         [artifact] = [each for each in job.facts.outputs if each.name == name]
         stored = self._outputs[job.id][name]
-        content = self._store.get_version(artifact, stored.version_id if stored else None) or b""
-        return read_files(content, what=name)
+        with self._store.open(artifact, stored.version_id if stored else None) as opened:
+            if opened is not None:
+                yield from pieces(opened, f"output artifact {name!r}")

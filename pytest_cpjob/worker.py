@@ -94,7 +94,7 @@ class WorkerRun:
                 except _WorkerEnded:
                     pass
                 except BaseException as error:
-                    self._stub.witness.escaped(error)
+                    self._stub.witness.met(error)
                     raise
                 self._waiting.leave(threading.current_thread())
                 hanging = wait_for_threads(before, PATIENCE, daemons=False)

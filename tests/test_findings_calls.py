@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import unittest
 from collections.abc import Callable
@@ -200,6 +201,77 @@ def test_what_a_unittest_test_expects_is_none() -> None:
     result = unittest.TestResult()
     ItsTest().run(result)
     assert result.wasSuccessful(), result.errors
+
+
+@pytest.fixture
+def refused_in_a_fixture(cpjob: CodePipelineStub) -> None:
+    with pytest.raises(ParamValidationError):
+        CLIENT.put_job_success_result()
+
+
+def test_what_a_fixture_expects_is_none(
+    cpjob: CodePipelineStub, refused_in_a_fixture: None
+) -> None:
+    cpjob.check()
+
+
+def refused_in_a_function() -> None:
+    with pytest.raises(ParamValidationError):
+        CLIENT.put_job_success_result()
+
+
+def refused_by_a_call() -> None:
+    pytest.raises(ParamValidationError, CLIENT.put_job_success_result)  # noqa: RUF061
+
+
+def refused_in_unittest() -> None:
+    with unittest.TestCase().assertRaises(RuntimeError):  # noqa: PT027
+        raise_another()
+
+
+def refused_in_a_loop() -> None:
+    async def main() -> None:
+        with pytest.raises(ParamValidationError):
+            CLIENT.put_job_success_result()
+
+    asyncio.run(main())
+
+
+def refused_and_raised_as_another() -> None:
+    with pytest.raises(RuntimeError):
+        raise_another()
+
+
+def raise_another() -> None:
+    try:
+        CLIENT.put_job_success_result()
+    except ParamValidationError as error:
+        raise RuntimeError("cannot report") from error
+
+
+@pytest.mark.parametrize(
+    "expect",
+    [
+        refused_in_a_function,
+        refused_by_a_call,
+        refused_in_unittest,
+        refused_in_a_loop,
+        refused_and_raised_as_another,
+    ],
+)
+def test_what_a_function_of_the_tests_expects_is_none(
+    cpjob: CodePipelineStub, expect: Callable[[], None]
+) -> None:
+    expect()
+    cpjob.check()
+
+
+def test_to_expect_errors_is_as_it_was_after_the_stub() -> None:
+    block = type(pytest.raises(ParamValidationError))
+    before = block.__exit__
+    with CodePipelineStub():
+        assert block.__exit__ is not before
+    assert block.__exit__ is before
 
 
 # -- calls that nothing fakes ----------------------------------------------------------------------

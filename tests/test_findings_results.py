@@ -323,3 +323,34 @@ def test_the_owner_may_be_another_client_or_thread_of_the_same_code(
     CLIENT.put_job_success_result(jobId=job.id)
 
     assert names(cpjob) == ()
+
+
+def test_a_thread_is_not_taken_for_one_that_lost_the_job_and_has_ended(
+    cpjob: CodePipelineStub,
+) -> None:
+    job, claim = polled(cpjob)
+    CLIENT.acknowledge_job(**claim)
+
+    def lose() -> None:
+        refused("InvalidNonce", lambda: CLIENT.acknowledge_job(**claim))
+
+    for work in (lose, lambda: CLIENT.put_job_success_result(jobId=job.id)):
+        thread = threading.Thread(target=work)  # the second mostly has the first one's identifier
+        thread.start()
+        thread.join()
+
+    assert names(cpjob) == ()
+
+
+def test_a_client_is_not_taken_for_one_that_lost_the_job_and_is_forgotten(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, claim = polled(cpjob)
+    CLIENT.acknowledge_job(**claim)
+    # The next client may be made where a forgotten one was, and then has its id.
+    monkeypatch.setattr("pytest_cpjob.clients.reach.id", lambda thing: 1, raising=False)
+    refused("InvalidNonce", lambda: CLIENT.acknowledge_job(**claim))
+
+    boto3.client("codepipeline", region_name="us-east-1").put_job_success_result(jobId=job.id)
+
+    assert names(cpjob) == ()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import logging
 import sys
+import tarfile
+import zipfile
 from typing import Any
 
 import boto3
 import pytest
 from artifact_clients import place, s3_of
 
-from pytest_cpjob import CodePipelineStub, ContractError, Job
+from pytest_cpjob import HOSTILE_ARTIFACTS, CodePipelineStub, ContractError, Job
 from pytest_cpjob.contract.timeline import timeline
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
@@ -108,6 +112,143 @@ def test_an_output_variable_is_named(cpjob: CodePipelineStub) -> None:
     assert " is in the output variable 'login'.\n" in report(cpjob)
 
 
+def zipped(files: dict[str, str | bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, data in files.items():
+            archive.writestr(path, data)
+    return stream.getvalue()
+
+
+def tarred(data: bytes) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        member = tarfile.TarInfo("event.json")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("pack", "where"),
+    [
+        (lambda data: data, "output artifact 'Site'"),
+        (lambda data: gzip.compress(data), "output artifact 'Site'"),
+        (lambda data: b"PK\x03\x04" + data, "output artifact 'Site'"),
+        (lambda data: zipped({"log/a.json": data}), "'log/a.json' of output artifact 'Site'"),
+        (tarred, "'event.json' of output artifact 'Site'"),
+        (
+            lambda data: zipped({"in.zip": zipped({"a": data})}),
+            "'a' of 'in.zip' of output artifact 'Site'",
+        ),
+        (
+            lambda data: zipped({"in.tgz": tarred(data)}),
+            "'event.json' of 'in.tgz' of output artifact 'Site'",
+        ),
+        (
+            lambda data: zipped({"a": bytes(1024 * 1024 - 60) + data}),
+            "'a' of output artifact 'Site'",
+        ),
+    ],
+    ids=["raw", "gzip", "cut short", "zip", "tar.gz", "zip in zip", "tar.gz in zip", "large"],
+)
+@pytest.mark.parametrize("outcome", ["success", "failure"])
+def test_all_that_can_be_read_in_an_output_is_looked_through(
+    cpjob: CodePipelineStub, pack: Any, where: str, outcome: str
+) -> None:
+    def handler(event: Any, context: Any) -> None:
+        job_id, secret = event["CodePipeline.job"]["id"], credentials(event)["secretAccessKey"]
+        s3_of(job).put_object(**place(job, "Site"), Body=pack(secret.encode()))
+        if outcome == "success":
+            CLIENT.put_job_success_result(jobId=job_id)
+        else:
+            details = {"type": "JobFailed", "message": "broken"}
+            CLIENT.put_job_failure_result(jobId=job_id, failureDetails=details)
+
+    job = cpjob.add_lambda_job(output_artifacts=["Site"])
+    job.invoke(handler)
+    assert f") is in {where}.\n" in report(cpjob)
+
+
+@pytest.mark.parametrize("name", HOSTILE_ARTIFACTS)
+def test_an_output_of_any_kind_without_a_secret_is_none(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr("pytest_cpjob.artifacts.pieces.MOST", 1024 * 1024)
+
+    def handler(event: Any, context: Any) -> None:
+        s3_of(job).put_object(**place(job, "Site"), Body=HOSTILE_ARTIFACTS[name])
+        CLIENT.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+
+    job = cpjob.add_lambda_job(output_artifacts=["Site"])
+    job.invoke(handler)
+    cpjob.check()
+
+
+def test_an_output_is_looked_through_as_it_was_reported(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(output_artifacts=["Site"])
+
+    def handler(event: Any, context: Any) -> None:
+        secret = credentials(event)["secretAccessKey"]
+        s3_of(job).put_object(**place(job, "Site"), Body=secret.encode())
+        CLIENT.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+
+    job.invoke(handler)
+    job.output_artifacts["Site"].put(b"something else")
+    assert " is in output artifact 'Site'.\n" in report(cpjob)
+
+
+@pytest.mark.parametrize("how", ["invoke", "a direct call"])
+@pytest.mark.parametrize("arguments", [[], ["-s"]], ids=["captured", "not captured"])
+def test_what_the_test_has_read_away_was_written_all_the_same(
+    pytester: pytest.Pytester, how: str, arguments: list[str]
+) -> None:
+    run = "job.invoke(handler)" if how == "invoke" else "handler(job.event, job.context)"
+    pytester.makepyfile(
+        f"""
+        import logging
+        import boto3, pytest
+
+        def handler(event, context):
+            leak(event)
+            boto3.client("codepipeline", region_name="us-east-1").put_job_success_result(
+                jobId=event["CodePipeline.job"]["id"]
+            )
+
+        @pytest.fixture
+        def noisy():
+            print("setting up")
+            logging.warning("setting up")
+
+        def test_print(noisy, cpjob, capsys):
+            global leak
+            leak, job = print, cpjob.add_lambda_job()
+            {run}
+            assert capsys.readouterr().out
+            print("the rest")
+
+        def test_log(noisy, cpjob, caplog):
+            global leak
+            leak, job = logging.warning, cpjob.add_lambda_job()
+            {run}
+            caplog.clear()
+            logging.warning("the rest")
+
+        def test_stub(capsys):
+            from pytest_cpjob import CodePipelineStub, ContractError
+            global leak
+            leak = print
+            with pytest.raises(ContractError, match="leaked-secret"), CodePipelineStub() as stub:
+                job = stub.add_lambda_job()
+                {run}
+                assert capsys.readouterr().out
+        """
+    )
+    result = pytester.runpytest_inprocess("-p", "no:randomly", *arguments)
+    result.assert_outcomes(passed=3, errors=2)
+    assert result.stdout.str().count("- leaked-secret: ") == 2
+
+
 # -- what ------------------------------------------------------------------------------------------
 
 
@@ -154,6 +295,18 @@ def test_our_own_objects_show_no_secret(cpjob: CodePipelineStub) -> None:
     run(cpjob, leak)
     CLIENT.put_job_success_result(jobId=job.id)
     cpjob.check()
+
+
+def test_a_jobs_repr_masks_a_secret_that_was_reported(cpjob: CodePipelineStub) -> None:
+    failed, succeeded = with_secret(cpjob, "hunter2hunter2"), cpjob.add_lambda_job()
+    details = {"type": "JobFailed", "message": f"{'x' * 50}hunter2hunter2"}
+    CLIENT.put_job_failure_result(jobId=failed.id, failureDetails=details)
+    CLIENT.put_job_success_result(jobId=succeeded.id, outputVariables={"a": "hunter2hunter2"})
+
+    assert repr(failed).endswith(f" Failed JobFailed: '{'x' * 50}<masked>'>")
+    assert repr(succeeded).endswith(" Succeeded outputs {'a': '<masked>'}>")
+    with pytest.raises(ContractError):
+        cpjob.check()
 
 
 def test_a_property_that_is_not_secret_may_be_shown(cpjob: CodePipelineStub) -> None:

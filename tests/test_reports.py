@@ -154,6 +154,41 @@ def test_it(cpjob):
     assert "hunter2hunter2" not in joined
 
 
+SECRETS = """
+DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
+
+def test_it(cpjob):
+    password = "".join(["hunter2", "hunter2"])
+    cpjob.add_action_type(DOCS, properties={"Password": {"required": True, "secret": True}})
+    job = cpjob.add_job(action_type=DOCS, configuration={"Password": password})
+    data = codepipeline.poll_for_jobs(actionTypeId=DOCS)["jobs"][0]["data"]
+    codepipeline.acknowledge_job(jobId=job.id, nonce=job.nonce)
+    print("out", password)
+    key = data["artifactCredentials"]["secretAccessKey"]
+    details = {"type": "JobFailed", "message": f"cannot log in with {password}"}
+    codepipeline.put_job_failure_result(jobId=job.id, failureDetails=details)
+    assert key + password == "", (job, job.result, data["actionConfiguration"])
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-l"], ["-l", "-vv"], ["--tb=native"], ["-l", "--tb=short"]],
+    ids=" ".join,
+)
+def test_no_part_of_a_failure_shows_a_secret(
+    project: pytest.Pytester, arguments: list[str]
+) -> None:
+    result = run(project, SECRETS, "--junitxml=report.xml", *arguments)
+
+    result.assert_outcomes(failed=1)
+    for shown in (result.stdout.str(), (project.path / "report.xml").read_text()):
+        assert "hunter2hunter2" not in shown
+    result.stdout.fnmatch_lines(
+        ["*AssertionError: (<Job * 'cannot log in with <masked>'>, *", "out <masked>"]
+    )
+
+
 def test_findings_of_a_failed_test_are_a_section_and_no_second_error(
     project: pytest.Pytester,
 ) -> None:
@@ -262,7 +297,6 @@ def test_it(cpjob):
         job.invoke(raising)
     assert job.result == JobSuccess()
 """,
-        "-vv",
     )
 
     result.stdout.fnmatch_lines(
@@ -270,9 +304,15 @@ def test_it(cpjob):
             "E*assert None == JobSuccess(*",
             "E*job * is InProgress",
             "E*nothing was reported of it",
-            "E*the handler raised ValueError: no theme",
-            "E*handlers.py*in raising",
         ]
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "E *the handler raised ValueError: no theme",
+            "E *File *handlers.py*in raising",
+            'E *raise ValueError("no theme")',
+        ],
+        consecutive=True,
     )
 
 

@@ -7,9 +7,11 @@ of its own, and stopped with the stub; nothing here runs before.
 from __future__ import annotations
 
 import functools
+import io
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import _patch as mock_patch
 
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 LARGEST_KEPT = 1024 * 1024
 """Bytes of an object that is kept once it was read, so that it is not read again."""
 
+LARGEST_SENT = 8 * 1024 * 1024
+"""Bytes of an object that is sent to moto's S3; a larger one is handed to it."""
+
+_CHUNK = 1024 * 1024
 _MOTOS_KEYS = {"AWS_ACCESS_KEY_ID": "FOOBARKEY", "AWS_SECRET_ACCESS_KEY": "FOOBARSECRET"}
 
 
@@ -121,7 +127,20 @@ class ArtifactStore:
         """Write an object as CodePipeline or another action would, with the pipeline's key."""
         extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
         s3 = self._client("s3", self._region_of(artifact))
-        s3.put_object(Bucket=artifact.bucket, Key=artifact.key, Body=content, **extra)
+        first = content.read(LARGEST_SENT + 1)
+        if len(first) <= LARGEST_SENT:
+            s3.put_object(Bucket=artifact.bucket, Key=artifact.key, Body=first, **extra)
+            return
+        # Of what comes by a request, moto holds several copies at a time.
+        content.seek(0)
+        del first
+        _backend_of(artifact.bucket).put_object(
+            artifact.bucket,
+            artifact.key,
+            content.read(),
+            encryption=extra.get("ServerSideEncryption"),
+            kms_key_id=kms_key_id,
+        )
 
     def head(self, artifact: ArtifactFacts) -> StoredObject | None:
         """Tell of an object, or None if there is none."""
@@ -152,12 +171,26 @@ class ArtifactStore:
             self._kept[artifact.bucket, artifact.key] = (found.get("VersionId"), content)
         return content
 
-    def get_version(self, artifact: ArtifactFacts, version_id: str | None) -> bytes | None:
-        """Read an object as `get` does, or give what was read of this very version before."""
+    @contextmanager
+    def open(self, artifact: ArtifactFacts, version_id: str | None) -> Iterator[IO[bytes] | None]:
+        """Open one version of an object, or None if it is gone; a large one waits on the disk."""
         kept = self._kept.get((artifact.bucket, artifact.key))
         if kept is not None and version_id is not None and kept[0] == version_id:
-            return kept[1]
-        return self.get(artifact)
+            yield io.BytesIO(kept[1])
+            return
+        s3 = self._client("s3", self._region_of(artifact))
+        version = {"VersionId": version_id} if version_id else {}
+        with SpooledTemporaryFile(max_size=LARGEST_KEPT) as spooled:
+            try:
+                found = s3.get_object(Bucket=artifact.bucket, Key=artifact.key, **version)
+            except s3.exceptions.ClientError:
+                yield None
+                return
+            with closing(found["Body"]):
+                for chunk in found["Body"].iter_chunks(_CHUNK):
+                    spooled.write(chunk)
+            spooled.seek(0)
+            yield spooled
 
     def make_key(self, key_arn: str, region: str) -> None:
         """Make the pipeline's KMS key known to moto under the ARN that the documents carry.
@@ -206,6 +239,15 @@ def _exists(s3: Any, bucket: str) -> bool:
     except s3.exceptions.ClientError:
         return False
     return True
+
+
+def _backend_of(bucket: str) -> Any:
+    """Give the part of moto's S3 that has the bucket."""
+    from moto.backends import get_backend
+
+    s3: Any = get_backend("s3")
+    partition, account_id = s3.bucket_accounts[bucket]
+    return s3[account_id][partition]
 
 
 def _take_out_bucket(name: str) -> None:

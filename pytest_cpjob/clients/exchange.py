@@ -16,9 +16,9 @@ from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call, Entry, Parameters
+from pytest_cpjob.service.results import RESULTS
 from pytest_cpjob.service.service import JobService
 
-_SUCCESSES: Final = frozenset({"PutJobSuccessResult", "PutThirdPartyJobSuccessResult"})
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
 
@@ -54,14 +54,14 @@ class ServiceExchange:
         account_id: str,
         region: str,
         access: Callable[[], Access],
-        on_success: Callable[[JobRecord], None],
+        on_result: Callable[[JobRecord], None],
         on_stopped: Callable[[tuple[str, str | None]], None],
     ) -> None:
         self._service = service
         self._account_id = account_id
         self._region = region
         self._access = access
-        self._on_success = on_success
+        self._on_result = on_result
         self._served = frozenset(service.operations)
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
@@ -120,9 +120,9 @@ class ServiceExchange:
         call.state = job.status if job is not None else None
         answer, call.changes = self._service.call(call.operation, request, call.caller)
         call.job_ids = _job_ids(request, answer)
-        succeeded = call.operation in _SUCCESSES and isinstance(answer, dict)
-        if succeeded and job is not None and not call.by_test:
-            self._on_success(job)
+        reported = call.operation in RESULTS and isinstance(answer, dict)
+        if reported and job is not None and not call.by_test:
+            self._on_result(job)
         if call.fault is not None:
             return _meet(call.fault, call, url)
         if isinstance(answer, ServiceError):

@@ -9,11 +9,12 @@ or sends anything. So no credentials are needed, and moto never sees what is ans
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from botocore.client import BaseClient
 from botocore.httpsession import URLLib3Session
@@ -64,6 +65,13 @@ class Exchange(Protocol):
         """Note what the network guard stopped."""
 
 
+class _Met(NamedTuple):
+    """What is known of a client: its number, which no other one ever has; whether moto knows it."""
+
+    number: int
+    by_moto: bool
+
+
 class Reach:
     """The wrap around all clients: one install, one undo list."""
 
@@ -71,7 +79,9 @@ class Reach:
         self._exchange = exchange
         self._undo = Undo()
         self._active = False
-        self._met: weakref.WeakKeyDictionary[BaseClient, bool] = weakref.WeakKeyDictionary()
+        self._met: weakref.WeakKeyDictionary[BaseClient, _Met] = weakref.WeakKeyDictionary()
+        self._numbers = itertools.count(1)
+        self._thread = threading.local()
         self._told: weakref.WeakSet[BaseClient] = weakref.WeakSet()
         self._lock = threading.Lock()
         self.own_clients: weakref.WeakSet[BaseClient] = weakref.WeakSet()
@@ -153,32 +163,47 @@ class Reach:
         return _make_api_call
 
     def _begin(self, client: BaseClient, operation: str, params: Params) -> CallInFlight:
-        self._meet(client)
+        number = self._meet(client)
         by_test = client in self.own_clients
         call = CallInFlight(
             client.meta.service_model.service_name,
             operation,
             plain_copy(params),
             by_test,
-            Caller(id(client), threading.get_ident(), None, by_test),
+            Caller(number, self._thread_number(), None, by_test),
         )
         self._exchange.began(call)
         return call
 
     # -- a client's events -----------------------------------------------------------------------
 
-    def _meet(self, client: BaseClient) -> None:
-        """Make sure that our handlers, and moto's once there is a moto, are on this client."""
+    def _thread_number(self) -> int:
+        """Give this thread's number; `threading.get_ident` gives an ended thread's once more."""
+        number: int | None = getattr(self._thread, "number", None)
+        if number is None:
+            number = self._thread.number = next(self._numbers)
+        return number
+
+    def _meet(self, client: BaseClient) -> int:
+        """Make sure that our handlers, and moto's once there is a moto, are on this client.
+
+        Returns:
+            The client's number; `id` gives a forgotten client's once more.
+        """
         moto_there = "moto.core.models" in sys.modules
-        if self._met.get(client) in (moto_there, True):
-            return
+        met = self._met.get(client)
+        if met is not None and met.by_moto >= moto_there:
+            return met.number
         with self._lock:
-            if client not in self._met:
+            met = self._met.get(client)
+            if met is None:
                 client.meta.events.register("before-call", self._before_call)
                 client.meta.events.register("after-call", self._after_call)
             if moto_there:
                 self._tell_moto(client)
-            self._met[client] = moto_there
+            number = next(self._numbers) if met is None else met.number
+            self._met[client] = _Met(number, moto_there)
+        return number
 
     def _tell_moto(self, client: BaseClient) -> None:
         """Tell moto of a client that was made before moto was imported (its `patch_client`)."""

@@ -10,16 +10,8 @@ from pytest_cpjob.contract.findings import NO_REPLY, NOT_THE_JOBS, OWN_ROLE, Fin
 from pytest_cpjob.contract.leaks import leaked_secrets, masking
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call, Entry
-from pytest_cpjob.service.results import JobSuccess
+from pytest_cpjob.service.results import RESULTS, JobSuccess
 
-RESULTS: Final = frozenset(
-    {
-        "PutJobSuccessResult",
-        "PutJobFailureResult",
-        "PutThirdPartyJobSuccessResult",
-        "PutThirdPartyJobFailureResult",
-    }
-)
 _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
 _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
 from pytest_cpjob.artifacts.store import StoredObject
 from pytest_cpjob.service.jobs import JobRecord
@@ -15,11 +16,11 @@ class Evidence:
     """Everything one stub knows of what the code under test did.
 
     Attributes:
-        outputs: by job, what each output was when success was reported.
+        outputs: by job, what each output was when its result was reported.
         stopped_calls: what the network guard stopped, and the job it was called for, if any.
         surfaced: whether a refusal came before the test's own eyes.
         printed: texts that the code wrote, by where it wrote them.
-        read_output: reads an output artifact's files, by path.
+        read_output: opens all that can be read in an output artifact, by where it is.
         running_threads: names of threads that did not end.
         own_role: whether the handler's own role was let into the bucket.
     """
@@ -29,7 +30,7 @@ class Evidence:
     stopped_calls: Sequence[tuple[str, str | None]] = ()
     surfaced: Callable[[BaseException], bool] = lambda error: False
     printed: Mapping[str, str] = field(default_factory=dict)
-    read_output: Callable[[JobRecord, str], Mapping[str, bytes]] = lambda job, name: {}
+    read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]] = lambda job, name: ()
     running_threads: Sequence[str] = ()
     own_role: bool = False
 

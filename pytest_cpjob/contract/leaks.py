@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from collections.abc import Callable, Collection, Iterator
+from typing import IO, Final
 
 from pytest_cpjob.contract.evidence import Evidence, named
 from pytest_cpjob.contract.findings import Finding
-from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import MASK
 from pytest_cpjob.service.results import JobFailure, JobSuccess
@@ -18,6 +17,7 @@ from pytest_cpjob.service.service import JobService
 SHORTEST: Final = 8
 """Shorter secret values are found everywhere by chance."""
 
+_CHUNK: Final = 1024 * 1024
 _SIGNED: Final = re.compile(r"x-amz-security-token\W{1,6}b?\W?[\w+/=%]+", re.IGNORECASE)
 """How botocore logs each request's token, once pytest's `log_level` is DEBUG."""
 
@@ -72,33 +72,45 @@ def leaked_secrets(evidence: Evidence) -> Iterator[Finding]:
         secrets = secrets_of.get(job.id)
         if not secrets:
             continue
-        for where, text in {**printed, **_reported(job, evidence)}.items():
-            leaked = dict.fromkeys(what for value, what in secrets.items() if value in text)
+        places = [
+            (where, {value for value in secrets if value in text})
+            for where, text in (*printed.items(), *_reported(job))
+        ]
+        for where, values in (*places, *_uploaded(job, secrets, evidence)):
+            leaked = dict.fromkeys(what for value, what in secrets.items() if value in values)
             if leaked:
                 listed = " and ".join(leaked)
                 what = f"{listed} of {named(job)} {'is' if len(leaked) == 1 else 'are'} in {where}."
                 yield Finding("leaked-secret", job.id, what)
 
 
-def _reported(job: JobRecord, evidence: Evidence) -> Mapping[str, str]:
-    texts: dict[str, str] = {}
+def _reported(job: JobRecord) -> Iterator[tuple[str, str]]:
     result = job.result
     if isinstance(result, JobFailure):
-        texts["the failure message"] = result.message
+        yield "the failure message", result.message
     elif isinstance(result, JobSuccess):
-        texts["the summary"] = result.summary or ""
+        yield "the summary", result.summary or ""
         for name, value in result.output_variables.items():
-            texts[f"the output variable {name!r}"] = value
-        for name, stored in evidence.outputs.get(job.id, {}).items():
-            if stored is not None:
-                texts.update(_uploaded(job, name, evidence))
-    return texts
+            yield f"the output variable {name!r}", value
 
 
-def _uploaded(job: JobRecord, name: str, evidence: Evidence) -> Iterator[tuple[str, str]]:
-    try:
-        files = evidence.read_output(job, name)
-    except CpjobError:
-        return
-    for path, content in files.items():
-        yield f"{path!r} of output artifact {name!r}", content.decode("utf-8", "replace")
+def _uploaded(
+    job: JobRecord, secrets: Collection[str], evidence: Evidence
+) -> Iterator[tuple[str, set[str]]]:
+    """Look through the outputs piece by piece: they may be large."""
+    for name, stored in evidence.outputs.get(job.id, {}).items():
+        if stored is not None:
+            for where, opened in evidence.read_output(job, name):
+                yield where, _in_stream(opened, secrets)
+
+
+def _in_stream(opened: IO[bytes], secrets: Collection[str]) -> set[str]:
+    sought = {value: value.encode(errors="replace") for value in secrets}
+    overlap = max(map(len, sought.values()))
+    found: set[str] = set()
+    end = b""
+    while chunk := opened.read(_CHUNK):
+        piece = end + chunk
+        found |= {value for value, data in sought.items() if data in piece}
+        end = piece[-overlap:]
+    return found

@@ -94,14 +94,21 @@ class Entry(NamedTuple):
 
 
 class Record:
-    """All entries in order; appending is atomic, so threads need no lock."""
+    """All entries in order; appending is atomic, so threads need no lock.
+
+    Attributes:
+        refused: the errors of refused requests, by `id`.
+    """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
+        self.refused: dict[int, BaseException] = {}
 
     def add(self, entry: Entry) -> None:
         """Append one entry."""
         self.entries.append(entry)
+        if entry.error is not None:
+            self.refused[id(entry.error)] = entry.error
 
     def note(self, at: float, job_id: str, text: str) -> None:
         """Append what befell a job without a call."""

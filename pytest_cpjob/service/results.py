@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+RESULTS: Final = frozenset(
+    {
+        "PutJobSuccessResult",
+        "PutJobFailureResult",
+        "PutThirdPartyJobSuccessResult",
+        "PutThirdPartyJobFailureResult",
+    }
+)
+"""The operations that report a result."""
 
 
 @dataclass(frozen=True, slots=True)
