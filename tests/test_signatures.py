@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from email.message import Message
 from io import BytesIO
 from typing import Any
@@ -87,11 +86,11 @@ def test_what_botocore_signs_is_right_with_its_key_alone(
 
 
 @pytest.fixture
-def presigned() -> Iterator[HttpRequest]:
+def presigned() -> HttpRequest:
     url = client(signature_version="s3v4").generate_presigned_url("get_object", Params=PLACE)
     headers = Message()
     headers["Host"] = "127.0.0.1:9"
-    yield HttpRequest("GET", url.partition("127.0.0.1:9")[2], headers, b"", 1)
+    return HttpRequest("GET", url.partition("127.0.0.1:9")[2], headers, b"", 1)
 
 
 def test_a_presigned_url_is_right_with_its_signers_key_alone(presigned: HttpRequest) -> None:
