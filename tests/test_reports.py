@@ -195,8 +195,10 @@ def test_no_error_follows(
 
 def test_a_test_that_ctrl_c_ends_owes_nothing(project: pytest.Pytester) -> None:
     body = "def test_it(cpjob):\n    cpjob.add_lambda_job().event\n    raise KeyboardInterrupt\n"
+    project.makepyfile(body)
 
-    result = run(project, body)
+    # In a process of its own: in this one it would be this run that ends.
+    result = project.runpytest_subprocess(*QUIET)
 
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["*KeyboardInterrupt*", "*no tests ran*"])

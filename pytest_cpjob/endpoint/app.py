@@ -209,7 +209,7 @@ class _Response:
 
 def _check_operation(operation: str) -> None:
     if operation not in operations("codepipeline"):
-        raise ServiceError("UnknownOperationException", f"no operation {operation!r}")
+        raise ServiceError("UnknownOperationException", f"no operation {operation!r}", 400)
 
 
 def _is_head(request: wire.Request) -> bool:

@@ -78,7 +78,7 @@ def read(method: str, target: str, headers: Mapping[str, str], body: bytes) -> R
         params = _from_cbor(body) if protocol == "cbor" else _from_json(body)
         return Request("codepipeline", operation, params, protocol, *who)
     if service == "codepipeline" or (not service and _names_what_is_not(api, headers)):
-        raise ServiceError("UnknownOperationException", f"no operation of {TARGET} is named")
+        raise ServiceError("UnknownOperationException", f"no operation of {TARGET} is named", 400)
     if api:
         return Request(service or api.partition("_")[0].lower(), operation, {}, protocol, *who)
     action = _ACTION.search(body)
