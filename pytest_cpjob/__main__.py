@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 from pytest_cpjob.errors import CpjobError
 
+_HIGHEST_PORT: Final = 65535
 _DOCUMENTS: Final = {
     "details": "what GetJobDetails answers",
     "poll": "what PollForJobs answers",
@@ -97,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         " outcomes come on standard error, and after Ctrl-C what CodePipeline would have minded"
         " (exit code 1).",
     )
-    served.add_argument("--port", type=int, default=0, help="the port (default: a free one)")
+    served.add_argument("--port", type=_port, default=0, help="the port (default: a free one)")
     served.add_argument(
         "--jobs",
         metavar="FILE",
@@ -194,6 +195,12 @@ def _document(given: argparse.Namespace) -> Any:
             {"id": job["id"], "data": job["data"], "nonce": nonce, "accountId": job["accountId"]}
         ]
     }
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= _HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(f"expected 0 to {_HIGHEST_PORT}, got {text!r}")
+    return int(text)
 
 
 def _pairs(option: str, given: Sequence[str]) -> Mapping[str, str]:

@@ -40,6 +40,7 @@ _SWEEPS: Final = {
     "cpjob_warm": "a process that has run its handler before",
 }
 _STUB: Final = pytest.StashKey["CodePipelineStub"]()
+_CALLED: Final = pytest.StashKey[bool]()
 _NOT_PASSED: Final = pytest.StashKey[bool]()
 
 _INI: Final = {
@@ -138,7 +139,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    left_by_an_earlier_run: tuple[Any, ...] = (_STUB, _NOT_PASSED, _COUNTER)
+    left_by_an_earlier_run: tuple[Any, ...] = (_STUB, _CALLED, _NOT_PASSED, _COUNTER)
     for key in left_by_an_earlier_run:
         if key in item.stash:
             del item.stash[key]
@@ -166,6 +167,7 @@ def pytest_runtest_makereport(
 
     if call.excinfo is not None and call.when != "teardown":
         item.stash[_NOT_PASSED] = True
+    item.stash[_CALLED] = item.stash.get(_CALLED, False) or call.when == "call"
     reporting.hear(stub, report)
     if call.when == "teardown":
         if report.failed:
@@ -276,7 +278,9 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     def finish() -> None:
         try:
             stub.settle()
-            if not request.node.stash.get(_NOT_PASSED, False):
+            # A test that Ctrl-C has ended has no report, and owes nothing.
+            stash = request.node.stash
+            if stash.get(_CALLED, False) and not stash.get(_NOT_PASSED, False):
                 stub.check()
         finally:
             stub.stop()

@@ -23,6 +23,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.ending import Ending
+from pytest_cpjob.processes import Processes, asks_for_a_process
 from pytest_cpjob.threads import OURS, pause
 from pytest_cpjob.time_of_day import TimeOfDay
 from pytest_cpjob.timetable import Timetable
@@ -63,6 +64,7 @@ class Waiting:
         self._time_of_day = TimeOfDay()
         self._timetable = Timetable(self.threads, self._move)
         self._ending = Ending()
+        self._processes = Processes()
         self._active = False
 
     def __enter__(self) -> Waiting:
@@ -73,6 +75,7 @@ class Waiting:
         self._active = True
         self._undo.later(self._end)
         self._undo.later(self._ending.stop_insisting)
+        self._processes.watch(self._undo)
         self._undo.set_attribute(
             threading, "excepthook", self._ending.unheard(threading.excepthook)
         )
@@ -141,7 +144,7 @@ class Waiting:
 
     def _sleep(self, original: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float) -> None:
-            if self._stands_in(seconds):
+            if self._stands_in(seconds) and not asks_for_a_process():
                 self._rest(seconds, pause, lambda: False, patient=False)
             else:
                 original(seconds)
@@ -210,6 +213,7 @@ class Waiting:
         patient: bool,
     ) -> None:
         self._may_go_on()
+        self._processes.give_time(seconds + 0.0, is_over)
         moved = self._timetable.rest(
             seconds + 0.0, pause, lambda: is_over() or not self._active, patient=patient
         )

@@ -33,6 +33,9 @@ _DAEMONS_PATIENCE: Final = 0.5
 _MORE_SLEEPS: Final = 10
 """Sleeps of a thread that does not poll, once the others are done: it may have work to finish."""
 
+_MORE_POLLERS: Final = 10
+"""Threads that begin to poll once the others are done: a timer starts a new one for each poll."""
+
 _POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
 _SHOWN: Final = 5
 
@@ -61,6 +64,7 @@ class WorkerRun:
         self.job_id = None
         self._idle: Counter[threading.Thread] = Counter()
         self._late_sleeps: Counter[threading.Thread] = Counter()
+        self._late_pollers = 0
         self._calls = 0
         self._changes = 0
         self._sleeps = 0
@@ -113,11 +117,13 @@ class WorkerRun:
     def calling(self, call: CallInFlight) -> None:
         """Look before each call whether this thread has done its part."""
         if self._waiting.is_mine() and not self._is_over:
-            self._waiting.may_end(self._begin_call)
+            self._waiting.may_end(lambda: self._begin_call(call.operation))
 
-    def _begin_call(self) -> None:
+    def _begin_call(self, operation: str) -> None:
         if self._failure is not None or self._has_idled():
             raise _WorkerEnded
+        if operation in _POLLS:
+            self._begin_poll()
         with self._lock:
             self._sleeps = 0
             changes = len(self._service.ledger.changes)
@@ -131,6 +137,14 @@ class WorkerRun:
                 f"the worker made {MOST_CALLS} calls without bringing any job further"
                 f" ({open_jobs} open); its last calls were:\n{last}"
             )
+
+    def _begin_poll(self) -> None:
+        is_new = threading.current_thread() not in self._idle
+        if is_new and self._pollers_are_done():
+            with self._lock:
+                self._late_pollers += 1
+            if self._late_pollers > _MORE_POLLERS:
+                raise _WorkerEnded
 
     def called(self, call: CallInFlight, error: BaseException | None) -> None:
         """Count a poll that came back empty while nothing is left to do."""

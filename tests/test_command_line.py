@@ -164,7 +164,9 @@ def test_what_is_not_ascii_is_printed_for_any_terminal(cli: Run) -> None:
         (("details", "--configuration", "Theme"), "--configuration: expected NAME=VALUE"),
         (("details", "--redact", "missing.json"), "missing.json"),
         (("serve", "--jobs", "missing.json"), "missing.json"),
-        (("serve", "--port", "http"), "argument --port: invalid int value: 'http'"),
+        (("serve", "--port", "http"), "argument --port: expected 0 to 65535, got 'http'"),
+        (("serve", "--port", "65536"), "argument --port: expected 0 to 65535, got '65536'"),
+        (("serve", "--port", "-1"), "argument --port: expected 0 to 65535, got '-1'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

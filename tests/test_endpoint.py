@@ -217,10 +217,15 @@ def test_other_credentials_open_nothing(cpjob: CodePipelineStub, cpjob_endpoint:
         s3(cpjob_endpoint, "get_object", {**keys, "sessionToken": "mine"}, **place)
         == "InvalidToken 400"
     )
+    assert (
+        s3(cpjob_endpoint, "get_object", {**keys, "secretAccessKey": "mine"}, **place)
+        == "SignatureDoesNotMatch 403"
+    )
     assert {call.error for call in job.calls} == {
         "AccessDenied",
         "InvalidAccessKeyId",
         "InvalidToken",
+        "SignatureDoesNotMatch",
     }
 
 

@@ -14,10 +14,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from artifact_clients import credentials_of
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_cpjob import CodePipelineStub, Endpoint
+from pytest_cpjob import AWSSessionCredentials, CodePipelineStub, Endpoint
 
 pytest.importorskip("flask", reason="the endpoint needs the extra server")
 cbor2 = pytest.importorskip("cbor2", reason="the endpoint needs the extra server")
@@ -80,6 +83,15 @@ def request(operation: str, body: bytes, *headers: str, method: str = "POST") ->
     return "\r\n".join([*head, "\r\n"]).encode() + body
 
 
+def signed(method: str, path: str, keys: AWSSessionCredentials) -> bytes:
+    credentials = Credentials(keys["accessKeyId"], keys["secretAccessKey"], keys["sessionToken"])
+    headers = {"Host": "here", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD"}
+    asked = AWSRequest(method, f"http://here{path}", headers)
+    SigV4Auth(credentials, "s3", "us-east-1").add_auth(asked)
+    lines = [f"{method} {path} HTTP/1.1", *(f"{k}: {v}" for k, v in asked.headers.items()), ""]
+    return "\r\n".join(lines).encode()
+
+
 # -- what is sent ----------------------------------------------------------------------------------
 
 
@@ -128,16 +140,11 @@ def test_an_object_of_10_mb_goes_in_and_out_in_one_piece(
 ) -> None:
     job = cpjob.add_lambda_job(output_artifacts=["Out"])
     out, keys, content = job.output_artifacts["Out"], credentials_of(job), b"0123456789" * 1024**2
-    head = "{} /" + f"{out.bucket}/{out.key} HTTP/1.1\r\nHost: here\r\n"
-    head += (
-        f"Authorization: AWS4-HMAC-SHA256 Credential={keys['accessKeyId']}/20260301/us-east-1/s3/"
-        f"aws4_request, SignedHeaders=host, Signature=0\r\n"
-        f"X-Amz-Security-Token: {keys['sessionToken']}\r\n"
-    )
+    place = f"/{out.bucket}/{out.key}"
 
-    line.say(head.format("PUT").encode(), b"Content-Length: %d\r\n\r\n" % len(content), content)
+    line.say(signed("PUT", place, keys), b"Content-Length: %d\r\n\r\n" % len(content), content)
     assert line.answer()[0] == 200
-    line.say(head.format("GET").encode(), b"\r\n")
+    line.say(signed("GET", place, keys), b"\r\n")
 
     assert line.answer()[2] == content
     assert out.content == content

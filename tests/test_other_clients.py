@@ -184,6 +184,7 @@ def test_the_aws_cli_shows_what_it_is_refused(aws: AwsCli, job: Job, tmp_path: P
 
     with_own_role = aws.run("s3", "cp", source, local)
     with_others = aws.run("s3", "cp", source, local, keys={**keys, "sessionToken": "another"})
+    with_wrong = aws.run("s3", "cp", source, local, keys={**keys, "secretAccessKey": "another"})
     of_another = aws.run("s3", "cp", f"{source}x", local, keys=dict(keys))
     unknown = aws.run(
         "codepipeline", "get-job-details", job_id="11111111-2222-4333-8444-555555555555"
@@ -192,6 +193,7 @@ def test_the_aws_cli_shows_what_it_is_refused(aws: AwsCli, job: Job, tmp_path: P
 
     assert "(403)" in with_own_role.stderr
     assert "(400)" in with_others.stderr
+    assert "(403)" in with_wrong.stderr
     assert "(403)" in of_another.stderr
     assert "(JobNotFoundException)" in unknown.stderr
     assert "(ValidationException)" in invalid.stderr
@@ -203,7 +205,9 @@ def test_the_aws_cli_shows_what_it_is_refused(aws: AwsCli, job: Job, tmp_path: P
 SHARED = """
 const { CodePipelineClient, ...cp } = require("@aws-sdk/client-codepipeline");
 const { S3Client, ...s3 } = require("@aws-sdk/client-s3");
-const codepipeline = new CodePipelineClient({ maxAttempts: 1 });
+const spoken = process.env.SPOKEN === "CBOR"
+  ? { protocol: require("@smithy/core/cbor").SmithyRpcV2CborProtocol } : {};
+const codepipeline = new CodePipelineClient({ maxAttempts: 1, ...spoken });
 
 const artifactClient = (data, changes = {}) =>
   new S3Client({ credentials: { ...data.artifactCredentials, ...changes }, maxAttempts: 1 });
@@ -265,6 +269,7 @@ main(async () => {
     await get(new S3Client({ maxAttempts: 1 })),
     await get(artifactClient(data, { accessKeyId: "ASIAINVENTED00000000" })),
     await get(artifactClient(data, { sessionToken: "another" })),
+    await get(artifactClient(data, { secretAccessKey: "another" })),
     await get(artifactClient(data), "café/☕ & more"),
     await refusal(codepipeline.send(new cp.GetJobDetailsCommand({ jobId: unknown }))),
     await refusal(codepipeline.send(new cp.GetJobDetailsCommand({ jobId: "job-1" }))),
@@ -283,8 +288,11 @@ class JavaScript:
         self._node = node
         self._env = {"NODE_PATH": str(folder / "node_modules")}
 
-    def run(self, code: str, *arguments: str, shared: str = SHARED) -> str:
-        done = self._endpoint.run([self._node, "-e", shared + code, *arguments], env=self._env)
+    def run(self, code: str, *arguments: str, shared: str = SHARED, spoken: str = "JSON") -> str:
+        env = {**self._env, "SPOKEN": spoken}
+        command = [self._node, "-e", shared + code, *arguments]
+        # What a program has not read of an answer keeps it from ending.
+        done = self._endpoint.run(command, env=env, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -300,9 +308,13 @@ def javascript(cpjob_endpoint: Endpoint, pytestconfig: pytest.Config) -> JavaScr
     return JavaScript(cpjob_endpoint, node, installed(pytestconfig, "javascript", command))
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["bytes", "stream"])
-def test_a_worker_in_javascript(javascript: JavaScript, job: Job, streamed: bool) -> None:
-    javascript.run(f"const STREAMED = {json.dumps(streamed)};{WORKER}")
+@pytest.mark.parametrize(
+    ("spoken", "streamed"), [("JSON", False), ("CBOR", True)], ids=["JSON, bytes", "CBOR, stream"]
+)
+def test_a_worker_in_javascript(
+    javascript: JavaScript, job: Job, spoken: str, streamed: bool
+) -> None:
+    javascript.run(f"const STREAMED = {json.dumps(streamed)};{WORKER}", spoken=spoken)
 
     assert job.result == WORK
     assert job.output_artifacts["Site"].content == b"content"
@@ -321,13 +333,17 @@ def test_the_worker_of_the_documentation(javascript: JavaScript, job: Job) -> No
 
 
 @pytest.mark.cpjob(allow=["own-role", "refused-request"])
-def test_javascript_knows_the_errors_it_is_refused_with(javascript: JavaScript, job: Job) -> None:
-    told = json.loads(javascript.run(REFUSED, job.id))
+@pytest.mark.parametrize("spoken", ["JSON", "CBOR"])
+def test_javascript_knows_the_errors_it_is_refused_with(
+    javascript: JavaScript, job: Job, spoken: str
+) -> None:
+    told = json.loads(javascript.run(REFUSED, job.id, spoken=spoken))
 
     assert told == [
         "AccessDenied 403",
         "InvalidAccessKeyId 403",
         "InvalidToken 400",
+        "SignatureDoesNotMatch 403",
         "AccessDenied 403",
         "JobNotFoundException 400",
         "ValidationException 400",

@@ -228,6 +228,18 @@ def test_no_error_follows(
     run(project, body).assert_outcomes(**outcome)
 
 
+def test_a_test_that_ctrl_c_ends_owes_nothing(project: pytest.Pytester) -> None:
+    body = "def test_it(cpjob):\n    cpjob.add_lambda_job().event\n    raise KeyboardInterrupt\n"
+    project.makepyfile(body)
+
+    # In a process of its own: in this one it would be this run that ends.
+    result = project.runpytest_subprocess(*QUIET)
+
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*KeyboardInterrupt*", "*no tests ran*"])
+    assert "ContractError" not in result.stdout.str() + result.stderr.str()
+
+
 def test_a_failure_in_setup_has_a_timeline_too(project: pytest.Pytester) -> None:
     result = run(
         project,

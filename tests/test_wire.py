@@ -115,6 +115,28 @@ def test_a_signed_request_that_names_no_operation_of_codepipeline_is_refused() -
         assert refusal("POST", "/", headers, b"{}").code == "UnknownOperationException"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-amz-target": "Nobody_20990101.GetJobDetails"},
+        {"x-amz-target": "CodePipeline.GetJobDetails"},
+        {"content-type": "application/x-amz-json-1.1"},
+        {**CBOR, "content-type": "application/cbor"},
+    ],
+    ids=["another target", "a short target", "no target", "no target in CBOR"],
+)
+def test_a_request_without_a_signature_that_names_no_api_is_refused(
+    headers: dict[str, str],
+) -> None:
+    assert refusal("POST", "/", headers, b"{}").code == "UnknownOperationException"
+
+
+def test_an_api_that_needs_no_signature_is_named() -> None:
+    target = {"x-amz-target": "AWSCognitoIdentityService.GetId"}
+
+    assert wire.read("POST", "/", target, b"{}").operation == "GetId"
+
+
 # -- CodePipeline, CBOR ----------------------------------------------------------------------------
 
 

@@ -182,6 +182,23 @@ def test_a_thread_for_each_poll_ends_too(cpjob: CodePipelineStub) -> None:
     assert len([call for call in cpjob.calls if call.operation == "PollForJobs"]) >= 4
 
 
+def test_a_timer_that_starts_the_next_poll_ends_too(cpjob: CodePipelineStub) -> None:
+    before = set(threading.enumerate())
+    jobs = add(cpjob, 2)
+
+    def poll_and_come_again() -> None:
+        for job in CLIENT.poll_for_jobs(actionTypeId=DOCS)["jobs"]:
+            CLIENT.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
+            CLIENT.put_job_success_result(jobId=job["id"])
+        threading.Timer(30, poll_and_come_again).start()
+
+    cpjob.run_worker(poll_and_come_again, idle_polls=2)
+
+    assert {job.status for job in jobs} == {"Succeeded"}
+    assert len([call for call in cpjob.calls if call.operation == "PollForJobs"]) >= 4
+    assert not set(threading.enumerate()) - before
+
+
 # -- a thread for each job -------------------------------------------------------------------------
 
 

@@ -16,6 +16,7 @@ from pytest_cpjob.clients.calls import CallInFlight, plain_copy
 from pytest_cpjob.endpoint import wire
 from pytest_cpjob.endpoint.answers import written, written_error
 from pytest_cpjob.endpoint.moto_application import MotoApplication
+from pytest_cpjob.endpoint.signature import is_wrong
 from pytest_cpjob.endpoint.web import Answer, HttpRequest
 from pytest_cpjob.errors import UnfakedCallError
 from pytest_cpjob.service.aws_services import operations
@@ -144,12 +145,7 @@ class Application:
         request: wire.Request,
         http: HttpRequest,
     ) -> tuple[Answer, BaseException | None]:
-        credentials = None
-        if request.access_key_id is not None:
-            credentials = Credentials(
-                request.access_key_id, None, request.session_token, method="explicit"
-            )
-        early = stub.exchange.before(call, request.params, "", credentials)
+        early = stub.exchange.before(call, request.params, "", _presented(stub, request, http))
         if early is None:
             return self._passed_on(stub, call, request, http)
         response, parsed = early
@@ -186,6 +182,24 @@ class Application:
         return answer, _raised_there(parsed, request.operation)
 
 
+def _presented(
+    stub: CodePipelineStub, request: wire.Request, http: HttpRequest
+) -> Credentials | None:
+    """Give the credentials that a request was signed with, as far as it tells them."""
+    if request.access_key_id is None:
+        return None
+    grant = stub.service.grants.find(request.access_key_id)
+    is_forged = (
+        request.service == "s3"
+        and grant is not None
+        and is_wrong(http, grant.credentials.secret_access_key)
+    )
+    secret_access_key = "another" if is_forged else None
+    return Credentials(
+        request.access_key_id, secret_access_key, request.session_token, method="explicit"
+    )
+
+
 class _Response:
     """What the exchange changes of an answer."""
 
@@ -195,7 +209,7 @@ class _Response:
 
 def _check_operation(operation: str) -> None:
     if operation not in operations("codepipeline"):
-        raise ServiceError("UnknownOperationException", f"no operation {operation!r}")
+        raise ServiceError("UnknownOperationException", f"no operation {operation!r}", 400)
 
 
 def _is_head(request: wire.Request) -> bool:

@@ -27,6 +27,8 @@ _SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]*/([^/]+)/aws4_reques
 _VERSION_2: Final = re.compile(r"AWS ([^:\s]+):")
 _ACTION: Final = re.compile(rb"(?:^|&)Action=(\w+)")
 _SIGNING_NAMES: Final = {"monitoring": "cloudwatch", "states": "stepfunctions"}
+_NEED_NO_SIGNATURE: Final = "AWSCognitoIdentity"
+"""How the names of those APIs in JSON begin that are called without a signature."""
 
 Protocol = Literal["json", "cbor", "query", "rest-json", "s3"]
 
@@ -75,8 +77,8 @@ def read(method: str, target: str, headers: Mapping[str, str], body: bytes) -> R
     if api == TARGET:
         params = _from_cbor(body) if protocol == "cbor" else _from_json(body)
         return Request("codepipeline", operation, params, protocol, *who)
-    if service == "codepipeline":
-        raise ServiceError("UnknownOperationException", f"no operation of {TARGET} is named")
+    if service == "codepipeline" or (not service and _names_what_is_not(api, headers)):
+        raise ServiceError("UnknownOperationException", f"no operation of {TARGET} is named", 400)
     if api:
         return Request(service or api.partition("_")[0].lower(), operation, {}, protocol, *who)
     action = _ACTION.search(body)
@@ -108,6 +110,15 @@ def _named(path: str, headers: Mapping[str, str]) -> tuple[str, str]:
         return rpc[1], rpc[2]
     api, _, operation = headers.get("x-amz-target", "").rpartition(".")
     return api, operation
+
+
+def _names_what_is_not(api: str, headers: Mapping[str, str]) -> bool:
+    """Tell whether a request without a signature speaks JSON or CBOR to nobody in particular."""
+    if api:
+        return not api.startswith(_NEED_NO_SIGNATURE)
+    return headers.get("content-type", "").startswith(
+        ("application/x-amz-json", "application/cbor")
+    )
 
 
 def signed_by(headers: Mapping[str, str], query: Mapping[str, str]) -> Signed:
