@@ -241,6 +241,8 @@ def _rebind(swaps: Sequence[_Swap]) -> None:
     """Put the new in the old's place wherever a module has it under its own name."""
     for module in list(sys.modules.values()):
         names: dict[str, Any] = getattr(module, "__dict__", {})
-        for name, old, new in swaps:
-            if names.get(name) is old:
-                names[name] = new
+        # Asked first: nearly all of a process's thousand modules have neither.
+        if "sleep" in names or "monotonic" in names:
+            for name, old, new in swaps:
+                if names.get(name) is old:
+                    names[name] = new

@@ -15,7 +15,7 @@ from pytest_cpjob.documents.regions import partition_of
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.record import Call, Entry, Parameters
+from pytest_cpjob.service.record import Call, Caller, Entry, Parameters
 from pytest_cpjob.service.results import RESULTS
 from pytest_cpjob.service.service import JobService
 
@@ -84,7 +84,8 @@ class ServiceExchange:
     ) -> Answer | None:
         """Meet a fault, answer from the service, judge S3, or let the call pass."""
         presented = identity.read(credentials)
-        call.caller = call.caller._replace(access_key_id=presented.access_key_id)
+        caller = call.caller
+        call.caller = Caller(caller.client, caller.thread, presented.access_key_id, caller.by_test)
         if self.endpoint_url is not None and call.service != "codepipeline":
             call.is_the_endpoints = url.startswith(self.endpoint_url)
             if call.is_the_endpoints:

@@ -1,15 +1,16 @@
 """What sessions share: a handler may make one for each job, and each would start from nothing.
 
-A fresh `boto3.Session` reads every model again, and works out again what each event is called and
-what each handler takes: most of what a typical test costs. While a stub is active, all sessions
-share what was found. Only files inside botocore's and boto3's own packages are shared, so a
-project's own models, and changes to them, are always read anew.
+A fresh `boto3.Session` reads every model again, and works out again what each event is called,
+what each handler takes and where each service is: most of what a typical test costs. While a stub
+is active, all sessions share what was found. Only files inside botocore's and boto3's own packages,
+and what follows from them, are shared, so a project's own models, and changes to them, are always
+read anew.
 """
 
 from __future__ import annotations
 
+import inspect
 import os
-import weakref
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import boto3
 import botocore
 import botocore.hooks
+import botocore.regions
 from botocore.hooks import EVENT_ALIASES, EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 
@@ -26,9 +28,10 @@ _PACKAGES = tuple(
     os.path.join(os.path.dirname(package.__file__), "data") for package in (botocore, boto3)
 )
 _files: dict[str, Any] = {}
+_shared: set[int] = set()
 _listings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 _event_names: dict[str, str] = {}
-_takes_keywords: weakref.WeakKeyDictionary[FunctionType, Any] = weakref.WeakKeyDictionary()
+_endpoints: dict[tuple[object, ...], Any] = {}
 
 
 def share_models(undo: Undo) -> None:
@@ -44,7 +47,14 @@ def share_events(undo: Undo) -> None:
     undo.set_attribute(EventAliaser, "__init__", _sharing_names(EventAliaser.__init__))
     original = getattr(botocore.hooks, "accepts_kwargs", None)
     if original is not None:
-        undo.set_attribute(botocore.hooks, "accepts_kwargs", _asking_once(original))
+        undo.set_attribute(botocore.hooks, "accepts_kwargs", _asking_the_code(original))
+
+
+def share_endpoints(undo: Undo) -> None:
+    """Let all clients of a service share its parsed endpoint rules, until the undo."""
+    original = getattr(botocore.regions, "EndpointProvider", None)
+    if original is not None:
+        undo.set_attribute(botocore.regions, "EndpointProvider", _sharing_rules(original))
 
 
 def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
@@ -56,16 +66,33 @@ def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
     return __init__
 
 
-def _asking_once(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _asking_the_code(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Look where `inspect` would in the end, for a hundred functions of each session."""
+
     def accepts_kwargs(func: Any) -> Any:
         function = getattr(func, "__func__", func)
-        if type(function) is not FunctionType:
+        if type(function) is not FunctionType or "__signature__" in function.__dict__:
             return original(func)
-        if function not in _takes_keywords:
-            _takes_keywords[function] = original(func)
-        return _takes_keywords[function]
+        return function.__code__.co_flags & inspect.CO_VARKEYWORDS
 
     return accepts_kwargs
+
+
+def _sharing_rules(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Parse rules once that were read once: then they are the same object."""
+
+    def endpoint_provider(ruleset_data: Any, partition_data: Any, **options: Any) -> Any:
+        def made() -> Any:
+            return original(ruleset_data=ruleset_data, partition_data=partition_data, **options)
+
+        if not {id(ruleset_data), id(partition_data)} <= _shared:
+            return made()
+        key = (original, id(ruleset_data), id(partition_data), repr(options))
+        if key not in _endpoints:
+            _endpoints[key] = made()
+        return _endpoints[key]
+
+    return endpoint_provider
 
 
 def _sharing_files(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,6 +104,7 @@ def _sharing_files(original: Callable[..., Any]) -> Callable[..., Any]:
             if loaded is None:
                 return None
             _files[file_path] = loaded
+            _shared.add(id(loaded))
         return _files[file_path]
 
     return load_file

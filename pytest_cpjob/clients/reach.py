@@ -22,7 +22,7 @@ from botocore.httpsession import URLLib3Session
 from pytest_cpjob.clients.answers import Answer
 from pytest_cpjob.clients.calls import CallInFlight, in_flight, plain_copy
 from pytest_cpjob.clients.guard import check_leaving
-from pytest_cpjob.clients.loader import share_events, share_models
+from pytest_cpjob.clients.loader import share_endpoints, share_events, share_models
 from pytest_cpjob.clients.sessions import leave_sessions_alone
 from pytest_cpjob.clients.signing import (
     presented_by,
@@ -93,6 +93,7 @@ class Reach:
         self._undo.later(self._forget_clients)
         share_models(self._undo)
         share_events(self._undo)
+        share_endpoints(self._undo)
         sign_with_dummies(self._undo, self._is_active)
         leave_sessions_alone(self._undo, self._is_active)
         self._wrap(BaseClient, "_make_api_call", self._wrapped)

@@ -93,7 +93,8 @@ class Scalar:
         if not self.right_type(value):
             found.append(TypeMismatch(path, self.expected))
             return
-        found.extend(Violation(path, phrase) for phrase in self.broken(value))
+        for phrase in self.broken(value):
+            found.append(Violation(path, phrase))
 
 
 _BOOLEAN: Final = (bool,)

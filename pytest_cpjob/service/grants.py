@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pytest_cpjob.documents.facts import Credentials
+from pytest_cpjob.documents.facts import ArtifactFacts, Credentials
 from pytest_cpjob.service import limits
 from pytest_cpjob.service.jobs import JobRecord
 
@@ -39,11 +40,12 @@ class Grants:
         """Give the job fresh credentials; earlier ones stay good until they expire."""
         job.credentials_issued += 1
         credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).values)
+        before = self.find(job.credentials.access_key_id) if job.credentials else None
         self._grants[credentials.access_key_id] = Grant(
             credentials,
             job.id,
-            frozenset((artifact.bucket, artifact.key) for artifact in job.facts.inputs),
-            frozenset((artifact.bucket, artifact.key) for artifact in job.facts.outputs),
+            before.inputs if before else _objects(job.facts.inputs),
+            before.outputs if before else _objects(job.facts.outputs),
             now + limits.CREDENTIALS_LIFETIME,
         )
         job.credentials = credentials
@@ -60,3 +62,7 @@ class Grants:
     def all(self) -> list[Grant]:
         """Every grant, in the order of issue."""
         return list(self._grants.values())
+
+
+def _objects(artifacts: Iterable[ArtifactFacts]) -> frozenset[Location]:
+    return frozenset((artifact.bucket, artifact.key) for artifact in artifacts)
