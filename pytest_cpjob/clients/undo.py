@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
+
+_ABSENT: Final = object()
 
 
 class Undo:
@@ -18,16 +20,15 @@ class Undo:
 
     def set_attribute(self, owner: Any, name: str, value: object) -> None:
         """Set `owner.name` until the undo; left alone then if somebody else has set it since."""
-        there_before = name in owner.__dict__
-        before = owner.__dict__.get(name)
+        before = owner.__dict__.get(name, _ABSENT)
         setattr(owner, name, value)
 
         def restore() -> None:
             if owner.__dict__.get(name) is value:
-                if there_before:
-                    setattr(owner, name, before)
-                else:
+                if before is _ABSENT:
                     delattr(owner, name)
+                else:
+                    setattr(owner, name, before)
 
         self.later(restore)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pytest_cpjob.documents import model, render
 from pytest_cpjob.documents.facts import ActionType
@@ -27,7 +27,25 @@ from pytest_cpjob.service.type_operations import ActionTypeOperations
 
 Request = Mapping[str, Any]
 Response = dict[str, Any]
-Operation = Callable[[Request, Caller], Response]
+
+_OF_JOBS: Final[Mapping[str, Callable[[JobOperations, Request, Caller], Response]]] = {
+    "PollForJobs": JobOperations.poll,
+    "AcknowledgeJob": JobOperations.acknowledge,
+    "GetJobDetails": JobOperations.details,
+    "PutJobSuccessResult": JobOperations.succeed,
+    "PutJobFailureResult": JobOperations.fail,
+    "PollForThirdPartyJobs": JobOperations.poll_third_party,
+    "GetThirdPartyJobDetails": JobOperations.details_third_party,
+    "AcknowledgeThirdPartyJob": JobOperations.acknowledge_third_party,
+    "PutThirdPartyJobSuccessResult": JobOperations.succeed_third_party,
+    "PutThirdPartyJobFailureResult": JobOperations.fail_third_party,
+}
+_OF_TYPES: Final[Mapping[str, Callable[[ActionTypeOperations, Request], Response]]] = {
+    "CreateCustomActionType": ActionTypeOperations.create,
+    "DeleteCustomActionType": ActionTypeOperations.delete,
+    "ListActionTypes": ActionTypeOperations.list,
+    "GetActionType": ActionTypeOperations.get,
+}
 
 
 class JobService:
@@ -43,29 +61,13 @@ class JobService:
         self.lock = threading.RLock()
         self._queue = Queue(self.ledger.set_status)
         self.clock.on_advance(self._elapse)
-        jobs = JobOperations(self.ledger, self._queue, self.types, self.grants, self.clock)
-        types = ActionTypeOperations(self.types, account_id)
-        self._operations: dict[str, Operation] = {
-            "PollForJobs": jobs.poll,
-            "AcknowledgeJob": jobs.acknowledge,
-            "GetJobDetails": jobs.details,
-            "PutJobSuccessResult": jobs.succeed,
-            "PutJobFailureResult": jobs.fail,
-            "PollForThirdPartyJobs": jobs.poll_third_party,
-            "GetThirdPartyJobDetails": jobs.details_third_party,
-            "AcknowledgeThirdPartyJob": jobs.acknowledge_third_party,
-            "PutThirdPartyJobSuccessResult": jobs.succeed_third_party,
-            "PutThirdPartyJobFailureResult": jobs.fail_third_party,
-            "CreateCustomActionType": lambda request, _: types.create(request),
-            "DeleteCustomActionType": lambda request, _: types.delete(request),
-            "ListActionTypes": lambda request, _: types.list(request),
-            "GetActionType": lambda request, _: types.get(request),
-        }
+        self._of_jobs = JobOperations(self.ledger, self._queue, self.types, self.grants, self.clock)
+        self._of_types = ActionTypeOperations(self.types, account_id)
 
     @property
     def operations(self) -> tuple[str, ...]:
         """The names of the operations that are answered here."""
-        return tuple(self._operations)
+        return (*_OF_JOBS, *_OF_TYPES)
 
     def check(self, job: JobRecord) -> None:
         """Refuse a job that could not be added, before anything is done for it.
@@ -116,12 +118,17 @@ class JobService:
             start = len(self.ledger.changes)
             try:
                 _check(operation, request)
-                answer: Response | ServiceError = self._operations[operation](
-                    _present(request), caller
+                answer: Response | ServiceError = self._perform(
+                    operation, _present(request), caller
                 )
             except ServiceError as error:
                 answer = error
             return answer, tuple(self.ledger.changes[start:])
+
+    def _perform(self, operation: str, request: Request, caller: Caller) -> Response:
+        if operation in _OF_JOBS:
+            return _OF_JOBS[operation](self._of_jobs, request, caller)
+        return _OF_TYPES[operation](self._of_types, request)
 
     def details(self, job: JobRecord) -> GetJobDetailsResponse | GetThirdPartyJobDetailsResponse:
         """Give what the job's details operation would answer: no call, no renewal."""
