@@ -62,7 +62,6 @@ class ServiceExchange:
         self._region = region
         self._access = access
         self._on_result = on_result
-        self._served = frozenset(service.operations)
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
         self.running: Running | None = None
@@ -94,7 +93,7 @@ class ServiceExchange:
             call.fault = self._service.faults.take(call.service, call.operation)
             if call.fault is not None and not call.fault.after:
                 return _meet(call.fault, call, url)
-        if call.service == "codepipeline" and call.operation in self._served:
+        if call.service == "codepipeline" and call.operation in self._service.operations:
             return self._answer(call, url, presented)
         if call.service == "s3" and not call.by_test:
             return self._judge(call, params, url, identity.resolve(credentials, presented))

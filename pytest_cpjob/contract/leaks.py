@@ -44,11 +44,14 @@ def secrets_by_job(service: JobService) -> dict[str, dict[str, str]]:
 
 
 def masking(service: JobService) -> Callable[[str], str]:
-    """Give what masks every secret that there is now of every job in a text."""
-    values = {value for secrets in secrets_by_job(service).values() for value in secrets}
-    longest_first = sorted(values, key=len, reverse=True)
+    """Give what masks every secret of every job in a text; they are gathered at its first use."""
+    longest_first: list[str] | None = None
 
     def mask(text: str) -> str:
+        nonlocal longest_first
+        if longest_first is None:
+            values = {value for secrets in secrets_by_job(service).values() for value in secrets}
+            longest_first = sorted(values, key=len, reverse=True)
         for value in longest_first:
             text = text.replace(value, MASK)
         return text

@@ -46,6 +46,7 @@ _OF_TYPES: Final[Mapping[str, Callable[[ActionTypeOperations, Request], Response
     "ListActionTypes": ActionTypeOperations.list,
     "GetActionType": ActionTypeOperations.get,
 }
+_OPERATIONS: Final = (*_OF_JOBS, *_OF_TYPES)
 
 
 class JobService:
@@ -67,7 +68,7 @@ class JobService:
     @property
     def operations(self) -> tuple[str, ...]:
         """The names of the operations that are answered here."""
-        return (*_OF_JOBS, *_OF_TYPES)
+        return _OPERATIONS
 
     def check(self, job: JobRecord) -> None:
         """Refuse a job that could not be added, before anything is done for it.

@@ -1,257 +1,113 @@
-"""What one document, one call, one stub and one whole test cost."""
+"""The rows of one process: documents, calls, stubs, whole tests, queues, checks."""
 
 from __future__ import annotations
 
-import copy
-import io
-import itertools
-import tracemalloc
-import zipfile
+import os
 from collections.abc import Iterator
-from typing import Any
-from unittest.mock import patch
 
-import boto3
-import botocore.client
-from botocore.stub import Stubber
-from moto import mock_aws
-
-from pytest_cpjob import CodePipelineStub, JobDetailsFactory
-from pytest_cpjob.documents.streams import Stream
-from tests.benchmarks.measuring import Row, compared
-
-REGION = {"region": "us-east-1", "account_id": "123456789012"}
-BUCKET = "codepipeline-us-east-1-123456789012"
-DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
-SOURCE = {"index.md": "# Hi", "style.css": "body {}"}
+from pytest_cpjob.clients.environment import configure_nothing
+from pytest_cpjob.clients.undo import Undo
+from tests.benchmarks import sides
+from tests.benchmarks.action import by_hand
+from tests.benchmarks.measuring import Row, always, compared
 
 
-def document() -> Row:
-    """One GetJobDetails document against a deep copy of it."""
-    make = JobDetailsFactory(Stream("benchmark"), itertools.count(), **REGION)
-    made = make()
-    return compared(
-        "a GetJobDetails document / copy.deepcopy of it",
-        make,
-        lambda: copy.deepcopy(made),
-        budget=2.0,
-        inner=500,
-    )
+def rows(parts: str) -> Iterator[Row]:
+    """Measure the parts of these letters, with the environment as the plugin leaves it."""
+    undo = Undo()
+    configure_nothing(os.environ, "us-east-1", undo)
+    try:
+        for letter, measure in {"b": documents, "c": calls, "d": stubs, "e": whole_tests}.items():
+            if letter in parts:
+                yield from measure()
+        if "h" in parts:
+            yield from watching()
+    finally:
+        undo.all()
 
 
-def call() -> Iterator[Row]:
-    """One answered call against Stubber's, and against one that moto answers."""
-    stubbed = boto3.client("codepipeline", region_name="us-east-1")
-    stubber = Stubber(stubbed)
-    client = boto3.client("codepipeline", region_name="us-east-1")
-    with CodePipelineStub() as cpjob:
-        job = cpjob.add_job(action_type="Build:Custom:Docs:1")
-        answer = job.details
-        times = 200
-
-        def by_us() -> None:
-            client.get_job_details(jobId=job.id)
-            cpjob.service.record.entries.clear()
-
-        for _ in range(17 * times):
-            stubber.add_response("get_job_details", answer, {"jobId": job.id})
-
-        def by_stubber() -> None:
-            # The reach would answer this client too: Stubber is timed without it.
-            cpjob._reach._active = False
-            for _ in range(times):
-                stubbed.get_job_details(jobId=job.id)
-            cpjob._reach._active = True
-
-        with stubber:
-            yield compared(
-                "an answered call / a Stubber call",
-                lambda: [by_us() for _ in range(times)],
-                by_stubber,
-                budget=1.25,
-            )
-    with mock_aws(), CodePipelineStub() as cpjob:
-        job = cpjob.add_job(action_type="Build:Custom:Docs:1")
-        sts = boto3.client("sts", region_name="us-east-1")
-        yield compared(
-            "an answered call / a call to moto",
-            by_us,
-            sts.get_caller_identity,
-            budget=None,
-            inner=50,
-        )
-
-
-def entering() -> Iterator[Row]:
-    """Entering and leaving a stub against `mock_aws`, without and with artifacts."""
-
-    def ours() -> None:
-        with CodePipelineStub():
-            pass
-
-    def theirs() -> None:
-        with mock_aws():
-            pass
-
-    yield compared("enter and leave, no artifacts / mock_aws", ours, theirs, budget=0.01, inner=10)
-
-    def ours_with_artifacts() -> None:
-        with CodePipelineStub() as cpjob:
-            cpjob.add_job(input_artifacts={"Source": SOURCE})
-
-    def theirs_with_artifacts() -> None:
-        with mock_aws():
-            s3 = boto3.client("s3", region_name="us-east-1")
-            s3.create_bucket(Bucket=BUCKET)
-            s3.put_object(Bucket=BUCKET, Key="web/Source/abc", Body=_zipped(SOURCE))
-
+def documents() -> Iterator[Row]:
+    """(b) One GetJobDetails document."""
+    ours, what = always(sides.make_document), "a GetJobDetails document"
     yield compared(
-        "enter, add artifacts, leave / mock_aws, bucket, put",
-        ours_with_artifacts,
-        theirs_with_artifacts,
-        budget=None,
+        "b", what, "`copy.deepcopy` of it", ours, always(sides.copied), budget=2.0, inner=500
+    )
+    polyfactory = always(sides.by_polyfactory())
+    yield compared("b", what, "polyfactory's, of types-boto3's shape", ours, polyfactory, inner=20)
+
+
+def calls() -> Iterator[Row]:
+    """(c) One answered call."""
+    answer = sides.make_document()
+    by_stubber = sides.stubbed("get_job_details", answer, jobId=answer["jobDetails"]["id"])
+    what, docs = "an answered GetJobDetails", ["Build", "Custom", "Docs", "1"]
+    yield compared(
+        "c", what, "botocore's Stubber", sides.answered_call, by_stubber, budget=1.25, inner=300
+    )
+    poll = dict(zip(("category", "owner", "provider", "version"), docs, strict=True))
+    yield compared(
+        "c",
+        "an answered PollForJobs, empty",
+        "botocore's Stubber",
+        sides.empty_poll,
+        sides.stubbed("poll_for_jobs", {"jobs": []}, actionTypeId=poll),
+        budget=1.25,
+        inner=300,
+    )
+    yield compared("c", what, "a call to moto", sides.answered_call, sides.call_to_moto, inner=50)
+
+
+def stubs() -> Iterator[Row]:
+    """(d) Entering and leaving a stub, without and with artifacts.
+
+    The yardstick is a `mock_aws` that was used before: each start then resets what it has loaded.
+    """
+    sides.with_artifacts_by_hand()
+    yield compared(
+        "d",
+        "enter and leave `cpjob`",
+        "`mock_aws`",
+        always(sides.enter_and_leave),
+        always(sides.enter_and_leave_moto),
+        budget=0.01,
+        inner=50,
+    )
+    yield compared(
+        "d",
+        "the same with an artifact",
+        "`mock_aws`, a bucket, a put",
+        always(sides.with_artifacts),
+        always(sides.with_artifacts_by_hand),
+        inner=5,
     )
 
 
-def whole_test() -> Row:
-    """A whole Lambda test against the same wired by hand."""
-    return compared(
-        "a whole Lambda test / wired by hand on mock_aws", ours_whole, by_hand, budget=1 / 7
+def whole_tests() -> Iterator[Row]:
+    """(e) One whole Lambda test."""
+    yield compared(
+        "e",
+        "a whole Lambda test, zip in and out",
+        "wired by hand on `mock_aws`",
+        always(sides.whole_test),
+        always(by_hand),
+        budget=1 / 7,
+        inner=5,
     )
 
 
-def ours_whole() -> None:
-    """Zip in, fresh session on the artifact credentials, zip out, result."""
-    with CodePipelineStub() as cpjob:
-        job = cpjob.add_lambda_job(input_artifacts={"Source": SOURCE}, output_artifacts=["Site"])
-        job.invoke(handler)
-        assert job.status == "Succeeded"
-        assert job.output_artifacts["Site"].files["index.html"] == b"# Hi"
-
-
-def by_hand() -> None:
-    """The same as people write it today."""
-    reported = []
-    original = botocore.client.BaseClient._make_api_call
-
-    def make_api_call(client: Any, operation: str, params: Any) -> Any:
-        if operation == "PutJobSuccessResult":
-            reported.append(params)
-            return {}
-        return original(client, operation, params)
-
-    with (
-        mock_aws(),
-        patch.object(botocore.client.BaseClient, "_make_api_call", make_api_call),
+def watching() -> Iterator[Row]:
+    """(h) What the contract's checks and the record cost."""
+    for what, work, inner in (
+        ("a Lambda test without artifacts", sides.short_test, 50),
+        ("a whole Lambda test, zip in and out", sides.whole_test, 10),
     ):
-        s3 = boto3.client("s3", region_name="us-east-1")
-        s3.create_bucket(Bucket=BUCKET)
-        s3.put_object(Bucket=BUCKET, Key="web/Source/abc", Body=_zipped(SOURCE))
-        handler(_event_by_hand(), None)
-        body = s3.get_object(Bucket=BUCKET, Key="web/Site/def")["Body"].read()
-        assert zipfile.ZipFile(io.BytesIO(body)).read("index.html") == b"# Hi"
-    assert len(reported) == 1
-
-
-def handler(event: Any, context: Any) -> None:
-    """The action: a zip in, a zip out."""
-    job = event["CodePipeline.job"]
-    keys = job["data"]["artifactCredentials"]
-    session = boto3.session.Session(
-        aws_access_key_id=keys["accessKeyId"],
-        aws_secret_access_key=keys["secretAccessKey"],
-        aws_session_token=keys["sessionToken"],
+        ours, theirs = always(work), sides.unchecked(work)
+        yield compared("h", what, "without the contract's checks", ours, theirs, inner=inner)
+    yield compared(
+        "h",
+        "an answered GetJobDetails",
+        "without the record",
+        sides.answered_call,
+        sides.unrecorded_call,
+        inner=300,
     )
-    s3 = session.client("s3", region_name="us-east-1")
-    source = job["data"]["inputArtifacts"][0]["location"]["s3Location"]
-    body = s3.get_object(Bucket=source["bucketName"], Key=source["objectKey"])["Body"].read()
-    page = zipfile.ZipFile(io.BytesIO(body)).read("index.md")
-    target = job["data"]["outputArtifacts"][0]["location"]["s3Location"]
-    s3.put_object(
-        Bucket=target["bucketName"], Key=target["objectKey"], Body=_zipped({"index.html": page})
-    )
-    _codepipeline.put_job_success_result(jobId=job["id"])
-
-
-_codepipeline = boto3.client("codepipeline", region_name="us-east-1")
-
-
-def _event_by_hand() -> dict[str, Any]:
-    def at(name: str, key: str) -> dict[str, Any]:
-        place = {"bucketName": BUCKET, "objectKey": key}
-        return {"name": name, "location": {"type": "S3", "s3Location": place}}
-
-    return {
-        "CodePipeline.job": {
-            "id": "11111111-abcd-1111-abcd-111111abcdef",
-            "data": {
-                "artifactCredentials": {
-                    "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
-                    "secretAccessKey": "example",
-                    "sessionToken": "example",
-                },
-                "inputArtifacts": [at("Source", "web/Source/abc")],
-                "outputArtifacts": [at("Site", "web/Site/def")],
-            },
-        }
-    }
-
-
-def _zipped(files: Any) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for path, content in files.items():
-            archive.writestr(path, content)
-    return stream.getvalue()
-
-
-def polling() -> Iterator[Row]:
-    """One poll of a long queue against one of a short queue; and the memory of a queued job."""
-    for long, budget in ((1_000, None), (100_000, 3.0)):
-        short_queue, long_queue = _queue(10_000), _queue(long + 10_000)
-        yield compared(
-            f"a poll with {long:,} more queued / without",
-            _poll(long_queue),
-            _poll(short_queue),
-            budget=budget,
-            inner=100,
-        )
-
-
-def memory() -> float:
-    """Bytes that one queued job takes."""
-    count = 5_000
-    stub = CodePipelineStub()
-    with stub:
-        stub.add_job(action_type="Build:Custom:Docs:1")
-        tracemalloc.start()
-        before = tracemalloc.get_traced_memory()[0]
-        for _ in range(count):
-            stub.add_job(action_type="Build:Custom:Docs:1")
-        after = tracemalloc.get_traced_memory()[0]
-        tracemalloc.stop()
-    return (after - before) / count
-
-
-def _queue(jobs: int) -> CodePipelineStub:
-    stub = CodePipelineStub()
-    with stub:
-        for _ in range(jobs):
-            stub.add_job(action_type="Build:Custom:Docs:1")
-    return stub
-
-
-def _poll(stub: CodePipelineStub) -> Any:
-    from pytest_cpjob.service.record import Caller
-
-    return lambda: stub.service.call("PollForJobs", {"actionTypeId": DOCS}, Caller(1, 1))
-
-
-def checks() -> Row:
-    """A whole test with the contract's checks against one without."""
-
-    def without() -> None:
-        with patch("pytest_cpjob.witness.find_all", lambda evidence: []):
-            ours_whole()
-
-    return compared("a whole test / without its checks", ours_whole, without, budget=None)

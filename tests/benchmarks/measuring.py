@@ -5,12 +5,18 @@ from __future__ import annotations
 import gc
 import statistics
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 Work = Callable[[], object]
+Side = Callable[[], AbstractContextManager[Work]]
+"""Makes what a work needs, gives the work, and takes it all away again; only the work is timed."""
+
+TOLERANCE: Final = 1.25
+"""How far past its budget a row may be before the command fails."""
 
 
 @dataclass(frozen=True)
@@ -18,68 +24,101 @@ class Row:
     """One line of the table.
 
     Attributes:
-        name: what is compared.
-        ours, theirs: medians in seconds.
-        budget: the largest ratio that is fine, None where there is none.
+        part: the letter of the group that it is in.
+        what, against: what is compared with what.
+        ours, theirs: medians in seconds; theirs is None where ours alone is the figure.
+        budget: the largest ratio (or figure) that is fine, None where there is none.
+        unit: of ours, `s` or `bytes`.
     """
 
-    name: str
+    part: str
+    what: str
+    against: str
     ours: float
-    theirs: float
-    budget: float | None
+    theirs: float | None
+    budget: float | None = None
+    unit: str = "s"
 
     @property
-    def ratio(self) -> float:
-        """How many times theirs ours is."""
-        return self.ours / self.theirs
+    def figure(self) -> float:
+        """What the budget is for: the ratio, or ours alone."""
+        return self.ours if self.theirs is None else self.ours / self.theirs
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is past its budget."""
+        return self.budget is not None and self.figure > self.budget
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it is so far past its budget that noise does not explain it."""
+        return self.budget is not None and self.figure > self.budget * TOLERANCE
+
+
+def always(work: Work) -> Side:
+    """Give the side of a work that needs nothing around it."""
+
+    @contextmanager
+    def side() -> Iterator[Work]:
+        yield work
+
+    return side
 
 
 def compared(
-    name: str, ours: Work, theirs: Work, *, budget: float | None, rounds: int = 15, inner: int = 1
+    part: str,
+    what: str,
+    against: str,
+    ours: Side,
+    theirs: Side,
+    *,
+    budget: float | None = None,
+    rounds: int = 15,
+    inner: int = 1,
+    clock: Callable[[], float] = time.process_time,
 ) -> Row:
-    """Time two works in interleaved rounds, after one of each that is not counted."""
+    """Time two works in interleaved rounds, after one of each that is not counted.
+
+    In this process the clock is its CPU time: nothing here waits, and others use the machine too.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds + 1):
-        for work, into in zip((ours, theirs), times, strict=True):
-            gc.collect()
-            start = time.perf_counter()
-            for _ in range(inner):
-                work()
-            if number:
-                into.append((time.perf_counter() - start) / inner)
-    return Row(name, statistics.median(times[0]), statistics.median(times[1]), budget)
+        for side, into in zip((ours, theirs), times, strict=True):
+            taken = timed(side, inner, clock)
+            if number or rounds == 1:
+                into.append(taken)
+        if rounds == 1:
+            break
+    return Row(
+        part, what, against, statistics.median(times[0]), statistics.median(times[1]), budget
+    )
 
 
-def process(arguments: Sequence[str], folder: str, env: Mapping[str, str] | None = None) -> Work:
-    """Give the work of running this Python with arguments, in a folder."""
+def timed(side: Side, inner: int, clock: Callable[[], float]) -> float:
+    """Seconds that one of `inner` repetitions takes, with the garbage that they make themselves."""
+    with side() as work:
+        if inner > 1:
+            work()
+        gc.collect()
+        start = clock()
+        for _ in range(inner):
+            work()
+        return (clock() - start) / inner
+
+
+def process(arguments: Sequence[str], folder: str, env: Mapping[str, str] | None = None) -> Side:
+    """Give the work of running a program with arguments, in a folder."""
 
     def run() -> None:
-        subprocess.run(
-            [sys.executable, *arguments],
+        ended = subprocess.run(
+            arguments,
             cwd=folder,
             env=None if env is None else dict(env),
-            check=True,
             capture_output=True,
+            text=True,
+            check=False,
         )
+        if ended.returncode:
+            raise RuntimeError(f"{arguments} failed:\n{ended.stdout}\n{ended.stderr}")
 
-    return run
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Give the rows as a Markdown table."""
-    lines = ["| what | ours | theirs | ratio | budget |", "|---|---|---|---|---|"]
-    for row in rows:
-        budget = "" if row.budget is None else f"{row.budget:.3g}"
-        late = " (over)" if row.budget is not None and row.ratio > row.budget else ""
-        lines.append(
-            f"| {row.name} | {_shown(row.ours)} | {_shown(row.theirs)} |"
-            f" {row.ratio:.3g}{late} | {budget} |"
-        )
-    return "\n".join(lines)
-
-
-def _shown(seconds: float) -> str:
-    for unit, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
-        if seconds * factor >= 1:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
+    return always(run)

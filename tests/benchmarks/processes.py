@@ -1,134 +1,158 @@
-"""What a whole process costs: pytest's start, and suites."""
+"""The rows of whole processes, from an installed wheel: pytest's start, and suites."""
 
 from __future__ import annotations
 
-import os
+import json
 import statistics
 import subprocess
-import sys
-import tempfile
+import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
 
-from tests.benchmarks.measuring import Row, compared, process
+from tests.benchmarks import measuring
+from tests.benchmarks.measuring import Row, Side, process
 
-WITH_FAKER = ["-q", "-p", "no:randomly", "-p", "no:cacheprovider"]
-OPTIONS = [*WITH_FAKER, "-p", "no:faker"]
-QUIET = ["-m", "pytest", *OPTIONS]
-IMPORTING = """
-import time, pytest
+OPTIONS: Final = ("-q", "-p", "no:cacheprovider")
+NO_FAKER: Final = ("-p", "no:faker")
+IMPORTING: Final = """
+import json, sys, time
+import pytest
+before = set(sys.modules)
 start = time.perf_counter()
 import pytest_cpjob.plugin
-print(time.perf_counter() - start)
+taken = time.perf_counter() - start
+print(json.dumps([taken, sorted(set(sys.modules) - before)]))
 """
-HANDLER = """
+FILES: Final = {
+    "pytest.ini": "[pytest]\n",
+    "test_empty.py": "",
+    "my_action.py": """
 import boto3
 codepipeline = boto3.client("codepipeline", region_name="us-east-1")
 def handler(event, context):
     codepipeline.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
-"""
-ARTIFACTS = """
-import boto3
-codepipeline = boto3.client("codepipeline", region_name="us-east-1")
-def handler(event, context):
-    job = event["CodePipeline.job"]
-    keys = job["data"]["artifactCredentials"]
-    s3 = boto3.session.Session(
-        keys["accessKeyId"], keys["secretAccessKey"], keys["sessionToken"]
-    ).client("s3", region_name="us-east-1")
-    at = job["data"]["inputArtifacts"][0]["location"]["s3Location"]
-    s3.get_object(Bucket=at["bucketName"], Key=at["objectKey"])["Body"].read()
-    codepipeline.put_job_success_result(jobId=job["id"])
-"""
+""",
+    "test_ours.py": """
+from my_action import handler
+def test_one(cpjob):
+    assert cpjob.add_lambda_job().invoke(handler).status == "Succeeded"
+""",
+    "test_imports.py": """
+from my_action import handler
+def test_one():
+    assert handler
+""",
+    "test_ours_artifacts.py": """
+from my_action import handler
+def test_one(cpjob):
+    job = cpjob.add_lambda_job(input_artifacts={"Source": {"a": "b"}})
+    assert job.input_artifacts["Source"].files == {"a": b"b"}
+    assert job.invoke(handler).status == "Succeeded"
+""",
+    "test_moto.py": """
+from my_action import handler
+import boto3, moto
+def test_one():
+    with moto.mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="key", Body=b"zip")
+        assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"zip"
+""",
+    "test_suite_ours.py": """
+import pytest
+from action import SOURCE, handler
+@pytest.mark.parametrize("number", range(1000))
+def test_one(cpjob, number):
+    job = cpjob.add_lambda_job(input_artifacts={"Source": SOURCE}, output_artifacts=["Site"])
+    assert job.invoke(handler).status == "Succeeded"
+    assert job.output_artifacts["Site"].files["index.html"] == b"# Hi"
+""",
+    "test_suite_by_hand.py": """
+import pytest
+from action import by_hand
+@pytest.mark.parametrize("number", range(1000))
+def test_one(number):
+    by_hand()
+""",
+}
 
 
-def import_time() -> float:
-    """Seconds that the plugin's own import takes at pytest's start."""
-    times = [
-        float(
-            subprocess.run(
-                [sys.executable, "-c", IMPORTING], check=True, capture_output=True, text=True
-            ).stdout
-        )
-        for _ in range(9)
-    ]
-    return statistics.median(times)
+compared = partial(measuring.compared, clock=time.perf_counter)
+"""As its users see it: the time on the wall."""
 
 
-def rows() -> Iterator[Row]:
-    """Every comparison of processes."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "pytest.ini").write_text("[pytest]\n")
-        (folder / "test_empty.py").write_text("")
-        collect = ["--collect-only", "test_empty.py"]
-        with_it = process(_pytest([*OPTIONS, *collect]), name)
-        without = process(_pytest([*OPTIONS, "-p", "no:cpjob", *collect]), name)
-        with_faker = process(_pytest([*WITH_FAKER, *collect]), name)
-        yield compared("collect an empty suite / without the plugin", with_it, without, budget=None)
-        yield compared("the same with Faker's plugin / without", with_faker, with_it, budget=None)
-        (folder / "my_action.py").write_text(HANDLER)
-        (folder / "my_artifacts.py").write_text(ARTIFACTS)
-        (folder / "test_ours.py").write_text(
-            "from my_action import handler\n"
-            "def test_one(cpjob):\n"
-            "    assert cpjob.add_lambda_job().invoke(handler).status == 'Succeeded'\n"
-        )
-        (folder / "test_imports.py").write_text(
-            "from my_action import handler\ndef test_one():\n    assert handler\n"
-        )
-        ours, imports = (process([*QUIET, f"test_{kind}.py"], name) for kind in ("ours", "imports"))
-        yield compared("a cold one-test process / the handler's imports", ours, imports, budget=1.1)
-        (folder / "test_ours_artifacts.py").write_text(
-            "from my_artifacts import handler\n"
-            "def test_one(cpjob):\n"
-            "    job = cpjob.add_lambda_job(input_artifacts={'Source': {'a': 'b'}})\n"
-            "    assert job.invoke(handler).status == 'Succeeded'\n"
-        )
-        (folder / "test_imports_moto.py").write_text(
-            "from my_artifacts import handler\n"
-            "import boto3, moto\n"
-            "def test_one():\n"
-            "    with moto.mock_aws():\n"
-            "        boto3.client('s3', region_name='us-east-1').create_bucket(Bucket='b')\n"
-        )
-        ours, imports = (
-            process([*QUIET, f"test_{kind}.py"], name)
-            for kind in ("ours_artifacts", "imports_moto")
-        )
-        yield compared("the same with artifacts / one bucket on moto", ours, imports, budget=None)
-        yield from _suites(folder)
+class Processes:
+    """Runs pytest in a folder of small projects, with the Python of an environment."""
+
+    def __init__(self, python: str, folder: Path) -> None:
+        self._python = python
+        self._folder = folder
+        action = Path(__file__).with_name("action.py").read_text(encoding="utf-8")
+        for name, content in {**FILES, "action.py": action}.items():
+            (folder / name).write_text(content, encoding="utf-8")
+
+    def pytest(self, file: str, *options: str) -> Side:
+        """Run pytest on one of the files; no tests at all are fine."""
+        arguments = [*OPTIONS, *options, file]
+        program = f"import sys, pytest; sys.exit(pytest.main({arguments!r}) not in (0, 5))"
+        return process([self._python, "-c", program], str(self._folder))
+
+    def import_of_the_plugin(self) -> tuple[float, list[str]]:
+        """Seconds that the plugin's own import takes after pytest's, and what it imports."""
+        answers = [
+            json.loads(subprocess.check_output([self._python, "-c", IMPORTING], text=True))
+            for _ in range(15)
+        ]
+        return statistics.median(answer[0] for answer in answers), answers[0][1]
 
 
-def _suites(folder: Path) -> Iterator[Row]:
-    """A suite of 1,000 handler tests against the same tests wired by hand."""
-    (folder / "test_suite_ours.py").write_text(
-        "import pytest\n"
-        "from tests.benchmarks.in_process import handler, SOURCE\n"
-        "@pytest.mark.parametrize('number', range(1000))\n"
-        "def test_one(cpjob, number):\n"
-        "    job = cpjob.add_lambda_job(input_artifacts={'Source': SOURCE},"
-        " output_artifacts=['Site'])\n"
-        "    assert job.invoke(handler).status == 'Succeeded'\n"
-        "    assert job.output_artifacts['Site'].files['index.html'] == b'# Hi'\n"
-    )
-    (folder / "test_suite_by_hand.py").write_text(
-        "import pytest\n"
-        "from tests.benchmarks.in_process import by_hand\n"
-        "@pytest.mark.parametrize('number', range(1000))\n"
-        "def test_one(number):\n"
-        "    by_hand()\n"
-    )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
-    for extra, name in (([], "one process"), (["-n", "2"], "-n 2")):
+def rows(python: str, parts: str) -> Iterator[Row]:
+    """Measure (a), the start of pytest, and (g), whole suites."""
+    with TemporaryDirectory() as name:
+        processes = Processes(python, Path(name))
+        if "a" in parts:
+            yield from starts(processes)
+        if "g" in parts:
+            yield from suites(processes)
+
+
+def imported_modules(python: str) -> list[str]:
+    """The modules that the plugin's import adds to pytest's."""
+    with TemporaryDirectory() as name:
+        return Processes(python, Path(name)).import_of_the_plugin()[1]
+
+
+def starts(processes: Processes) -> Iterator[Row]:
+    """(a) pytest's start, and cold processes of one test."""
+    taken, _ = processes.import_of_the_plugin()
+    yield Row("a", "the plugin's import at pytest's start", "", taken, None, 0.005)
+    collect = ("test_empty.py", "--collect-only")
+    empty = processes.pytest(*collect, *NO_FAKER)
+    without = processes.pytest(*collect, *NO_FAKER, "-p", "no:cpjob")
+    with_faker = processes.pytest(*collect)
+    what = "collecting an empty file"
+    yield compared("a", what, "with `-p no:cpjob`", empty, without)
+    yield compared("a", f"{what}, Faker's plugin on", "with `-p no:faker`", with_faker, empty)
+    ours, imports = (processes.pytest(f"test_{kind}.py", *NO_FAKER) for kind in ("ours", "imports"))
+    what = "a cold process of one test"
+    yield compared("a", what, "of its handler's imports", ours, imports, budget=1.1)
+    ours = processes.pytest("test_ours_artifacts.py", *NO_FAKER)
+    what = f"{what} with an artifact"
+    yield compared("a", what, "of its handler's imports", ours, imports)
+    moto = processes.pytest("test_moto.py", *NO_FAKER)
+    yield compared("a", what, "of a bucket on `mock_aws`", ours, moto)
+
+
+def suites(processes: Processes) -> Iterator[Row]:
+    """(g) 1,000 whole Lambda tests; once only, for each run is a thousand tests already."""
+    for options, how in (((), "one process"), (("-n", "2"), "`-n 2`")):
         ours, theirs = (
-            process([*QUIET, *extra, f"test_suite_{kind}.py"], str(folder), env)
+            processes.pytest(f"test_suite_{kind}.py", *NO_FAKER, *options)
             for kind in ("ours", "by_hand")
         )
-        yield compared(f"1,000 tests, {name} / wired by hand", ours, theirs, budget=None, rounds=1)
-
-
-def _pytest(arguments: list[str]) -> list[str]:
-    """Give a program that runs pytest, and takes 'no tests' for success."""
-    program = f"import sys, pytest; sys.exit(pytest.main({arguments!r}) not in (0, 5))"
-    return ["-c", program]
+        what = f"1,000 whole Lambda tests, {how}"
+        yield compared("g", what, "wired by hand on `mock_aws`", ours, theirs, rounds=1)
