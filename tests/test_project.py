@@ -20,7 +20,7 @@ def declared_floors() -> dict[str, str]:
     """Name -> lowest version, of what pyproject.toml requires at run time and in users' extras."""
     floors = {}
     for requirement in requires("pytest-cpjob") or []:
-        if re.search(r"extra == .(test|docs).", requirement):
+        if re.search(r"extra == .(test|docs|benchmarks).", requirement):
             continue
         match = re.match(r"([\w-]+)(?:\[[\w,-]+\])?>=([\d.]+)(?: *;|$)", requirement)
         assert match, f"{requirement!r} is no plain floor: a name, >= and a version, no upper cap"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tarfile
 import zipfile
 from typing import Final, NoReturn
 
@@ -62,6 +61,8 @@ def _read_zip(content: bytes, what: str) -> dict[str, bytes]:
 
 
 def _read_tar(content: bytes, what: str) -> dict[str, bytes]:
+    import tarfile
+
     try:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             files = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import stat
-import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -168,8 +167,8 @@ def _add(archive: zipfile.ZipFile, path: str, source: bytes | Path) -> None:
 
 def _is_archive(path: Path) -> bool:
     """Whether a file goes as it is: its name says archive, or its content does."""
-    return (
-        path.name.lower().endswith(_ARCHIVE_NAMES)
-        or zipfile.is_zipfile(path)
-        or (path.stat().st_size > 0 and tarfile.is_tarfile(path))
-    )
+    if path.name.lower().endswith(_ARCHIVE_NAMES) or zipfile.is_zipfile(path):
+        return True
+    import tarfile
+
+    return path.stat().st_size > 0 and tarfile.is_tarfile(path)

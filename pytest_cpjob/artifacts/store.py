@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
-from unittest.mock import _patch as mock_patch
 
 from pytest_cpjob.artifacts.own_clients import own_client
 from pytest_cpjob.documents.facts import ArtifactFacts
@@ -286,7 +285,9 @@ def _environment_kept() -> Iterator[None]:
 
 def _active_patches() -> list[Any]:
     """Every patch that was started, and not stopped, in the whole process."""
-    patches: list[Any] = getattr(mock_patch, "_active_patches", [])
+    from unittest.mock import _patch
+
+    patches: list[Any] = getattr(_patch, "_active_patches", [])
     return patches
 
 

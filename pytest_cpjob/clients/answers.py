@@ -7,7 +7,6 @@ import os
 from collections.abc import Generator, Mapping
 from functools import cached_property
 from typing import Any
-from xml.sax.saxutils import escape
 
 from botocore.awsrequest import AWSResponse, HeadersDict
 
@@ -68,6 +67,8 @@ def refused_by_s3(url: str, error: ServiceError, *, head: bool) -> Answer:
             reason = "Bad Request"
         parsed = {"Error": {"Code": str(error.status), "Message": reason}}
         return _answer(url, error.status, parsed, "application/xml")
+    from xml.sax.saxutils import escape
+
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"

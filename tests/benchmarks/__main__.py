@@ -30,6 +30,9 @@ def main() -> int:
         help="the parts to measure, such as bcde (default: all, a quarter of an hour)",
     )
     parser.add_argument(
+        "--tests", type=int, default=1000, help="how many tests a suite of part g has"
+    )
+    parser.add_argument(
         "--write", action="store_true", help="write the table and the plot into docs/ too"
     )
     options = parser.parse_args()
@@ -37,7 +40,7 @@ def main() -> int:
     print(machine, HEADER, sep="\n\n", flush=True)
     rows: list[Row] = []
     modules: list[str] = []
-    for row in measured(options.only, modules):
+    for row in measured(options.only, options.tests, modules):
         rows.append(row)
         print(table([row]).rpartition("\n")[2], flush=True)
     if modules:
@@ -51,14 +54,14 @@ def main() -> int:
     return int(bool(failures))
 
 
-def measured(parts: str, modules: list[str]) -> Iterator[Row]:
+def measured(parts: str, tests: int, modules: list[str]) -> Iterator[Row]:
     """Measure the parts, and note which modules the plugin's import adds."""
     yield from in_process.rows(parts)
     if "f" in parts:
         yield from queues.rows()
     if set(parts) & set("ag"):
         with installed_wheel() as python:
-            yield from processes.rows(python, parts)
+            yield from processes.rows(python, parts, tests)
             modules += processes.imported_modules(python)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import time
@@ -17,18 +18,21 @@ from tests.benchmarks.measuring import Row, Side, process
 
 OPTIONS: Final = ("-q", "-p", "no:cacheprovider")
 NO_FAKER: Final = ("-p", "no:faker")
+# Without a cache pytest would rewrite, and Python compile, every module at every start.
+_ENVIRONMENT: Final = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 IMPORTING: Final = """
 import json, sys, time
 import pytest
 before = set(sys.modules)
-start = time.perf_counter()
+start = time.process_time()
 import pytest_cpjob.plugin
-taken = time.perf_counter() - start
+taken = time.process_time() - start
 print(json.dumps([taken, sorted(set(sys.modules) - before)]))
 """
 FILES: Final = {
     "pytest.ini": "[pytest]\n",
     "test_empty.py": "",
+    "test_nothing.py": "def test_nothing():\n    pass\n",
     "my_action.py": """
 import boto3
 codepipeline = boto3.client("codepipeline", region_name="us-east-1")
@@ -63,25 +67,27 @@ def test_one():
         assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"zip"
 """,
     "test_suite_ours.py": """
+import os
 import pytest
 from action import SOURCE, handler
-@pytest.mark.parametrize("number", range(1000))
+@pytest.mark.parametrize("number", range(int(os.environ["TESTS"])))
 def test_one(cpjob, number):
     job = cpjob.add_lambda_job(input_artifacts={"Source": SOURCE}, output_artifacts=["Site"])
     assert job.invoke(handler).status == "Succeeded"
     assert job.output_artifacts["Site"].files["index.html"] == b"# Hi"
 """,
     "test_suite_by_hand.py": """
+import os
 import pytest
 from action import by_hand
-@pytest.mark.parametrize("number", range(1000))
+@pytest.mark.parametrize("number", range(int(os.environ["TESTS"])))
 def test_one(number):
     by_hand()
 """,
 }
 
 
-compared = partial(measuring.compared, clock=time.perf_counter)
+compared = partial(measuring.compared, rounds=7, clock=time.perf_counter)
 """As its users see it: the time on the wall."""
 
 
@@ -95,29 +101,34 @@ class Processes:
         for name, content in {**FILES, "action.py": action}.items():
             (folder / name).write_text(content, encoding="utf-8")
 
-    def pytest(self, file: str, *options: str) -> Side:
+    def pytest(self, file: str, *options: str, tests: int = 0) -> Side:
         """Run pytest on one of the files; no tests at all are fine."""
         arguments = [*OPTIONS, *options, file]
         program = f"import sys, pytest; sys.exit(pytest.main({arguments!r}) not in (0, 5))"
-        return process([self._python, "-c", program], str(self._folder))
+        env = {**_ENVIRONMENT, "TESTS": str(tests)}
+        return process([self._python, "-c", program], str(self._folder), env)
 
     def import_of_the_plugin(self) -> tuple[float, list[str]]:
-        """Seconds that the plugin's own import takes after pytest's, and what it imports."""
+        """Seconds of CPU that the plugin's import takes after pytest's, and what it imports."""
         answers = [
-            json.loads(subprocess.check_output([self._python, "-c", IMPORTING], text=True))
+            json.loads(
+                subprocess.check_output(
+                    [self._python, "-c", IMPORTING], env=_ENVIRONMENT, text=True
+                )
+            )
             for _ in range(15)
         ]
         return statistics.median(answer[0] for answer in answers), answers[0][1]
 
 
-def rows(python: str, parts: str) -> Iterator[Row]:
+def rows(python: str, parts: str, tests: int) -> Iterator[Row]:
     """Measure (a), the start of pytest, and (g), whole suites."""
     with TemporaryDirectory() as name:
         processes = Processes(python, Path(name))
         if "a" in parts:
             yield from starts(processes)
         if "g" in parts:
-            yield from suites(processes)
+            yield from suites(processes, tests)
 
 
 def imported_modules(python: str) -> list[str]:
@@ -133,10 +144,12 @@ def starts(processes: Processes) -> Iterator[Row]:
     collect = ("test_empty.py", "--collect-only")
     empty = processes.pytest(*collect, *NO_FAKER)
     without = processes.pytest(*collect, *NO_FAKER, "-p", "no:cpjob")
-    with_faker = processes.pytest(*collect)
-    what = "collecting an empty file"
-    yield compared("a", what, "with `-p no:cpjob`", empty, without)
-    yield compared("a", f"{what}, Faker's plugin on", "with `-p no:faker`", with_faker, empty)
+    yield compared("a", "collecting an empty file", "with `-p no:cpjob`", empty, without)
+    with_faker, without_faker = (
+        processes.pytest("test_nothing.py", *options) for options in ((), NO_FAKER)
+    )
+    what = "one empty test, Faker's plugin on"
+    yield compared("a", what, "with `-p no:faker`", with_faker, without_faker)
     ours, imports = (processes.pytest(f"test_{kind}.py", *NO_FAKER) for kind in ("ours", "imports"))
     what = "a cold process of one test"
     yield compared("a", what, "of its handler's imports", ours, imports, budget=1.1)
@@ -147,12 +160,12 @@ def starts(processes: Processes) -> Iterator[Row]:
     yield compared("a", what, "of a bucket on `mock_aws`", ours, moto)
 
 
-def suites(processes: Processes) -> Iterator[Row]:
-    """(g) 1,000 whole Lambda tests; once only, for each run is a thousand tests already."""
+def suites(processes: Processes, tests: int) -> Iterator[Row]:
+    """(g) A suite of whole Lambda tests; once only, for each run is many tests already."""
     for options, how in (((), "one process"), (("-n", "2"), "`-n 2`")):
         ours, theirs = (
-            processes.pytest(f"test_suite_{kind}.py", *NO_FAKER, *options)
+            processes.pytest(f"test_suite_{kind}.py", *NO_FAKER, *options, tests=tests)
             for kind in ("ours", "by_hand")
         )
-        what = f"1,000 whole Lambda tests, {how}"
+        what = f"{tests:,} whole Lambda tests, {how}"
         yield compared("g", what, "wired by hand on `mock_aws`", ours, theirs, rounds=1)
