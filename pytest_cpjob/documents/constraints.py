@@ -40,6 +40,12 @@ class Bounds:
         self.too_much = f"Member must have {noun} less than or equal to {self.maximum}"
         self.too_little = f"Member must have {noun} greater than or equal to {self.minimum}"
 
+    def allow(self, size: float) -> bool:
+        """Whether a size is fine, as nearly every one is."""
+        return (self.maximum is None or size <= self.maximum) and (
+            self.minimum is None or size >= self.minimum
+        )
+
     def broken(self, size: float) -> Iterator[str]:
         if self.maximum is not None and size > self.maximum:
             yield self.too_much
@@ -73,7 +79,9 @@ class Scalar:
         )
 
     def broken(self, value: Any) -> Iterator[str]:
-        yield from self.bounds.broken(len(value) if self.measures_length else value)
+        size = len(value) if self.measures_length else value
+        if not self.bounds.allow(size):
+            yield from self.bounds.broken(size)
         if self.matches is not None and self.matches(value) is None:
             yield self.unmatched
         if self.allowed is not None and value not in self.allowed:
@@ -181,7 +189,8 @@ class Structure:
         )
 
     def check(self, value: object, path: str, found: list[Violation]) -> None:
-        if not isinstance(value, Mapping):
+        # A dict is asked for by its type first: asking an abstract class takes much longer.
+        if type(value) is not dict and not isinstance(value, Mapping):
             found.append(TypeMismatch(path, "Member must be a structure"))
             return
         prefix = f"{path}." if path else ""

@@ -99,6 +99,8 @@ class Faults:
 
     def take(self, service: str, operation: str) -> Fault | None:
         """Meet the next fault for this call, if there is one."""
+        if not self.all:
+            return None
         with self._lock:
             for fault in self.all:
                 if (

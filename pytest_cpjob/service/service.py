@@ -159,6 +159,8 @@ class JobService:
 
 def _present(value: Any) -> Any:
     """Copy a valid request; on this service's wire a null member is an absent one."""
+    if type(value) is str:
+        return value
     if isinstance(value, Mapping):
         return {name: _present(item) for name, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
