@@ -55,10 +55,10 @@ def swallowing(action: Callable[[], object]) -> Callable[[CodePipelineStub], Non
 
 def test_an_unfaked_call_is_stopped_with_an_error_that_names_it(cpjob: CodePipelineStub) -> None:
     with pytest.raises(UnfakedCallError) as caught:
-        client("sts").get_caller_identity()
+        client("ssm").describe_parameters()
 
     assert str(caught.value) == (
-        "sts.GetCallerIdentity was about to leave for https://sts.us-east-1.amazonaws.com/, and"
+        "ssm.DescribeParameters was about to leave for https://ssm.us-east-1.amazonaws.com/, and"
         " nothing fakes it.\n"
         "Inside the test, start moto's mock_aws() for services other than CodePipeline, or point"
         " the client at a local endpoint; a job with artifacts starts moto by itself."
