@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content, open_content
 from pytest_cpjob.artifacts.store import ArtifactStore
@@ -25,7 +25,9 @@ from pytest_cpjob.job import Job
 from pytest_cpjob.service.jobs import JobRecord, Kind
 from pytest_cpjob.service.service import JobService
 from pytest_cpjob.settings import Settings, check_names
-from pytest_cpjob.sweeps import Variation
+
+if TYPE_CHECKING:
+    from pytest_cpjob.sweeps import Variation
 
 Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
 

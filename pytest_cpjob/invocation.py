@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.documents.regions import partition_of
@@ -30,8 +29,7 @@ FUNCTION_TIMEOUT: Final = 15 * 60.0
 MEMORY_MB: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class LambdaFunction:
+class LambdaFunction(NamedTuple):
     """The function that a pipeline invokes."""
 
     name: str
@@ -168,7 +166,7 @@ class LambdaRuntime:
             self._deadline = float("inf")
         if self._timed_out:
             raise self._timed_out_error(context)
-        if asyncio.iscoroutine(answer):
+        if inspect.iscoroutine(answer):
             answer.close()
             raise asynchronous(handler)
         return answer

@@ -8,8 +8,6 @@ from pytest_cpjob import invocation
 from pytest_cpjob.contract.leaks import masking
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError, HandlerError
-from pytest_cpjob.eventbridge import action_state_change
-from pytest_cpjob.job_artifacts import Direction, JobArtifact, JobArtifacts
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     )
     from pytest_cpjob.handlers import Handler
     from pytest_cpjob.invocation import LambdaContext
+    from pytest_cpjob.job_artifacts import Direction, JobArtifacts
     from pytest_cpjob.stub import CodePipelineStub
 
 RETRY_WAITS: Final = (60.0, 120.0)
@@ -77,6 +76,8 @@ class Job:
         return self._artifacts("output")
 
     def _artifacts(self, direction: Direction) -> JobArtifacts:
+        from pytest_cpjob.job_artifacts import JobArtifact, JobArtifacts
+
         facts = self._record.facts
         return JobArtifacts(
             (
@@ -162,6 +163,8 @@ class Job:
         Raises:
             ValueError: another state.
         """
+        from pytest_cpjob.eventbridge import action_state_change
+
         return action_state_change(self.facts, state, self._record.stream.at("event", state))
 
     # -- running it ------------------------------------------------------------------------------

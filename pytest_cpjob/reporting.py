@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.contract.findings import report_of
 from pytest_cpjob.contract.leaks import mask, masking
-from pytest_cpjob.contract.timeline import outcome, timeline
 from pytest_cpjob.errors import ContractError
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobFailure, JobSuccess
@@ -39,6 +38,8 @@ def hear(stub: CodePipelineStub, report: pytest.TestReport) -> None:
 
 def explain_failure(stub: CodePipelineStub, report: pytest.TestReport) -> None:
     """Add the findings, unless they are the failure itself, and the timelines to a report."""
+    from pytest_cpjob.contract.timeline import timeline
+
     add = getattr(report.longrepr, "addsection", None)
     if add is None:
         add = _plain_sections(report)
@@ -111,6 +112,8 @@ def explain_comparison(stub: CodePipelineStub, left: object, right: object) -> l
 
 
 def _explained(stub: CodePipelineStub, job: JobRecord) -> Iterator[str]:
+    from pytest_cpjob.contract.timeline import outcome
+
     yield ""
     yield f"job {job.id} is {job.status}"
     if job.result is not None:

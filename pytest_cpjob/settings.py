@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 from pytest_cpjob.errors import CpjobError
@@ -35,8 +34,7 @@ class OptionError(CpjobError, ValueError):
     """An option that does not exist, or a value that it cannot have."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The options of one test, every one with its value.
 
     Attributes:
@@ -51,7 +49,7 @@ class Settings:
     seed: str = BUILT_IN_SEED
     region: str = BUILT_IN_REGION
     account_id: str = BUILT_IN_ACCOUNT
-    allow: frozenset[str] = field(default_factory=frozenset)
+    allow: frozenset[str] = frozenset()
     own_role: bool = False
     test_id: str = ""
 

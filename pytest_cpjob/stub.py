@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ReadTimeoutError
 
@@ -29,7 +29,6 @@ from pytest_cpjob.documents.arguments import (
 )
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import CpjobError
-from pytest_cpjob.eventbridge import scheduled_event
 from pytest_cpjob.expected import hear_expected
 from pytest_cpjob.handlers import Handler
 from pytest_cpjob.invocation import (
@@ -47,10 +46,11 @@ from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import Result
 from pytest_cpjob.service.service import JobService
 from pytest_cpjob.settings import Settings, resolve
-from pytest_cpjob.sweeps import Variation
 from pytest_cpjob.threads import wait_for_threads
 from pytest_cpjob.witness import Witness
-from pytest_cpjob.worker import WorkerRun
+
+if TYPE_CHECKING:
+    from pytest_cpjob.sweeps import Variation
 
 THREAD_PATIENCE: Final = 1.0
 """Seconds of real time that threads have to end after their test."""
@@ -362,6 +362,8 @@ class CodePipelineStub(AddsJobs):
 
     def scheduled_event(self) -> dict[str, Any]:
         """Give the event that an EventBridge schedule invokes a function with, fresh each time."""
+        from pytest_cpjob.eventbridge import scheduled_event
+
         stream = self._stream.at("scheduled event")
         return scheduled_event(stream, self.settings.region, self.settings.account_id)
 
@@ -381,6 +383,8 @@ class CodePipelineStub(AddsJobs):
                 or the threads' names.
             Exception: what the worker raised.
         """
+        from pytest_cpjob.worker import WorkerRun
+
         WorkerRun(self, idle_polls).run(target)
 
     def check(self) -> None:

@@ -7,8 +7,7 @@ could not send is in none of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE
 from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
@@ -28,8 +27,7 @@ def _as_it_is(facts: JobFacts) -> JobFacts:
     return facts
 
 
-@dataclass(frozen=True, slots=True)
-class Variation:
+class Variation(NamedTuple):
     """One run of a swept test.
 
     Attributes:
@@ -134,7 +132,7 @@ def _inputs_are(content: bytes | None) -> Callable[[Kind, Arguments], None]:
 
 
 def _without_revisions(facts: JobFacts) -> JobFacts:
-    return replace(facts, inputs=tuple(replace(each, revision=None) for each in facts.inputs))
+    return facts._replace(inputs=tuple(each._replace(revision=None) for each in facts.inputs))
 
 
 PLAIN: Final = Variation("plain")

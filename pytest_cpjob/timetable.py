@@ -12,8 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pytest_cpjob.threads import place_of, waits_for_an_end, waits_for_others
 
@@ -35,8 +34,7 @@ _MOST_REAL: Final = 5.0
 _Place = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest:
+class _Rest(NamedTuple):
     """A thread's rest: until a moment, or until something has happened."""
 
     until: float

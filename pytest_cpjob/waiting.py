@@ -13,7 +13,6 @@ What has kept Python's sleep under another name, such as a default argument's, r
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 import time
@@ -23,6 +22,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.ending import Ending
+from pytest_cpjob.imports import when_imported
 from pytest_cpjob.processes import Processes, asks_for_a_process
 from pytest_cpjob.threads import OURS, pause
 from pytest_cpjob.time_of_day import TimeOfDay
@@ -80,15 +80,24 @@ class Waiting:
             threading, "excepthook", self._ending.unheard(threading.excepthook)
         )
         self._undo.set_attribute(threading.Event, "wait", self._event_wait(threading.Event.wait))
-        swaps: list[_Swap] = [("sleep", asyncio.sleep, self._task_sleep(asyncio.sleep))]
+        swaps: list[_Swap] = []
         # A sleep that a test has replaced itself is the test's.
         if _is_pythons(time.sleep):
             swaps.append(("sleep", time.sleep, self._sleep(time.sleep)))
             if _is_pythons(time.monotonic):
                 swaps.append(("monotonic", time.monotonic, self._monotonic(time.monotonic)))
+        self._swap(swaps)
+        # Not imported for it: that takes longer than all else of many a test.
+        when_imported("asyncio", self._swap_task_sleep, self._undo)
+        return self
+
+    def _swap(self, swaps: list[_Swap]) -> None:
         self._undo.later(lambda: _rebind([(name, new, old) for name, old, new in swaps]))
         _rebind(swaps)
-        return self
+
+    def _swap_task_sleep(self) -> None:
+        original = sys.modules["asyncio"].sleep
+        self._swap([("sleep", original, self._task_sleep(original))])
 
     def __exit__(
         self,
@@ -175,6 +184,8 @@ class Waiting:
     def _task_sleep(
         self, original: Callable[..., Coroutine[Any, Any, Any]]
     ) -> Callable[..., Coroutine[Any, Any, Any]]:
+        import asyncio
+
         async def sleep(delay: float, result: Any = None) -> Any:
             if not self._stands_in(delay):
                 return await original(delay, result)

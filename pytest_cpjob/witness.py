@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from types import CodeType
 from typing import IO
 
-from pytest_cpjob.artifacts.pieces import pieces
 from pytest_cpjob.artifacts.store import ArtifactStore, StoredObject
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.contract.checks import find_all
@@ -131,6 +130,8 @@ class Witness:
         return traceback is None or traceback.tb_frame.f_code in self.test_code
 
     def _read_output(self, job: JobRecord, name: str) -> Iterator[tuple[str, IO[bytes]]]:
+        from pytest_cpjob.artifacts.pieces import pieces
+
         [artifact] = [each for each in job.facts.outputs if each.name == name]
         stored = self._outputs[job.id][name]
         with self._store.open(artifact, stored.version_id if stored else None) as opened:

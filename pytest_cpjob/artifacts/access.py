@@ -8,7 +8,6 @@ handler's own role has no business in the bucket unless the test says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from pytest_cpjob.service.errors import ServiceError
@@ -62,8 +61,7 @@ class Verdict(NamedTuple):
     job_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """The rules at one moment.
 
     Attributes:

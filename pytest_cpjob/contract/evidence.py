@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import IO
+from types import MappingProxyType
+from typing import IO, NamedTuple
 
 from pytest_cpjob.artifacts.store import StoredObject
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.service import JobService
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """Everything one stub knows of what the code under test did.
 
     Attributes:
@@ -26,10 +25,10 @@ class Evidence:
     """
 
     service: JobService
-    outputs: Mapping[str, Mapping[str, StoredObject | None]] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, StoredObject | None]] = MappingProxyType({})
     stopped_calls: Sequence[tuple[str, str | None]] = ()
     surfaced: Callable[[BaseException], bool] = lambda error: False
-    printed: Mapping[str, str] = field(default_factory=dict)
+    printed: Mapping[str, str] = MappingProxyType({})
     read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]] = lambda job, name: ()
     running_threads: Sequence[str] = ()
     own_role: bool = False

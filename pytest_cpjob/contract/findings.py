@@ -7,8 +7,7 @@ what would have come of it, in AWS's own words where they are known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pytest_cpjob.errors import ContractError
 
@@ -67,8 +66,7 @@ NOT_THE_JOBS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that CodePipeline could not have lived with.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
@@ -153,7 +152,7 @@ def any_job(draw: DrawFn, kind: Kind, fixed: Arguments) -> AnyJob:
         **chosen,
     )
     if "input_artifacts" not in fixed:
-        facts = replace(facts, inputs=tuple(_as_input(draw, one) for one in facts.inputs))
+        facts = facts._replace(inputs=tuple(_as_input(draw, one) for one in facts.inputs))
     return AnyJob(facts, Credentials.draw(stream.at("credentials").values))
 
 
@@ -262,8 +261,7 @@ def _choose_artifacts(choice: _Choice) -> None:
 
 def _as_input(draw: DrawFn, artifact: ArtifactFacts) -> ArtifactFacts:
     """Vary what an input has from its pipeline's source: the revision and the extension."""
-    return replace(
-        artifact,
+    return artifact._replace(
         key=artifact.key + draw(any_extension()),
         revision=draw(_or_none(any_revision())),
     )

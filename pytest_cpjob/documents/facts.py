@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -70,8 +69,7 @@ LAMBDA = ActionType("Invoke", "AWS", "Lambda", "1")
 """The type of an action that invokes a Lambda function."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactFacts:
+class ArtifactFacts(NamedTuple):
     """One artifact: its name, its object, and the revision that it was made from, if known."""
 
     name: str
@@ -80,8 +78,7 @@ class ArtifactFacts:
     revision: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+class Credentials(NamedTuple):
     """A job's artifact credentials; `repr` shows nothing of them but the access key's id."""
 
     access_key_id: str
@@ -110,8 +107,7 @@ class Credentials:
         return cls(values.access_key_id(), values.secret_access_key(), token)
 
 
-@dataclass(frozen=True, slots=True)
-class JobFacts:
+class JobFacts(NamedTuple):
     """Everything a job's documents say, but for credentials and nonces: those change as it runs."""
 
     id: str
@@ -121,13 +117,21 @@ class JobFacts:
     stage_name: str
     action_name: str
     action_type: ActionType
-    configuration: Mapping[str, str] = field(repr=False)  # may hold secrets
+    configuration: Mapping[str, str]
     inputs: tuple[ArtifactFacts, ...]
     outputs: tuple[ArtifactFacts, ...]
     continuation_token: str | None
     encryption_key: str | None
     pipeline_execution_id: str
     action_execution_id: str
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{name}={value!r}"
+            for name, value in self._asdict().items()
+            if name != "configuration"  # may hold secrets
+        )
+        return f"JobFacts({shown})"
 
     @property
     def partition(self) -> str:

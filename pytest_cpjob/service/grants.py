@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_cpjob.documents.facts import ArtifactFacts, Credentials
 from pytest_cpjob.service import limits
@@ -13,8 +13,7 @@ Location = tuple[str, str]
 """A bucket and a key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What one set of a job's artifact credentials is good for.
 
     Attributes:

@@ -7,7 +7,6 @@ holds this module against it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from pytest_cpjob.documents import render
@@ -175,8 +174,8 @@ class JobOperations:
     def _continue(self, job: JobRecord, result: JobSuccess) -> None:
         """Make the job that carries the token on: the same action, execution and artifacts."""
         stream = job.stream.at("continuation")
-        facts = replace(
-            job.facts, id=stream.values.job_id(), continuation_token=result.continuation_token
+        facts = job.facts._replace(
+            id=stream.values.job_id(), continuation_token=result.continuation_token
         )
         job.continuation = JobRecord(
             facts,
