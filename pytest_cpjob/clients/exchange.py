@@ -232,7 +232,7 @@ def _bucket_name(bucket: object) -> str | None:
 def _job_ids(
     request: Mapping[str, Any], answer: Mapping[str, Any] | ServiceError | None
 ) -> tuple[str, ...]:
-    if isinstance(answer, Mapping) and "jobs" in answer:
+    if type(answer) is dict and "jobs" in answer:
         return tuple(job.get("id") or job["jobId"] for job in answer["jobs"])
     job_id = request.get("jobId")
     return (job_id,) if isinstance(job_id, str) else ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import weakref
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -55,6 +56,9 @@ def share_endpoints(undo: Undo) -> None:
     original = getattr(botocore.regions, "EndpointProvider", None)
     if original is not None:
         undo.set_attribute(botocore.regions, "EndpointProvider", _sharing_rules(original))
+    resolver = getattr(botocore.regions, "EndpointRulesetResolver", None)
+    if resolver is not None:
+        undo.set_attribute(resolver, "construct_endpoint", _resolving_once(resolver))
 
 
 def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
@@ -93,6 +97,24 @@ def _sharing_rules(original: Callable[..., Any]) -> Callable[..., Any]:
         return _endpoints[key]
 
     return endpoint_provider
+
+
+def _resolving_once(resolver: Any) -> Callable[..., Any]:
+    """Resolve each client's endpoint of CodePipeline once: no operation has a part in its rules."""
+    original = resolver.construct_endpoint
+    resolved: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+    def construct_endpoint(
+        self: Any, operation_model: Any, call_args: Any, request_context: Any
+    ) -> Any:
+        if operation_model.service_model.service_name != "codepipeline":
+            return original(self, operation_model, call_args, request_context)
+        endpoint = resolved.get(self)
+        if endpoint is None:
+            endpoint = resolved[self] = original(self, operation_model, call_args, request_context)
+        return endpoint
+
+    return construct_endpoint
 
 
 def _sharing_files(original: Callable[..., Any]) -> Callable[..., Any]:

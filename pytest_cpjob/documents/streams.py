@@ -91,7 +91,7 @@ class Stream:
     def at(self, *names: str | int) -> Stream:
         """Return the child stream of these names."""
         child = Stream(*names)
-        child._path = self._path + child._path
+        child._path = f"{self._path}{child._path}"
         return child
 
     @property

@@ -161,7 +161,7 @@ def _present(value: Any) -> Any:
     """Copy a valid request; on this service's wire a null member is an absent one."""
     if type(value) is str:
         return value
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return {name: _present(item) for name, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
         return [_present(item) for item in value]
