@@ -198,7 +198,8 @@ class CodePipelineStub(AddsJobs):
             self._undo.later(self.store.stop)
             self._undo.later(self._reach.remove)
             self._undo.all()
-            cut_off(self.witness.running_threads)
+            if self.witness.running_threads:
+                cut_off(self.witness.running_threads)
         finally:
             _active = None
 

@@ -27,8 +27,6 @@ def cut_off(threads: Iterable[threading.Thread]) -> None:
     """Let these threads call AWS no more; the process is as it was once they have ended."""
     release()
     _cut_off.update(threads)
-    if not _cut_off:
-        return
     for client_class in _client_classes():
         original = client_class._make_api_call
         if not _is_guarded(original):
@@ -37,6 +35,8 @@ def cut_off(threads: Iterable[threading.Thread]) -> None:
 
 def release() -> None:
     """Take the guard away where all threads have ended."""
+    if not _guards:
+        return
     for thread in list(_cut_off):
         if not thread.is_alive():
             _cut_off.discard(thread)
