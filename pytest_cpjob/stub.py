@@ -398,7 +398,7 @@ class CodePipelineStub(AddsJobs):
         """
         found = self.witness.new_findings()
         if found:
-            raise error_of(found)
+            raise error_of(found, in_pytest=bool(self.settings.test_id))
 
     def settle(self) -> None:
         """Wait for the threads that the test has started; those that do not end are found."""

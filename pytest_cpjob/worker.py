@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_CALLS: Final = 10_000
 """Calls without any job's change of state, after which a worker counts as one that never idles."""
 
+MOST_CONTINUATIONS: Final = 1_000
+"""Times that a worker may continue one action, after which it counts as one that never ends it."""
+
 MOST_SLEEPS: Final = 100_000
 """Sleeps without a call, after which a worker counts as waiting for a time that never comes."""
 
@@ -36,6 +39,7 @@ _MORE_SLEEPS: Final = 10
 _MORE_POLLERS: Final = 10
 """Threads that begin to poll once the others are done: a timer starts a new one for each poll."""
 
+_SUCCESSES: Final = frozenset({"PutJobSuccessResult", "PutThirdPartyJobSuccessResult"})
 _POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
 _SHOWN: Final = 5
 
@@ -68,6 +72,7 @@ class WorkerRun:
         self._calls = 0
         self._changes = 0
         self._sleeps = 0
+        self._continued: dict[str, int] = {}
         self._last: deque[str] = deque(maxlen=_SHOWN)
         self._failure: WorkerError | None = None
         self._is_over = False
@@ -150,6 +155,8 @@ class WorkerRun:
         """Count a poll that came back empty while nothing is left to do."""
         ending = f" -> {type(error).__name__}" if error is not None else ""
         self._last.append(f"+{self._service.clock.now:.10g}s {call.name}{ending}")
+        if call.operation in _SUCCESSES:
+            self._count_continuations(call)
         if call.operation not in _POLLS or error is not None:
             return
         thread = threading.current_thread()
@@ -157,6 +164,20 @@ class WorkerRun:
             self._idle[thread] = 0
         else:
             self._idle[thread] += 1
+
+    def _count_continuations(self, call: CallInFlight) -> None:
+        """Count how often an action was continued: its jobs come one after the other."""
+        for job_id in call.job_ids:
+            job = self._service.ledger.jobs.get(job_id)
+            if job is not None and job.continuation is not None:
+                count = self._continued.pop(job_id, 0) + 1
+                self._continued[job.continuation.id] = count
+                if count > MOST_CONTINUATIONS:
+                    self._fail(
+                        f"the worker continued one action {MOST_CONTINUATIONS} times; its last"
+                        f" job is {job.continuation.id}, with the continuation token"
+                        f" {job.continuation.facts.continuation_token!r:.120}"
+                    )
 
     def _slept(self, seconds: float) -> None:
         with self._lock:

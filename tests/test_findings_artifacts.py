@@ -210,7 +210,8 @@ def test_another_jobs_credentials_are_not_opened_by_own_role() -> None:
             f" {named(job)}, was called with another job's artifactCredentials.\n"
             "  S3 refuses them: a job's artifactCredentials are for the artifacts of that job and"
             " no others.\n"
-            '  To allow it: @pytest.mark.cpjob(allow=["own-role"]); own_role=True is for the'
+            '  To allow it: CodePipelineStub(allow=["own-role"]) or'
+            ' @pytest.mark.cpjob(allow=["own-role"]); own_role=True is for the'
             " handler's own role only"
         )
 

@@ -112,6 +112,24 @@ def test_a_workers_refused_poll_is_about_no_job(cpjob: CodePipelineStub) -> None
     ) in str(found(cpjob))
 
 
+def test_a_refusal_that_the_test_itself_dies_of_is_none(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import boto3
+
+        def test_it(cpjob):
+            job = cpjob.add_lambda_job()
+            client = boto3.client("codepipeline", region_name="us-east-1")
+            client.put_job_success_result(jobId=job.id, outputVariables={"pages": 3})
+        """
+    )
+
+    result = pytester.runpytest("-p", "no:faker")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*refused-request*")
+
+
 def test_the_same_refusal_again_is_one_finding(cpjob: CodePipelineStub) -> None:
     def twice(job_id: str) -> None:
         for _ in range(2):

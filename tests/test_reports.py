@@ -389,4 +389,4 @@ def test_it(cpjob):
     )
 
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["- output-encryption: *"])
+    result.stdout.fnmatch_lines(["- output-encryption: *", "*- cpjob timeline of job *"])

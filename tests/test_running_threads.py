@@ -90,7 +90,8 @@ def test_a_thread_that_outlives_its_test_is_found_and_named(straggler: Straggler
         "1 finding: CodePipeline could not have lived with what this code did.\n"
         "- running-thread: thread 'straggler' was still running at the end.\n"
         "  The thread goes on after its test, and could call AWS; it stays cut off until it ends.\n"
-        '  To allow it: @pytest.mark.cpjob(allow=["running-thread"])'
+        '  To allow it: CodePipelineStub(allow=["running-thread"]) or'
+        ' @pytest.mark.cpjob(allow=["running-thread"])'
     )
 
 

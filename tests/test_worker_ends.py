@@ -57,6 +57,47 @@ def operations(cpjob: CodePipelineStub) -> list[str]:
 # -- bounds ----------------------------------------------------------------------------------------
 
 
+def test_a_worker_that_continues_an_action_for_ever_is_ended(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MOST_CONTINUATIONS", 20)
+    add(cpjob)
+
+    def continue_for_ever() -> None:
+        while True:
+            for job in poll():
+                acknowledge(job)
+                CLIENT.put_job_success_result(jobId=job["id"], continuationToken="x")
+            time.sleep(1)
+
+    with pytest.raises(
+        WorkerError, match=r"^the worker continued one action 20 times; .* token 'x'$"
+    ):
+        cpjob.run_worker(continue_for_ever)
+
+    assert len(cpjob.jobs) == 22
+
+
+def test_many_actions_may_be_continued_a_few_times_each(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MOST_CONTINUATIONS", 2)
+    add(cpjob, 10)
+
+    def twice() -> None:
+        while True:
+            for job in poll():
+                acknowledge(job)
+                seen = int(job["data"].get("continuationToken", 0))
+                more = {"continuationToken": str(seen + 1)} if seen < 2 else {}
+                CLIENT.put_job_success_result(jobId=job["id"], **more)
+            time.sleep(1)
+
+    cpjob.run_worker(twice)
+
+    assert {job.status for job in cpjob.jobs} == {"Succeeded"}
+
+
 def test_a_worker_that_brings_no_job_further_is_ended_and_its_last_calls_are_shown(
     cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

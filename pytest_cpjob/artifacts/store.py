@@ -77,6 +77,11 @@ class ArtifactStore:
         self._patches = [patch for patch in _active_patches() if patch not in before]
         self._mock = mock
 
+    @property
+    def is_started(self) -> bool:
+        """Whether there are objects to read."""
+        return self._mock is not None
+
     def stop(self) -> None:
         """Stop moto as far as it is ours, and take back what a nested stop would leave.
 

@@ -81,33 +81,41 @@ class Finding(NamedTuple):
     what: str
     words: str = "."
 
-    @property
-    def text(self) -> str:
-        """The finding as one bullet: what happened, what comes of it, how to allow it."""
+    def told(self, *, in_pytest: bool) -> str:
+        """Give the finding as one bullet: what happened, what comes of it, how to allow it."""
         consequence = CONSEQUENCES[self.name].replace("{words}", self.words)
-        return f"- {self.name}: {self.what}\n  {consequence}\n  {self.way_out}"
+        return f"- {self.name}: {self.what}\n  {consequence}\n  {self._way_out(in_pytest)}"
 
-    @property
-    def way_out(self) -> str:
-        """The exact way to allow it."""
-        allow = f'To allow it: @pytest.mark.cpjob(allow=["{self.name}"])'
+    def _way_out(self, in_pytest: bool) -> str:
         if self.words == OWN_ROLE:
             return (
                 "Make the S3 client from the job's artifactCredentials, or open the bucket to the"
-                " handler's own role with @pytest.mark.cpjob(own_role=True)"
+                f" handler's own role with {_written('own_role=True', in_pytest)}"
             )
+        allow = f"To allow it: {_written(f'allow=[{_quoted(self.name)}]', in_pytest)}"
         if self.words == NOT_THE_JOBS:
             return f"{allow}; own_role=True is for the handler's own role only"
         return allow
 
 
-def error_of(findings: Sequence[Finding]) -> ContractError:
+def _written(option: str, in_pytest: bool) -> str:
+    """Give an option as it is written: on the marker, or where a stub is made."""
+    marker = f"@pytest.mark.cpjob({option})"
+    return marker if in_pytest else f"CodePipelineStub({option}) or {marker}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
+
+
+def error_of(findings: Sequence[Finding], *, in_pytest: bool = True) -> ContractError:
     """Give the error that reports the findings, one bulleted list."""
-    return ContractError(report_of(findings), tuple(finding.name for finding in findings))
+    names = tuple(finding.name for finding in findings)
+    return ContractError(report_of(findings, in_pytest=in_pytest), names)
 
 
-def report_of(findings: Sequence[Finding]) -> str:
-    """Give the findings as text."""
+def report_of(findings: Sequence[Finding], *, in_pytest: bool = True) -> str:
+    """Give the findings as text; outside the plugin's fixture a stub's arguments allow them."""
     count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-    listed = "\n".join(finding.text for finding in findings)
+    listed = "\n".join(finding.told(in_pytest=in_pytest) for finding in findings)
     return f"{count}: CodePipeline could not have lived with what this code did.\n{listed}"
