@@ -153,13 +153,15 @@ class LambdaRuntime:
         """Call the handler once, with a copy of the event that went through JSON.
 
         Raises:
+            ValueError: JSON cannot carry the event.
             HandlerError: the handler gave back a coroutine, or took longer than its time-out.
         """
+        copied = _through_json(event)
         self._deadline = self._clock.now + self._timeout
         self._timed_out = False
         try:
             with _environment(context):
-                answer = handler(json.loads(json.dumps(event)), context)
+                answer = handler(copied, context)
         except _TaskTimedOut:
             raise self._timed_out_error(context) from None
         finally:
@@ -203,6 +205,16 @@ class LambdaRuntime:
             f"{context.aws_request_id} Task timed out after {self._timeout:.2f} seconds: Lambda"
             f" would have ended {context.function_name!r} here{hint}"
         )
+
+
+def _through_json(event: Any) -> Any:
+    try:
+        return json.loads(json.dumps(event))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"event: Lambda passes events as JSON, and this {type(event).__name__} cannot be"
+            f" written as such: {error}; give dicts, lists, texts, numbers, True, False and None"
+        ) from None
 
 
 @contextmanager

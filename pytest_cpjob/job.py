@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob import invocation
-from pytest_cpjob.contract.leaks import masking
+from pytest_cpjob.contract.secrets import masking
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError, HandlerError
+from pytest_cpjob.service.discreet import discreet
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
@@ -109,7 +110,8 @@ class Job:
     @property
     def result(self) -> Result | None:
         """What was reported: a `JobSuccess`, a `JobFailure`, or None so far."""
-        return self._record.result
+        result = self._record.result
+        return None if result is None else discreet(result, masking(self._stub.service))
 
     @property
     def continuation(self) -> Job | None:
@@ -120,7 +122,8 @@ class Job:
     @property
     def calls(self) -> list[Call]:
         """The code's calls that concerned this job, in order."""
-        return self._stub.service.record.calls(self.id)
+        hide = masking(self._stub.service)
+        return [discreet(call, hide) for call in self._stub.service.record.calls(self.id)]
 
     # -- its documents ---------------------------------------------------------------------------
 
@@ -158,7 +161,7 @@ class Job:
         """The EventBridge event "CodePipeline Action Execution State Change" of this job.
 
         Args:
-            state: `STARTED`, `SUCCEEDED`, `FAILED` or `ABANDONED`.
+            state: `STARTED`, `SUCCEEDED`, `FAILED`, `CANCELED` or `ABANDONED`.
 
         Raises:
             ValueError: another state.

@@ -184,14 +184,18 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+@pytest.hookimpl(wrapper=True)
+def pytest_assertrepr_compare(
+    op: str, left: object, right: object
+) -> Generator[None, list[list[str]], list[list[str]]]:
+    others = yield
     stubs = sys.modules.get("pytest_cpjob.stub")
-    stub = stubs.active() if op == "==" and stubs is not None else None
+    stub = stubs.active() if op in ("==", "in") and stubs is not None else None
     if stub is None:
-        return None
-    from pytest_cpjob.reporting import explain_comparison
+        return others
+    from pytest_cpjob.contract.explanations import explain_comparison
 
-    return explain_comparison(stub, left, right)
+    return explain_comparison(stub.service, op, left, right, others)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -210,12 +214,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "cpjob" not in metafunc.fixturenames:
-        return
     swept = [
         (name, marker) for name in _SWEEPS for marker in metafunc.definition.iter_markers(name)
     ]
     if not swept:
+        return
+    if "cpjob" not in metafunc.fixturenames:
+        # A module's or a class's is for those of its tests that use the fixture.
+        own = [mark.name for mark in metafunc.definition.own_markers if mark.name in _SWEEPS]
+        if own:
+            pytest.fail(
+                f"{metafunc.definition.nodeid}: @pytest.mark.{own[0]} runs a test of the cpjob"
+                " fixture again, and this test does not use that fixture: give it the argument"
+                " cpjob, or a fixture that has it, or take the marker away",
+                pytrace=False,
+            )
         return
     from pytest_cpjob.sweeps import variations
 

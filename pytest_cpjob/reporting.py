@@ -1,18 +1,14 @@
-"""What a test's report says of its jobs: findings, timelines, explanations, the last line."""
+"""What a test's report says of its jobs: findings, timelines, the last line; and its masking."""
 
 from __future__ import annotations
 
-import os
-import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.contract.findings import report_of
-from pytest_cpjob.contract.leaks import mask, masking
+from pytest_cpjob.contract.secrets import mask, masking
 from pytest_cpjob.errors import ContractError
-from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.results import JobFailure, JobSuccess
 
 if TYPE_CHECKING:
     import pytest
@@ -20,10 +16,6 @@ if TYPE_CHECKING:
     from pytest_cpjob.stub import CodePipelineStub
 
 MOST_TIMELINES: Final = 10
-_PACKAGE: Final = os.path.dirname(__file__)
-_STATUSES: Final = frozenset(
-    {"Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed"}
-)
 
 
 def hear(stub: CodePipelineStub, report: pytest.TestReport) -> None:
@@ -90,57 +82,6 @@ def show_findings_alone(report: pytest.TestReport, call: pytest.CallInfo[None]) 
     assert call.excinfo is not None
     if isinstance(call.excinfo.value, ContractError):
         report.longrepr = call.excinfo.getrepr(style="value")
-
-
-def explain_comparison(stub: CodePipelineStub, left: object, right: object) -> list[str] | None:
-    """Explain `job.status == ...` and `job.result == ...`; None for what is neither."""
-    jobs = list(stub.service.ledger.jobs.values())
-    if isinstance(left, str) and isinstance(right, str):
-        if not {left, right} <= _STATUSES:
-            return None
-        about = [job for job in jobs if job.status == left]
-    elif isinstance(right, (JobSuccess, JobFailure)):
-        if type(left) is type(right):
-            return None
-        about = [job for job in jobs if job.result is left]
-    else:
-        return None
-    lines = [f"{left!r} == {right!r}"]
-    for job in about[-3:]:
-        lines += _explained(stub, job)
-    return [mask(stub.service, line) for line in lines] if about else None
-
-
-def _explained(stub: CodePipelineStub, job: JobRecord) -> Iterator[str]:
-    from pytest_cpjob.contract.timeline import outcome
-
-    yield ""
-    yield f"job {job.id} is {job.status}"
-    if job.result is not None:
-        yield f"  it was reported as {outcome(job.result)}"
-    else:
-        yield "  nothing was reported of it"
-    calls = stub.service.record.calls(job.id)
-    if calls:
-        last = calls[-1]
-        ending = f" -> {last.error}" if last.error else ""
-        yield f"  the last call: +{last.at:.10g}s {last.service}.{last.operation}{ending}"
-    for error, _ in job.raised[-1:]:
-        yield f"  the handler raised {type(error).__name__}: {error}"
-        for line in "".join(traceback.format_list(_frames_of_handler(error))).splitlines():
-            yield f"  {line}"
-
-
-def _frames_of_handler(error: BaseException) -> list[traceback.FrameSummary]:
-    """Give where the handler was, without the test that called it: pytest shows eight lines."""
-    frames = list(traceback.extract_tb(error.__traceback__))
-    called = [number for number, frame in enumerate(frames) if _is_ours(frame)]
-    ahead = frames[called[0] :] if called else frames
-    return [frame for frame in ahead if not _is_ours(frame)]
-
-
-def _is_ours(frame: traceback.FrameSummary) -> bool:
-    return frame.filename.startswith(_PACKAGE)
 
 
 def tell(stub: CodePipelineStub, *, failed: bool) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_cpjob.contract.findings import report_of
-from pytest_cpjob.contract.leaks import mask
+from pytest_cpjob.contract.secrets import mask
 from pytest_cpjob.endpoint.server import EndpointServer, environment
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job import Job

@@ -22,6 +22,7 @@ from pytest_cpjob.clients.reach import Reach
 from pytest_cpjob.clients.stragglers import cut_off, release
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.contract.findings import error_of
+from pytest_cpjob.contract.secrets import masking
 from pytest_cpjob.documents.arguments import (
     ActionTypeArgument,
     account_id_checked,
@@ -41,6 +42,7 @@ from pytest_cpjob.invocation import (
 from pytest_cpjob.job import Job
 from pytest_cpjob.overheard import overhear
 from pytest_cpjob.requirements import require
+from pytest_cpjob.service.discreet import discreet
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call
 from pytest_cpjob.service.results import Result
@@ -227,12 +229,14 @@ class CodePipelineStub(AddsJobs):
     @property
     def calls(self) -> list[Call]:
         """Every AWS call of the code under test, in the order in which they ended."""
-        return self.service.record.calls()
+        hide = masking(self.service)
+        return [discreet(call, hide) for call in self.service.record.calls()]
 
     @property
     def results(self) -> list[Result]:
         """Every result reported, in order."""
-        return list(self.service.ledger.results)
+        hide = masking(self.service)
+        return [discreet(result, hide) for result in list(self.service.ledger.results)]
 
     # -- what the test does ------------------------------------------------------------------------
 
@@ -320,6 +324,7 @@ class CodePipelineStub(AddsJobs):
             cold: import the package of a handler given by name anew, as a cold start does.
 
         Raises:
+            ValueError: JSON cannot carry the event, or `timeout` is none of Lambda's.
             HandlerError: the handler cannot be run, or was ended by its time-out.
             Exception: what the handler raised.
         """

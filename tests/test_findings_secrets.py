@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import io
 import json
 import logging
+import pickle
 import sys
 import tarfile
 import zipfile
+from dataclasses import asdict
 from typing import Any
 
 import boto3
 import pytest
 from artifact_clients import place, s3_of
 
-from pytest_cpjob import HOSTILE_ARTIFACTS, CodePipelineStub, ContractError, Job
+from pytest_cpjob import (
+    HOSTILE_ARTIFACTS,
+    CodePipelineStub,
+    ContractError,
+    Job,
+    JobFailure,
+    JobSuccess,
+)
+from pytest_cpjob.contract.secrets import mask, secret_members
 from pytest_cpjob.contract.timeline import timeline
+from pytest_cpjob.documents import model
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
@@ -110,6 +122,47 @@ def test_an_output_variable_is_named(cpjob: CodePipelineStub) -> None:
     job = with_secret(cpjob, "hunter2hunter2")
     CLIENT.put_job_success_result(jobId=job.id, outputVariables={"login": "hunter2hunter2"})
     assert " is in the output variable 'login'.\n" in report(cpjob)
+
+
+@pytest.mark.parametrize(
+    ("result", "where"),
+    [
+        (
+            {"executionDetails": {"externalExecutionId": "hunter2hunter2"}},
+            "the externalExecutionId",
+        ),
+        ({"continuationToken": "hunter2hunter2"}, "the continuationToken"),
+        ({"outputVariables": {"hunter2hunter2": "1"}}, "the output variable '<masked>'"),
+        ({"currentRevision": {"revision": "hunter2hunter2"}}, "currentRevision.revision"),
+        (
+            {"currentRevision": {"changeIdentifier": "hunter2hunter2"}},
+            "currentRevision.changeIdentifier",
+        ),
+        (
+            {"currentRevision": {"revisionSummary": "by hunter2hunter2"}},
+            "currentRevision.revisionSummary",
+        ),
+    ],
+    ids=["id", "token", "variable", "revision", "change", "revision summary"],
+)
+def test_every_text_of_a_success_is_looked_through(
+    cpjob: CodePipelineStub, result: dict[str, Any], where: str
+) -> None:
+    job = with_secret(cpjob, "hunter2hunter2")
+    if "currentRevision" in result:
+        rest = {"revision": "1", "changeIdentifier": "1"}
+        result = {"currentRevision": {**rest, **result["currentRevision"]}}
+    CLIENT.put_job_success_result(jobId=job.id, **result)
+    text = report(cpjob)
+    assert f" is in {where}.\n" in text
+    assert "hunter2hunter2" not in text
+
+
+def test_the_external_id_of_a_failure_is_looked_through(cpjob: CodePipelineStub) -> None:
+    job = with_secret(cpjob, "hunter2hunter2")
+    details = {"type": "JobFailed", "message": "no", "externalExecutionId": "hunter2hunter2"}
+    CLIENT.put_job_failure_result(jobId=job.id, failureDetails=details)
+    assert " is in the externalExecutionId.\n" in report(cpjob)
 
 
 def zipped(files: dict[str, str | bytes]) -> bytes:
@@ -309,6 +362,72 @@ def test_a_jobs_repr_masks_a_secret_that_was_reported(cpjob: CodePipelineStub) -
         cpjob.check()
 
 
+def test_results_and_calls_as_a_test_gets_them_show_no_secret(cpjob: CodePipelineStub) -> None:
+    failed, succeeded = with_secret(cpjob, "hunter2hunter2"), cpjob.add_lambda_job()
+    details = {"type": "JobFailed", "message": "no login with hunter2hunter2"}
+    CLIENT.put_job_failure_result(jobId=failed.id, failureDetails=details)
+    revision = {"revision": "hunter2hunter2", "changeIdentifier": "1"}
+    CLIENT.put_job_success_result(
+        jobId=succeeded.id, outputVariables={"a": "hunter2hunter2"}, currentRevision=revision
+    )
+    assert isinstance(succeeded.result, JobSuccess)
+
+    for shown in (
+        failed.result,
+        succeeded.result,
+        succeeded.result.current_revision,
+        cpjob.results,
+        failed.calls[-1],
+        cpjob.calls,
+    ):
+        assert "<masked>" in repr(shown)
+        assert "hunter2hunter2" not in repr(shown)
+    with pytest.raises(ContractError):
+        cpjob.check()
+
+
+def test_a_value_that_hides_secrets_is_the_same_value(cpjob: CodePipelineStub) -> None:
+    job = with_secret(cpjob, "hunter2hunter2")
+    details = {"type": "JobFailed", "message": "no login with hunter2hunter2"}
+    CLIENT.put_job_failure_result(jobId=job.id, failureDetails=details)
+    mine = JobFailure("JobFailed", "no login with hunter2hunter2")
+
+    result = job.result
+    assert isinstance(result, JobFailure)
+    assert result == mine
+    assert hash(result) == hash(mine)
+    assert result.message == mine.message
+    assert asdict(result) == asdict(mine)
+    assert pickle.loads(pickle.dumps(result)) == copy.deepcopy(result) == mine
+    with pytest.raises(ContractError):
+        cpjob.check()
+
+
+def test_a_client_token_is_masked_and_no_leak(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_third_party_job()
+    token = job.client_token
+    assert token
+    who = {"jobId": job.id, "clientToken": token}
+    nonce = CLIENT.get_third_party_job_details(**who)["jobDetails"]["nonce"]
+    CLIENT.acknowledge_third_party_job(**who, nonce=nonce)
+    print("the token is", token)
+    details = {"type": "JobFailed", "message": f"the token was {token}"}
+    CLIENT.put_third_party_job_failure_result(**who, failureDetails=details)
+    cpjob.check()
+
+    text = timeline(cpjob.service, cpjob.service.ledger.jobs[job.id])
+    assert "  result  JobFailed: the token was <masked>" in text
+    for shown in (text, repr(job), repr(job.result), repr(job.calls)):
+        assert "<masked>" in shown
+        assert token not in shown
+
+
+def test_the_secret_members_of_credentials_are_the_models(cpjob: CodePipelineStub) -> None:
+    assert secret_members() == ("secretAccessKey", "sessionToken")
+    given = cpjob.add_lambda_job().details["jobDetails"]["data"]["artifactCredentials"]
+    assert set(model.load().shapes["AWSSessionCredentials"]["members"]) == set(given)
+
+
 def test_a_property_that_is_not_secret_may_be_shown(cpjob: CodePipelineStub) -> None:
     job = with_secret(cpjob, "hunter2hunter2")
     summary = "built with " + job.facts.configuration["Theme"]
@@ -348,6 +467,25 @@ def test_a_finding_masks_the_secrets_of_an_error_before_it_cuts_it_short(
     with pytest.raises(ContractError) as caught:
         cpjob.check()
     assert f"ValueError ({'x' * 100}<masked>) before" in str(caught.value)
+
+
+def test_what_shortening_leaves_of_a_long_secret_is_masked(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+    token = job.details["jobDetails"]["data"]["artifactCredentials"]["sessionToken"]
+    for left, masked in (
+        (f"{token[:118]!r}...{token[-100:]!r}", "'<masked>'...'<masked>"),
+        (f"{{'token': '{token[:12]}...{token[-12:]}'}}", "{'token': '<masked>...<masked>"),
+        (f"- {token[100:140]}\n+ something else", "- <masked>\n+ something else"),
+    ):
+        hidden = mask(cpjob.service, left)
+        assert hidden.startswith(masked)
+        assert not any(token[at : at + 8] in hidden for at in range(len(token) - 8))
+
+
+@pytest.mark.parametrize("text", ["...", "working... done", "a_long_name_of_a_function_of_mine"])
+def test_what_is_part_of_no_secret_is_shown(cpjob: CodePipelineStub, text: str) -> None:
+    assert cpjob.add_lambda_job().details
+    assert mask(cpjob.service, text) == text
 
 
 def test_a_finding_masks_the_secrets_of_a_refusal(cpjob: CodePipelineStub) -> None:

@@ -92,8 +92,10 @@ def test_an_event_of_the_tests_own_goes_through_json_too(cpjob: CodePipelineStub
 
 
 def test_an_event_that_json_cannot_carry_is_refused(cpjob: CodePipelineStub) -> None:
-    with pytest.raises(TypeError, match="set is not JSON serializable"):
+    with pytest.raises(ValueError, match=r"^event: .* set is not JSON serializable; give dicts"):
         cpjob.invoke(lambda event, _: None, {"ids": {1, 2}})
+    with pytest.raises(ValueError, match="this object cannot be written as such"):
+        cpjob.invoke(lambda event, _: None, event=object())
 
 
 # -- the context -----------------------------------------------------------------------------------

@@ -189,6 +189,34 @@ def test_no_part_of_a_failure_shows_a_secret(
     )
 
 
+SHORTENED = """
+from pathlib import Path
+
+def test_it(cpjob):
+    job = cpjob.add_lambda_job()
+    keys = job.details["jobDetails"]["data"]["artifactCredentials"]
+    token = keys["sessionToken"]
+    Path("token.txt").write_text(token)
+    nested = {"keys": [keys]}
+    assert CONDITION
+"""
+
+
+@pytest.mark.parametrize("condition", ["keys == {'a': 1}", "token == 'x'", "len(token) == 0"])
+@pytest.mark.parametrize("arguments", [["--tb=long", "-l"], ["-vv"]], ids=" ".join)
+def test_what_pytest_has_shortened_shows_no_part_of_a_secret(
+    project: pytest.Pytester, condition: str, arguments: list[str]
+) -> None:
+    result = run(project, SHORTENED.replace("CONDITION", condition), *arguments)
+
+    result.assert_outcomes(failed=1)
+    shown = result.stdout.str()
+    assert "<masked>" in shown
+    token = (project.path / "token.txt").read_text("utf-8")
+    # What all tokens have in common is no secret.
+    assert [at for at in range(17, len(token) - 8) if token[at : at + 8] in shown] == []
+
+
 def test_findings_of_a_failed_test_are_a_section_and_no_second_error(
     project: pytest.Pytester,
 ) -> None:
@@ -326,6 +354,81 @@ def test_it(cpjob):
         ],
         consecutive=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("condition", "headline"),
+    [
+        ("'Succeeded' == job.status", "assert 'Succeeded' == 'Failed'"),
+        ("job.status in ('Succeeded', 'TimedOut')", "assert 'Failed' in ('Succeeded', 'TimedOut')"),
+        ("job.status in ['Succeeded']", "assert 'Failed' in ?'Succeeded'?"),
+        ("JobSuccess() == job.result", "assert JobSuccess(*"),
+    ],
+)
+def test_a_comparison_explains_itself_either_way_round(
+    project: pytest.Pytester, condition: str, headline: str
+) -> None:
+    result = run(project, FAILING.replace('job.status == "Succeeded"', condition))
+
+    result.stdout.fnmatch_lines(
+        [
+            f"E       AssertionError: {headline}",
+            "E         ",
+            "E         job 00000000-0000-0000-0000-000000000001 is Failed",
+            "E           it was reported as ConfigurationError: no theme in UserParameters",
+            "E           the last call: +95s codepipeline.PutJobFailureResult",
+        ],
+        consecutive=True,
+    )
+
+
+@pytest.mark.parametrize("sides", ["{job} == {mine}", "{mine} == {job}"])
+def test_two_results_of_a_kind_keep_pytests_difference(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, sides: str
+) -> None:
+    for name in ("CI", "BUILD_NUMBER"):  # where pytest cuts nothing short
+        monkeypatch.delenv(name, raising=False)
+    mine = "JobFailure('ConfigurationError', 'no thema')"
+    condition = sides.format(job="job.result", mine=mine)
+    result = run(project, FAILING.replace('job.status == "Succeeded"', condition))
+
+    result.stdout.fnmatch_lines(
+        [
+            "E *job 00000000-0000-0000-0000-000000000001 is Failed, its last call: +95s"
+            " codepipeline.PutJobFailureResult",
+            "E *Differing attributes:",
+            "E *message: 'no them*' != 'no them*",
+        ]
+    )
+
+
+def test_at_most_three_jobs_are_explained_the_newest(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        """
+def test_it(cpjob):
+    for number in range(1, 6):
+        job = cpjob.add_lambda_job(job_id=f"00000000-0000-0000-0000-00000000000{number}")
+        job.invoke(failing if number != 2 else careful)
+    assert job.status == "Succeeded"
+""",
+        "-vv",
+    )
+
+    told = [line.split()[2] for line in result.outlines if line.startswith("E         job ")]
+    assert [job_id[-1] for job_id in told] == ["2", "4", "5"]
+
+
+@pytest.mark.parametrize("right", ["'eggs'", "('eggs', 'Failed')", "5"])
+def test_other_comparisons_are_pytests_own_beside_a_job(
+    project: pytest.Pytester, right: str
+) -> None:
+    operator = "in" if "(" in right else "=="
+    condition = f"'Succeeded' {operator} {right}"
+    result = run(project, FAILING.replace('job.status == "Succeeded"', condition))
+
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("E *job 00000000*")
 
 
 def test_other_comparisons_are_pytests_own(project: pytest.Pytester) -> None:

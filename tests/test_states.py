@@ -205,6 +205,32 @@ def test_the_second_to_acknowledge_with_the_same_nonce_loses(
     assert code_of(cpjob, job, acknowledge) == "InvalidNonceException"
 
 
+@pytest.mark.parametrize(
+    ("state", "nonce", "why"),
+    [
+        ("Dispatched", "1000", "the job is Dispatched, and '1000' is not its current nonce"),
+        ("InProgress", None, "another job worker has already claimed the job"),
+        ("Succeeded", None, "the job has ended: Succeeded"),
+        ("TimedOut", "1000", "the job has ended: TimedOut"),
+    ],
+)
+def test_a_refused_nonce_says_why(
+    cpjob: CodePipelineStub, state: str, nonce: str | None, why: str
+) -> None:
+    job = bring(cpjob, CUSTOM, state)
+
+    with pytest.raises(ClientError, match=f"was not accepted: {why}$"):
+        cpjob.client().acknowledge_job(jobId=job.id, nonce=nonce or job.nonce)
+
+
+def test_the_nonce_of_a_job_that_is_queued_again_is_refused(cpjob: CodePipelineStub) -> None:
+    job = bring(cpjob, CUSTOM, "Dispatched")
+    cpjob.advance(300)
+
+    with pytest.raises(ClientError, match="Queued: it was not acknowledged in time"):
+        cpjob.client().acknowledge_job(jobId=job.id, nonce=job.nonce)
+
+
 # -- details ---------------------------------------------------------------------------------------
 
 

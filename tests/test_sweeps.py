@@ -295,17 +295,46 @@ def test_an_unknown_variation_names_the_nearest(pytester: pytest.Pytester) -> No
     )
 
 
-def test_a_test_without_cpjob_is_not_multiplied(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("name", ["cpjob_job_variants", "cpjob_faults", "cpjob_warm"])
+def test_a_marker_on_a_test_without_cpjob_is_an_error(pytester: pytest.Pytester, name: str) -> None:
     pytester.makepyfile(
-        """
+        f"""
         import pytest
 
-        @pytest.mark.cpjob_job_variants
+        @pytest.mark.{name}
         def test_one(): ...
         """
     )
 
-    pytester.runpytest("-p", "no:faker").assert_outcomes(passed=1)
+    result = pytester.runpytest("-p", "no:faker")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"*::test_one: @pytest.mark.{name} runs a test of the cpjob fixture again, and this"
+            " test does not use that fixture: give it the argument cpjob, *"
+        ]
+    )
+    result.stdout.no_fnmatch_line("*plugin.py*")
+
+
+def test_a_modules_marker_is_for_its_tests_of_cpjob(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.cpjob_job_variants("plain", "aws-cn")
+
+        @pytest.fixture
+        def job(cpjob):
+            return cpjob.add_lambda_job()
+
+        def test_one(): ...
+        def test_two(job): ...
+        """
+    )
+
+    pytester.runpytest("-p", "no:faker").assert_outcomes(passed=3)
 
 
 def test_sweeps_run_on_two_workers(pytester: pytest.Pytester) -> None:

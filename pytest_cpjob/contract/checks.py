@@ -7,7 +7,8 @@ from typing import Final
 
 from pytest_cpjob.contract.evidence import Evidence, named
 from pytest_cpjob.contract.findings import NO_REPLY, NOT_THE_JOBS, OWN_ROLE, Finding
-from pytest_cpjob.contract.leaks import leaked_secrets, masking
+from pytest_cpjob.contract.leaks import leaked_secrets
+from pytest_cpjob.contract.secrets import masking
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Call, Entry
 from pytest_cpjob.service.results import RESULTS, JobSuccess
@@ -53,7 +54,8 @@ def find_all(evidence: Evidence) -> list[Finding]:
         Finding("running-thread", None, f"thread {name!r} was still running at the end.")
         for name in evidence.running_threads
     ]
-    return list(dict.fromkeys(found))  # what happened again is one finding
+    masked = (finding._replace(what=mask(finding.what)) for finding in found)
+    return list(dict.fromkeys(masked))  # what happened again is one finding
 
 
 def _calls_by_job(evidence: Evidence) -> dict[str, list[Entry]]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from pytest_cpjob.contract.evidence import named
 from pytest_cpjob.contract.findings import Finding
-from pytest_cpjob.contract.leaks import masking
+from pytest_cpjob.contract.secrets import masking
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.record import Entry
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
@@ -36,7 +36,6 @@ __all__ = [
     "operation_errors",
     "operations",
     "request_violations",
-    "sensitive_paths",
     "validation_message",
     "violations",
 ]
@@ -191,29 +190,3 @@ def operations() -> tuple[str, ...]:
 def is_sensitive(shape_name: str) -> bool:
     """Tell whether the model marks a shape as one that must not be logged."""
     return bool(load().shapes[shape_name].get("sensitive"))
-
-
-def sensitive_paths(shape_name: str) -> tuple[str, ...]:
-    """Return where under a shape sensitive values stand, outermost only.
-
-    `[]` marks the items of a list or a map.
-
-    >>> sensitive_paths("PollForJobsOutput")
-    ('jobs[].data.artifactCredentials',)
-    """
-    return tuple(_sensitive_under(shape_name, "", frozenset()))
-
-
-def _sensitive_under(shape_name: str, path: str, above: frozenset[str]) -> Iterator[str]:
-    if is_sensitive(shape_name):
-        yield path
-        return
-    if shape_name in above:
-        return
-    shape = load().shapes[shape_name]
-    above |= {shape_name}
-    for name, member in shape.get("members", {}).items():
-        yield from _sensitive_under(member["shape"], f"{path}.{name}" if path else name, above)
-    for items in ("member", "value"):
-        if items in shape:
-            yield from _sensitive_under(shape[items]["shape"], f"{path}[]", above)

@@ -94,13 +94,9 @@ class JobOperations:
 
     def _acknowledge(self, job: JobRecord, nonce: str, caller: Caller) -> Response:
         if job.status != "Dispatched" or nonce != job.nonce:
-            why = (
-                "another job worker has already claimed the job"
-                if nonce == job.nonce and job.is_open
-                else f"the job is {job.status}, and {nonce!r} is not its current nonce"
-            )
             raise ServiceError(
-                "InvalidNonceException", f"The nonce for job {job.id} was not accepted: {why}"
+                "InvalidNonceException",
+                f"The nonce for job {job.id} was not accepted: {_why_refused(job, nonce)}",
             )
         job.acknowledged = True
         job.acknowledged_by_test = caller.by_test
@@ -206,6 +202,16 @@ class JobOperations:
                 f"The client token is not the one of job {job.id}'s client {job.client_id}",
             )
         return job
+
+
+def _why_refused(job: JobRecord, nonce: str) -> str:
+    if not job.is_open:
+        return f"the job has ended: {job.status}"
+    if nonce != job.nonce:
+        return f"the job is {job.status}, and {nonce!r} is not its current nonce"
+    if job.status == "Queued":
+        return "the job is Queued: it was not acknowledged in time, and waits to be handed out anew"
+    return "another job worker has already claimed the job"
 
 
 def _bytes(text: str) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from pytest_cpjob.service.discreet import Discreet
 from pytest_cpjob.service.faults import Fault
 
 MASK: Final = "<masked>"
@@ -29,7 +30,7 @@ class Caller(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Call:
+class Call(Discreet):
     """One AWS call of the code under test.
 
     Attributes:
@@ -51,7 +52,7 @@ class Call:
     thread: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
-        return (
+        return self._hidden(
             f"Call({self.service!r}, {self.operation!r}, {Parameters(self.request)!r},"
             f" error={self.error!r},"
             f" job_ids={self.job_ids!r}, at={self.at!r})"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
+
+from pytest_cpjob.service.discreet import Discreet
 
 RESULTS: Final = frozenset(
     {
@@ -18,8 +20,18 @@ RESULTS: Final = frozenset(
 """The operations that report a result."""
 
 
-@dataclass(frozen=True, slots=True)
-class CurrentRevision:
+class _Reported(Discreet):
+    """A value of the test's own prints all that it holds; what was reported hides secrets."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        members = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))  # type: ignore[arg-type]
+        return self._hidden(f"{type(self).__name__}({', '.join(members)})")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CurrentRevision(_Reported):
     """The revision a success result names (model shape `CurrentRevision`)."""
 
     revision: str
@@ -28,8 +40,8 @@ class CurrentRevision:
     revision_summary: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class JobSuccess:
+@dataclass(frozen=True, slots=True, repr=False)
+class JobSuccess(_Reported):
     """A success result (PutJobSuccessResult), every member that was left out at its default.
 
     >>> JobSuccess(output_variables={"pages": "1"}) == JobSuccess(output_variables={"pages": "1"})
@@ -43,9 +55,12 @@ class JobSuccess:
     current_revision: CurrentRevision | None = None
     continuation_token: str | None = None
 
+    def _parts(self) -> Iterable[Discreet]:
+        return () if self.current_revision is None else (self.current_revision,)
 
-@dataclass(frozen=True, slots=True)
-class JobFailure:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class JobFailure(_Reported):
     """A failure result (PutJobFailureResult): its `failureDetails`."""
 
     type: str
