@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from test_docs import PAGES, fenced, section, tables
 
 import pytest_cpjob
-from pytest_cpjob import CodePipelineStub, ContractError
+from pytest_cpjob import CodePipelineStub, ContractError, sweeps
 from pytest_cpjob.__main__ import main
 from pytest_cpjob.settings import OPTIONS
 
@@ -87,6 +87,23 @@ def test_the_table_of_markers_has_every_marker(pytester: pytest.Pytester) -> Non
 
     named = re.findall(r"`@pytest\.mark\.(\w+)", "\n".join(row[0] for row in shown))
     assert named == re.findall(r"^@pytest\.mark\.(cpjob\w*)", printed, re.MULTILINE)
+
+
+# -- sweeps and hostile artifacts ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"),
+    [
+        ("The other jobs", [each.name for each in sweeps.JOB_VARIANTS]),
+        ("The faults", [each.name for each in sweeps.FAULTS]),
+        ("Warm starts", [each.name for each in sweeps.WARM]),
+        ("Hostile artifacts", list(pytest_cpjob.HOSTILE_ARTIFACTS)),
+    ],
+)
+def test_the_page_about_sweeps_has_every_name(heading: str, names: list[str]) -> None:
+    [shown] = tables(section(PAGES["sweeps.md"], heading))
+    assert sorted(re.findall(r"`([\w-]+)`", " ".join(row[0] for row in shown))) == sorted(names)
 
 
 # -- the command line ------------------------------------------------------------------------------
