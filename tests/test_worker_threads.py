@@ -7,29 +7,12 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from queue import Queue
-from typing import Any
 
 import boto3
 import pytest
+from docs_worker import CLIENT, DOCS, Polled, add, poll_for_ever
 
-from pytest_cpjob import CodePipelineStub, Job, WorkerError, worker
-
-DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
-CLIENT = boto3.client("codepipeline", region_name="us-east-1")
-
-Polled = dict[str, Any]
-
-
-def add(cpjob: CodePipelineStub, count: int) -> list[Job]:
-    return [cpjob.add_job(action_type=DOCS) for _ in range(count)]
-
-
-def poll_for_ever() -> None:
-    while True:
-        for job in CLIENT.poll_for_jobs(actionTypeId=DOCS)["jobs"]:
-            CLIENT.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
-            CLIENT.put_job_success_result(jobId=job["id"])
-        time.sleep(30)
+from pytest_cpjob import CodePipelineStub, WorkerError, worker
 
 
 def start(target: Callable[..., object], *args: object, daemon: bool = False) -> threading.Thread:
