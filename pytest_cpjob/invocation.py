@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
@@ -69,7 +70,7 @@ class LambdaContext:
         values = stream.values
         self.function_name = function.name
         self.invoked_function_arn = function.arn
-        self.aws_request_id = values.execution_id()
+        self.aws_request_id = values.aws_request_id()
         self.log_group_name = f"/aws/lambda/{function.name}"
         self.log_stream_name = f"2026/01/01/[$LATEST]{values.execution_id().replace('-', '')}"
         self._clock = clock
@@ -224,7 +225,7 @@ def _environment(context: LambdaContext) -> Iterator[None]:
     variables: Mapping[str, str] = {
         "AWS_REGION": context._region,
         "AWS_DEFAULT_REGION": context._region,
-        "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+        "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info),
         "AWS_LAMBDA_FUNCTION_NAME": context.function_name,
         "AWS_LAMBDA_FUNCTION_VERSION": context.function_version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": context.memory_limit_in_mb,
