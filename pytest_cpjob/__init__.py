@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         LambdaEventFactory,
         ThirdPartyJobDetailsFactory,
     )
+    from pytest_cpjob.documents.facts import JobFacts
     from pytest_cpjob.documents.part_factories import (
         ArtifactFactory,
         CredentialsFactory,
@@ -95,6 +96,7 @@ __all__ = [
     "JobData",
     "JobDetails",
     "JobDetailsFactory",
+    "JobFacts",
     "JobFailure",
     "JobSuccess",
     "LambdaArtifact",
@@ -151,6 +153,7 @@ _HOMES = {
         "ThirdPartyJobDetails",
         "ThirdPartyPipelineContext",
     ),
+    "documents.facts": ("JobFacts",),
     "documents.arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
     "documents.values": ("CodePipelineProvider", "FakerGenerator"),
     "artifacts.contents": ("Content",),

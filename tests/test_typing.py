@@ -15,7 +15,7 @@ from typing import Any, is_typeddict
 import pytest
 
 import pytest_cpjob
-from pytest_cpjob import plugin
+from pytest_cpjob import CodePipelineStub, plugin
 from pytest_cpjob.documents import shapes
 
 TYPING = Path(__file__).parent / "typing"
@@ -82,6 +82,12 @@ def test_a_fixtures_type_is_exported(fixture: str) -> None:
 def test_all_that_is_exported_is_there() -> None:
     assert [name for name in pytest_cpjob.__all__ if not hasattr(pytest_cpjob, name)] == []
     assert set(pytest_cpjob.__all__) <= set(dir(pytest_cpjob))
+
+
+def test_what_a_job_says_of_itself_is_of_types_that_are_exported(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+    assert type(job.facts) is pytest_cpjob.JobFacts
+    assert {type(job.facts).__name__, type(job).__name__} <= set(pytest_cpjob.__all__)
 
 
 def test_every_shape_of_the_documents_is_exported() -> None:
