@@ -18,10 +18,6 @@ REGION = "us-east-1"
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
 
 
-class Never(Exception):
-    """Nothing raises it."""
-
-
 def place(artifact: dict[str, Any]) -> dict[str, str]:
     location = artifact["location"]["s3Location"]
     return {"Bucket": location["bucketName"], "Key": location["objectKey"]}
