@@ -21,6 +21,7 @@ FLOORS: Final = {
     "hypothesis": "6.112.0",
     "moto": "5.0.16",
     "pytest": "8.0.0",
+    "pyyaml": "6.0.2",
 }
 """The lowest version of each, as in `pyproject.toml`."""
 

@@ -18,6 +18,7 @@ from pytest_cpjob.contract.secrets import mask
 from pytest_cpjob.endpoint.server import EndpointServer, environment
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job import Job
+from pytest_cpjob.requirements import require
 from pytest_cpjob.stub import CodePipelineStub
 
 _KINDS: Final = {
@@ -80,6 +81,7 @@ def _say(text: str) -> None:
 def _read_jobs(name: str) -> list[dict[str, Any]]:
     import yaml
 
+    require("pyyaml")
     path = Path(name)
     try:
         text = path.read_text("utf-8")

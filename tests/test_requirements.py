@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 import boto3
 import botocore
@@ -12,7 +13,8 @@ import hypothesis
 import moto
 import pytest
 
-from pytest_cpjob import CodePipelineStub, CpjobError
+from pytest_cpjob import CodePipelineStub, CpjobError, requirements
+from pytest_cpjob.__main__ import main
 from pytest_cpjob.endpoint.server import EndpointServer
 from pytest_cpjob.requirements import FLOORS, require
 
@@ -61,6 +63,21 @@ def test_cbor2_is_asked_for_its_version_where_the_endpoint_needs_it(
 
     with pytest.raises(CpjobError, match=r"^cbor2 5\.6\.4 is too old "):
         EndpointServer()
+
+
+def test_pyyaml_is_asked_for_its_version_where_jobs_come_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed = requirements._installed
+    monkeypatch.setattr(
+        requirements, "_installed", lambda name: "5.4" if name == "pyyaml" else installed(name)
+    )
+    path = tmp_path / "jobs.yaml"
+    path.write_text("[]", "utf-8")
+
+    assert main(["serve", "--jobs", str(path)]) == 2
+
+    assert "pyyaml 5.4 is too old " in capsys.readouterr().err
 
 
 def test_what_was_not_imported_yet_is_asked_of_its_metadata(pytester: pytest.Pytester) -> None:
