@@ -52,6 +52,27 @@ def test_the_readme_and_our_refusals_name_the_declared_floors() -> None:
     assert told == refused == declared_floors()
 
 
+def test_the_readme_names_a_newer_version_than_the_lowest_that_ran() -> None:
+    rows = re.findall(r"^\| ([\w, -]+) \| ([\d.]+) \| ([\d.]+) \|", README, re.MULTILINE)
+    assert {names for names, *_ in rows} >= {"Python", "pytest", "boto3, botocore", "moto"}
+    for names, lowest, newest in rows:
+        assert [int(part) for part in newest.split(".")] > [
+            int(part) for part in lowest.split(".")
+        ], names
+
+
+def test_the_house_has_every_module_of_the_top_folder() -> None:
+    house = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("## The house", 1)[1]
+    tables = "\n".join(re.findall(r"^\|.*\|$", house.split("\n## ", 1)[0], re.MULTILINE))
+    folder = ROOT / "pytest_cpjob"
+    modules = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
+    packages = [f"{path.parent.name}/" for path in folder.glob("*/__init__.py")]
+
+    named = re.findall(r"`([\w/]+)`", tables)
+
+    assert sorted(named) == sorted(modules + packages)
+
+
 def test_pytest_finds_the_plugin_once(pytestconfig: pytest.Config) -> None:
     [found] = entry_points(group="pytest11", name="cpjob")
 
