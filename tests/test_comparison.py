@@ -33,7 +33,7 @@ UUID = "11111111-abcd-4111-abcd-111111abcdef"
 TOOLS = ("unittest.mock", "Stubber", "moto", "pytest-cpjob")
 
 NOTICES = (AssertionError, CpjobError, BotoCoreError, ClientError, KeyError, AttributeError)
-"""What a test may fail with; the last two are what `RaisesAgain` raises, and what `InvokeId` does."""
+"""What a test may fail with; the last two are `RaisesAgain`'s own, and `InvokeId`'s."""
 
 Outcome = Literal["success", "failure", "another's"]
 
