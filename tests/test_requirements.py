@@ -73,7 +73,7 @@ def test_pyyaml_is_asked_for_its_version_where_jobs_come_from_a_file(
         requirements, "_installed", lambda name: "5.4" if name == "pyyaml" else installed(name)
     )
     path = tmp_path / "jobs.yaml"
-    path.write_text("[]", "utf-8")
+    path.write_text("{}", "utf-8")
 
     assert main(["serve", "--jobs", str(path)]) == 2
 
