@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
-from docs_worker import CLIENT, add, operations, poll_for_ever, poll_once
+from docs_worker import CLIENT, acknowledge, add, operations, poll, poll_for_ever, poll_once
 
 from pytest_cpjob import CodePipelineStub, WorkerError, worker
 
