@@ -7,7 +7,6 @@ import statistics
 import time
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.documents.streams import Stream
@@ -45,7 +44,7 @@ class Queue:
         assert isinstance(answer, dict)
         assert len(answer["jobs"]) == 1
         number = next(self._numbers)
-        facts = replace(self._like.facts, id=f"00000000-0000-4000-8000-{number:012d}")
+        facts = self._like.facts._replace(id=f"00000000-0000-4000-8000-{number:012d}")
         self._service.add(JobRecord(facts, "custom", Stream("more", number), 0.0))
         return taken
 
