@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,12 +47,32 @@ _OF: Final = {
 }
 
 
+_REPEATED: Final = {
+    "input_artifacts": "--input-artifact",
+    "output_artifacts": "--output-artifact",
+    "configuration": "--configuration",
+}
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong with the arguments in one line, as everything else here does."""
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+class _Version(argparse.Action):
+    """Prints the installed version, which is looked for only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"pytest-cpjob {version('pytest-cpjob')}")
+        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,12 +82,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.command == "serve":
             from pytest_cpjob.serving import serve
 
-            return serve(given, [{**_arguments(given), "action_type": name} for name in given.job])
+            return serve(given, _jobs(given))
         print(json.dumps(_document(given), indent=2))
     except (ValueError, CpjobError, OSError) as error:
-        print(f"pytest-cpjob: error: {' '.join(str(error).split())}", file=sys.stderr)
+        text = " ".join(str(error).split())
+        # What is wrong with a job of a file is told by the names that stand in the file.
+        if getattr(given, "jobs", None) is None:
+            text = _with_options(text)
+        print(f"pytest-cpjob: error: {text}", file=sys.stderr)
         return 2
     return 0
+
+
+def _with_options(text: str) -> str:
+    """Name the options in an error that names the arguments of a factory."""
+    arguments = {"region", "account_id", "encryption_key", *_REPEATED, *_OF["serve"]}
+    arguments |= {*_OF["details"], *_OF["third-party"]}
+
+    def option(found: re.Match[str]) -> str:
+        name = found["name"]
+        return _REPEATED.get(name, f"--{name.replace('_', '-')}")
+
+    names = "|".join(sorted(arguments))
+    # At the beginning, with a place in a list, or as it is written in Python.
+    text = re.sub(rf"^(?P<name>{names})(?:\[\d+\])?(?=[\[:.,])", option, text)
+    text = re.sub(rf"(?<![\w'\"])(?P<name>{names})(?:\[\d+\]|=True\b)", option, text)
+    return text.replace("configuration={...}", "--configuration NAME=VALUE")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -75,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Sample documents of CodePipeline jobs, and a fake CodePipeline to poke at.",
         epilog="Exit codes: 0; 1, serve has findings; 2, bad input, told in one line.",
     )
+    parser.add_argument("--version", action=_Version, help="print the version and end")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in _DOCUMENTS.items():
         command = commands.add_parser(
@@ -161,16 +203,55 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
     arguments = {name: options[name] for name in names if options[name] is not None}
     if given.configuration is not None:
         arguments["configuration"] = _pairs("--configuration", given.configuration)
-    if given.command == "serve" and any("=" in text for text in given.input_artifacts or ()):
+    with_content = [text for text in given.input_artifacts or () if "=" in text]
+    if with_content and given.command != "serve":
+        raise ValueError(
+            f"--input-artifact: expected NAME, got {with_content[0]!r}; contents are for serve"
+        )
+    if with_content:
         arguments["input_artifacts"] = _pairs("--input-artifact", given.input_artifacts)
     return arguments
 
 
+def _jobs(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Give the jobs of `--job`, each with the options that are for all of them."""
+    arguments = _arguments(given)
+    if arguments and not given.job:
+        raise ValueError(f"{_listed(arguments)}: a job's options need --job TYPE")
+    return [{**arguments, "action_type": name} for name in given.job]
+
+
+def _redacted(given: argparse.Namespace) -> Any:
+    """Give the safe copy of a document of the command's kind."""
+    from pytest_cpjob.redaction import kinds_of, redacted
+
+    arguments = _arguments(given)
+    for name, built_in in (("region", BUILT_IN_REGION), ("account_id", BUILT_IN_ACCOUNT)):
+        if getattr(given, name) != built_in:
+            arguments[name] = getattr(given, name)
+    if arguments:
+        raise ValueError(f"{_listed(arguments)}: --redact copies a document and takes no values")
+    document = _read_json(given.redact)
+    safe = redacted(document, seed=given.seed)
+    kinds = kinds_of(document)
+    if not kinds:
+        listed = ", ".join(f"{name} ({text})" for name, text in _DOCUMENTS.items())
+        raise ValueError(f"--redact: {given.redact} is none of the documents: {listed}")
+    if given.command not in kinds:
+        raise ValueError(
+            f"--redact: {given.redact} is {_DOCUMENTS[kinds[0]]}, not {_DOCUMENTS[given.command]};"
+            f" write pytest-cpjob {kinds[0]} --redact {given.redact}"
+        )
+    return safe
+
+
+def _listed(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(_REPEATED.get(name, f"--{name.replace('_', '-')}") for name in arguments)
+
+
 def _document(given: argparse.Namespace) -> Any:
     if given.redact is not None:
-        from pytest_cpjob.redaction import redacted
-
-        return redacted(_read_json(given.redact), seed=given.seed)
+        return _redacted(given)
     from pytest_cpjob.documents import factories
     from pytest_cpjob.documents.streams import Stream
 

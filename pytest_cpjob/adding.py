@@ -19,6 +19,7 @@ from pytest_cpjob.documents.arguments import (
     text,
 )
 from pytest_cpjob.documents.facts import ActionType, ArtifactFacts
+from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job import Job
@@ -338,6 +339,8 @@ def _contents(input_artifacts: object) -> dict[str, Content]:
     if input_artifacts is None:
         return {}
     if isinstance(input_artifacts, Mapping):
+        for name in input_artifacts:
+            check(f"input_artifacts[{shortened(name)}]", "ArtifactName", name)
         return dict(input_artifacts)
     if isinstance(input_artifacts, (list, tuple)):
         names = [name for name in input_artifacts if isinstance(name, str)]

@@ -29,6 +29,9 @@ FUNCTION_TIMEOUT: Final = 15 * 60.0
 
 MEMORY_MB: Final = 128
 
+MOST_RETRIES: Final = 2
+"""How often Lambda runs an asynchronous event again at most (its API, MaximumRetryAttempts)."""
+
 
 class LambdaFunction(NamedTuple):
     """The function that a pipeline invokes."""

@@ -189,7 +189,7 @@ class Job:
         Args:
             handler: `handler(event, context)`, or its name `"package.module.function"`.
             max_invocations: how many jobs it may take.
-            retries: how often Lambda runs an event again whose invocation raised.
+            retries: how often Lambda runs an event again whose invocation raised, 0 to 2.
             timeout: the function's time-out in seconds of job clock, 1 to 900.
             cold: import the package of a handler given by name anew, as a cold start does.
 
@@ -207,6 +207,11 @@ class Job:
                 raise ValueError(
                     f"{argument}: expected a whole number from {least}, got {number!r}"
                 )
+        if retries > invocation.MOST_RETRIES:
+            raise ValueError(
+                f"retries: Lambda runs an event again at most {invocation.MOST_RETRIES} times, got"
+                f" {retries!r}"
+            )
         job, tokens = self, []
         with invocation.LambdaRuntime(self._stub, timeout) as runtime:
             try:

@@ -14,6 +14,7 @@ import pytest
 from pytest_cpjob.clients.environment import configure_nothing
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
+from pytest_cpjob.ini import check_flags, checked
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
@@ -81,6 +82,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     undo = Undo()
     early_config.stash[_UNDO] = undo
     early_config.add_cleanup(undo.all)
+    check_flags(early_config)
     if early_config.getini("cpjob_aws_env"):
         region = early_config.getini("cpjob_region") or BUILT_IN_REGION
         configure_nothing(os.environ, region, undo)
@@ -230,13 +232,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 pytrace=False,
             )
         return
+    from pytest_cpjob.settings import OptionError
     from pytest_cpjob.sweeps import variations
 
-    chosen = {
-        each.name: each
-        for name, marker in swept
-        for each in variations(name, marker.args, marker.kwargs.get("without", ()))
-    }
+    try:
+        chosen = {
+            each.name: each
+            for name, marker in swept
+            for each in variations(name, marker.args, marker.kwargs.get("without", ()))
+        }
+    except OptionError as error:
+        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
     metafunc.fixturenames.append(_SWEEP)
     metafunc.parametrize(_SWEEP, chosen.values(), ids=list(chosen), indirect=True)
 
@@ -261,7 +267,7 @@ def _settings(request: pytest.FixtureRequest) -> Settings:
             )
         layers.append(marker.kwargs)
     layers.append({"seed": config.stash.get(_SEED, None)})
-    layers.append({name.removeprefix("cpjob_"): config.getini(name) for name in _INI})
+    layers.append(checked({name: config.getini(name) for name in _INI}))
     return resolve(layers, test_id=request.node.nodeid)
 
 

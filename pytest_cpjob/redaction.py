@@ -52,7 +52,7 @@ _NAMES: Final = frozenset(
     {"actionname", "functionname", "name", "pipelinename", "provider", "stagename"}
 )
 _DRAWN: Final[dict[str, Callable[[Draws, str], str]]] = {
-    "uuid": lambda values, old: values.job_id() if old.islower() else values.job_id().upper(),
+    "uuid": lambda values, old: values.job_id().upper() if old.isupper() else values.job_id(),
     "multi_region_key": lambda values, old: f"mrk-{values.commit_id()[:32]}",
     "key": lambda values, old: old[:4] + values.access_key_id()[4:],
     "bucket": lambda values, old: values.artifact_bucket_name(_region_in(old)),
@@ -81,6 +81,26 @@ def redacted(document: Any, *, seed: str = "") -> Any:
     for member, value in _members(document, "", _DEEPEST):
         redaction.learn(member, value)
     return redaction.of(document, "")
+
+
+def kinds_of(document: object) -> tuple[str, ...]:
+    """Tell which of the documents this may be, by the members that only some of them have.
+
+    Returns:
+        Of `details`, `poll`, `third-party` and `event`, the likeliest first; none for another.
+    """
+    if not isinstance(document, dict):
+        return ()
+    if isinstance(document.get("CodePipeline.job"), dict):
+        return ("event",)
+    if isinstance(document.get("jobs"), list):
+        return ("poll",)
+    job = document.get("jobDetails")
+    if not isinstance(job, dict):
+        return ()
+    if "nonce" in job:
+        return ("third-party",)
+    return ("details",) if "accountId" in job else ("details", "third-party")
 
 
 def _members(value: Any, member: str, depth: int) -> Iterator[tuple[str, str]]:

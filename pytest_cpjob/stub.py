@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from botocore.exceptions import ReadTimeoutError
 
@@ -92,11 +92,13 @@ class CodePipelineStub(AddsJobs):
         account_id: str | None = None,
         allow: Iterable[str] = (),
         own_role: bool = False,
+        **unknown: NoReturn,
     ) -> None:
         self._prepare(
             resolve(
                 [
                     {
+                        **unknown,
                         "seed": seed,
                         "region": region,
                         "account_id": account_id,

@@ -185,8 +185,13 @@ def variations(marker: str, only: Iterable[str], without: Iterable[str]) -> list
     """Give the variations of a marker, chosen by name.
 
     Raises:
-        OptionError: there is no variation of a name; the text names the nearest.
+        OptionError: there is no variation of a name, and the text names the nearest; or `without`
+            is no list of names.
     """
+    if isinstance(without, str) or not isinstance(without, Iterable):
+        raise OptionError(
+            f"@pytest.mark.{marker}: without: expected a list of variations' names, got {without!r}"
+        )
     known = {each.name: each for each in _SWEEPS[marker]}
     chosen, left_out = list(only) or list(known), set(without)
     for name in (*chosen, *left_out):

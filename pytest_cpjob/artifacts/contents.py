@@ -73,7 +73,7 @@ def _members(content: object, field: str) -> Mapping[str, bytes | Path]:
             return dict(_walk(content, field))
         if content.is_file():
             return {content.name: content}
-        _refuse(field, "the file or directory exists", str(content))
+        raise ValueError(f"{field}: there is no file or directory {str(content)!r}")
     way_out = f"; write Path({content!r})" if isinstance(content, str) else ""
     _refuse(
         field,

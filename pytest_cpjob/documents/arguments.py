@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias, cast
@@ -30,7 +31,15 @@ CUSTOM: Final = ActionType("Build", "Custom", "MyBuildTool", "1")
 THIRD_PARTY: Final = ActionType("Build", "ThirdParty", "MyPartnerTool", "1")
 """The action type of a partner's job whose test names none."""
 _VALUE: Final = "ActionConfigurationValue"
-_ACCOUNT_WAY_OUT: Final = "write 12 digits in quotes: an account id may begin with 0"
+_FUNCTION: Final = re.compile(
+    r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?"
+    r"(?:(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]:)?"
+    r"(?:[0-9]{12}:)?(?:function:)?[a-zA-Z0-9_-]+(?::(?:\$LATEST|[a-zA-Z0-9_-]+))?"
+)
+_LONGEST_FUNCTION_NAME: Final = 64
+_LONGEST_FUNCTION_ARN: Final = 140
+_ACCOUNT_WAY_OUT: Final = "write all 12 digits: an account id may begin with 0"
+_NO_STRING_WAY_OUT: Final = "write 12 digits in quotes: an account id may begin with 0"
 
 
 class _Owners(NamedTuple):
@@ -170,7 +179,7 @@ def account_id_checked(account_id: object) -> str:
         ValueError: naming `account_id`, the rule and the value.
     """
     if not isinstance(account_id, str):
-        refuse("account_id", "Member must be a string", account_id, _ACCOUNT_WAY_OUT)
+        refuse("account_id", "Member must be a string", account_id, _NO_STRING_WAY_OUT)
     return _account_id(plain(account_id))
 
 
@@ -217,11 +226,31 @@ def _configuration(
         if value is not None and key in chosen:
             rule = f"configuration[{key!r}] says it already"
             refuse(argument, rule, value, f"give {argument} or configuration[{key!r}], not both")
-    named = text("function_name", _VALUE, function_name, "")
+    named = "" if function_name is None else function_name_checked(function_name)
     if user_parameters is not None:
         chosen["UserParameters"] = _user_parameters_text(user_parameters)
     # Drawn after everything else, so it need not be drawn for other jobs.
     return {"FunctionName": named or values.function_name(), **chosen}
+
+
+def function_name_checked(given: object) -> str:
+    """Return what names a Lambda function: its name, or its ARN or a part of that.
+
+    Raises:
+        ValueError: naming `function_name`, the rule and the value.
+
+    Source: the model of Lambda's API, FunctionName; "If you specify only the function name, it is
+    limited to 64 characters in length."
+    """
+    check("function_name", _VALUE, given)
+    name = plain(cast("str", given))
+    if not _FUNCTION.fullmatch(name):
+        rule = "Lambda wants letters, digits, hyphens and underscores, or the function's ARN"
+        refuse("function_name", rule, name)
+    most = _LONGEST_FUNCTION_ARN if ":" in name else _LONGEST_FUNCTION_NAME
+    if len(name) > most:
+        refuse("function_name", f"Member must have length less than or equal to {most}", name)
+    return name
 
 
 def _checked_configuration(given: object) -> dict[str, str]:

@@ -17,7 +17,9 @@ _ARN = re.compile(
     rf"(?:key/(?:{_KEY_ID})|(?P<alias>alias/[A-Za-z0-9/_-]{{1,250}}))"
 )
 _RULE = "Member must be a KMS key's id, its ARN, or the ARN of an alias"
-_WAY_OUT = "write encryption_key=True for a realistic key ARN, or None for no customer-managed key"
+_WAY_OUT = (
+    "write encryption_key=True for a realistic key ARN, or leave it out for no customer-managed key"
+)
 
 
 def encryption_key(value: object, *, stream: Stream, region: str, account_id: str) -> str | None:

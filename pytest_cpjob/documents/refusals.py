@@ -14,16 +14,28 @@ _SHOWN = 60
 
 
 def shortened(value: object) -> str:
-    """Return the `repr` of a value, cut to about 60 characters.
+    """Return the `repr` of a value, cut to about 60 characters; of a text, with its own length.
 
     >>> shortened("x" * 100)
-    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (102 characters)"
+    "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'… (100 characters)"
     """
-    if isinstance(value, (str, bytes)) and len(value) > 10 * _SHOWN:
+    if isinstance(value, (str, bytes)):
         # A repr of megabytes only to cut it would be felt.
-        return f"{value[: _SHOWN - 6]!r}… ({len(value)} characters)"
+        text = repr(value[: _SHOWN + 1])
+        if len(text) <= _SHOWN:
+            return text
+        unit = "characters" if isinstance(value, str) else "bytes"
+        return f"{_beginning(value)!r}… ({len(value)} {unit})"
     text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 6]}… ({len(text)} characters)"
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 6]}…"
+
+
+def _beginning(value: str | bytes) -> str | bytes:
+    """Return as much of a text as is shown, whatever its characters are escaped to."""
+    shown = value[: _SHOWN - 8]
+    while len(repr(shown)) > _SHOWN - 6:
+        shown = shown[:-1]
+    return shown
 
 
 def refuse(argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:

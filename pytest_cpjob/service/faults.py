@@ -52,6 +52,24 @@ S3_ERRORS: Final = (
 )
 """S3's own common errors (its API reference, "Error responses")."""
 
+_OFTEN_CALLED: Final = (
+    "s3",
+    "kms",
+    "sts",
+    "lambda",
+    "cloudformation",
+    "codebuild",
+    "codepipeline",
+    "dynamodb",
+    "ecs",
+    "events",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+)
+"""Services that actions call, in which an operation is looked for whose service is another's."""
+
 
 @dataclass(slots=True, eq=False)
 class Fault:
@@ -123,6 +141,12 @@ def _check_operation(service: object, operation: str) -> None:
         raise ValueError(f"service: botocore knows no {service!r}{_nearest(service, services)}")
     operations = aws_services.operations(service)
     if operation not in operations:
+        for other in _OFTEN_CALLED:
+            if other in services and operation in aws_services.operations(other):
+                raise ValueError(
+                    f"operation: {service} has no operation {operation!r}, and {other} has: add"
+                    f" service={other!r}"
+                )
         raise ValueError(
             f"operation: {service} has no operation {operation!r}"
             f"{_nearest(operation, operations)} (the API's own name, such as 'PutJobSuccessResult')"
