@@ -233,14 +233,14 @@ def _redacted(given: argparse.Namespace) -> Any:
         raise ValueError(f"{_listed(arguments)}: --redact copies a document and takes no values")
     document = _read_json(given.redact)
     safe = redacted(document, seed=given.seed)
-    kinds = kinds_of(document)
+    kinds, source = kinds_of(document), _source(given.redact)
     if not kinds:
         listed = ", ".join(f"{name} ({text})" for name, text in _DOCUMENTS.items())
-        raise ValueError(f"--redact: {given.redact} is none of the documents: {listed}")
+        raise ValueError(f"--redact: {source} is none of the documents: {listed}")
     if given.command not in kinds:
         raise ValueError(
-            f"--redact: {given.redact} is {_DOCUMENTS[kinds[0]]}, not {_DOCUMENTS[given.command]};"
-            f" write pytest-cpjob {kinds[0]} --redact {given.redact}"
+            f"--redact: {source} is {_DOCUMENTS[kinds[0]]}, not {_DOCUMENTS[given.command]}; write"
+            f" pytest-cpjob {kinds[0]} --redact {given.redact}"
         )
     return safe
 
@@ -299,8 +299,11 @@ def _read_json(name: str) -> Any:
     try:
         return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        source = "standard input" if name == "-" else name
-        raise ValueError(f"{source} is no JSON: {error}") from None
+        raise ValueError(f"{_source(name)} is no JSON: {error}") from None
+
+
+def _source(name: str) -> str:
+    return "standard input" if name == "-" else name
 
 
 if __name__ == "__main__":

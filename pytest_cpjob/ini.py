@@ -19,7 +19,7 @@ def check_flags(config: pytest.Config) -> None:
     for name in FLAGS:
         try:
             config.getini(name)
-        except (TypeError, ValueError) as error:
+        except (pytest.UsageError, TypeError, ValueError) as error:  # which: by pytest's version
             raise pytest.UsageError(f"{name}: {error}; write true or false") from None
 
 

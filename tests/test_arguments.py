@@ -101,7 +101,8 @@ REFUSED_CONTENTS: list[tuple[str, Any, str]] = [
     # Where it has its content.
     ("input_artifacts", ["a/b"], "[0]: Member must satisfy regular expression pattern: [a-zA-Z0"),
     ("input_artifacts", dict.fromkeys("abcdef"), ": Member must have length less than or equal"),
-    ("input_artifacts", {5: None}, "[0]: Member must be a string or a dict; got 5"),
+    ("input_artifacts", {5: None}, "[5]: Member must be a string; got 5"),
+    ("input_artifacts", {"S p": {}}, "['S p']: Member must satisfy regular expression pattern: ["),
     ("input_artifacts", "Source", ": expected a dict of name to content, or a list of names, got"),
     ("input_artifacts", ["Source", "Source"], ": expected different names, or a dict of name to"),
     ("input_artifacts", {"Source": "text"}, "['Source']: expected a dict of path to str or byte"),
@@ -118,6 +119,9 @@ REFUSED_LAMBDA: list[tuple[str, Any, str]] = [
     ("user_parameters", "\ud83d", ": Member must be text that UTF-8 can hold; got '\\ud83d'"),
     ("function_name", "", ": Member must have length greater than or equal to 1; got ''"),
     ("function_name", ["f"], ": Member must be a string; got ['f']"),
+    ("function_name", "a b", ": Lambda wants letters, digits, hyphens and underscores, or the fun"),
+    ("function_name", "f" * 65, ": Member must have length less than or equal to 64; got 'fff"),
+    ("function_name", f"{'f' * 138}:v1", ": Member must have length less than or equal to 140; g"),
 ]
 JOB_ID: tuple[str, Any, str] = (
     "job_id",
@@ -381,6 +385,40 @@ def test_a_key_is_named_by_id_arn_or_alias_arn(
     data = cpjob_third_party_details_factory(encryption_key=key)["jobDetails"]["data"]
 
     assert data["encryptionKey"] == {"id": key, "type": "KMS"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "f" * 64,
+        "docs-2:$LATEST",
+        "123456789012:function:docs",
+        "arn:aws:lambda:us-east-1:123456789012:function:docs",
+        f"arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:{'f' * 64}:live",
+    ],
+)
+def test_a_function_is_named_by_name_or_arn(
+    cpjob_event_factory: LambdaEventFactory, name: str
+) -> None:
+    data = cpjob_event_factory(function_name=name)["CodePipeline.job"]["data"]
+
+    assert data["actionConfiguration"]["configuration"]["FunctionName"] == name
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("x" * 101, f"'{'x' * 52}'… (101 characters)"),
+        ("x" * 5000, f"'{'x' * 52}'… (5000 characters)"),
+        ("\n" * 59, "'" + "\\n" * 26 + "'… (59 characters)"),
+        ("x" * 58, f"'{'x' * 58}'"),
+    ],
+)
+def test_a_long_value_is_cut_between_its_quotes_and_counted_without_them(
+    cpjob_details_factory: JobDetailsFactory, value: str, shown: str
+) -> None:
+    with pytest.raises(ValueError, match=f"; got {re.escape(shown)}$"):
+        cpjob_details_factory(job_id=value)
 
 
 def test_a_partners_job_id_may_be_any_text(cpjob: CodePipelineStub) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +156,29 @@ def test_what_is_not_ascii_is_printed_for_any_terminal(cli: Run) -> None:
         (("detials",), "invalid choice: 'detials'"),
         (("details", "--theme", "dark"), "unrecognized arguments: --theme dark"),
         (("poll", "--user-parameters", "x"), "unrecognized arguments: --user-parameters x"),
-        (("details", "--job-id", "job-1"), "job_id: Member must satisfy regular expression"),
-        (("details", "--account-id", "1"), "account_id: "),
-        (("details", "--region", "moon"), "region: "),
+        (("details", "--job-id", "job-1"), "--job-id: Member must satisfy regular expression"),
+        (("details", "--account-id", "1"), "--account-id: "),
+        (("details", "--region", "moon"), "--region: "),
         (("poll", "--action-type", "Invoke:AWS:Lambda:1"), "owner Custom, not AWS"),
-        (("event", "--action-type", "Build:Custom:Docs:1"), "action_type: "),
+        (("event", "--action-type", "Build:Custom:Docs:1"), "--action-type: "),
+        (
+            ("details", "--encryption-key", "x"),
+            "; write --encryption-key for a realistic key ARN, or",
+        ),
+        (("details", "--input-artifact", "a/b"), "error: --input-artifact: Member must satisfy"),
+        (("details", "--configuration", "T="), "error: --configuration['T']: Member must have"),
+        (
+            ("details", "--input-artifact", "S=site/"),
+            "--input-artifact: expected NAME, got 'S=site/'; contents are for serve",
+        ),
+        (
+            ("serve", "--configuration", "Theme=dark", "--output-artifact", "Q"),
+            "--output-artifact, --configuration: a job's options need --job TYPE",
+        ),
+        (
+            ("event", "--redact", "f", "--pipeline-name", "web", "--region", "eu-west-1"),
+            "--pipeline-name, --region: --redact copies a document and takes no values",
+        ),
         (("details", "--configuration", "Theme"), "--configuration: expected NAME=VALUE"),
         (("details", "--redact", "missing.json"), "missing.json"),
         (("serve", "--jobs", "missing.json"), "missing.json"),
@@ -189,6 +207,37 @@ def test_a_file_that_is_no_json_is_named(cli: Run, tmp_path: Path) -> None:
 
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert f"{path} is no JSON" in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("kind", COMMANDS)
+def test_a_document_of_another_kind_is_told(
+    cli: Run, tmp_path: Path, command: str, kind: str
+) -> None:
+    path = tmp_path / "captured.json"
+    path.write_text(cli(kind)[1], "utf-8")
+
+    code, out, err = cli(command, "--redact", str(path))
+
+    assert code == (0 if command == kind else 2)
+    if code:
+        assert (out, err.count("\n")) == ("", 1)
+        assert err.endswith(f"; write pytest-cpjob {kind} --redact {path}\n")
+
+
+@pytest.mark.parametrize("content", ['{"a": 1}', "[]", "null", '{"jobDetails": 5}'])
+def test_what_is_none_of_the_documents_is_told(cli: Run, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "captured.json"
+    path.write_text(content, "utf-8")
+
+    code, out, err = cli("event", "--redact", str(path))
+
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{path} is none of the documents: details (what GetJobDetails answers), poll" in err
+
+
+def test_it_tells_its_version(cli: Run) -> None:
+    assert cli("--version") == (0, f"pytest-cpjob {version('pytest-cpjob')}\n", "")
 
 
 def test_help_tells_every_command_and_the_exit_codes(cli: Run) -> None:

@@ -299,7 +299,7 @@ def test_none_is_no_object() -> None:
 
 def test_a_path_to_nothing_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "missing") == (
-        f"{FIELD}: expected the file or directory exists, got {tmp_path / 'missing'}"
+        f"{FIELD}: there is no file or directory {str(tmp_path / 'missing')!r}"
     )
 
 

@@ -111,6 +111,17 @@ def test_numbers_that_cannot_be_are_refused(
     assert job.calls == []
 
 
+def test_lambda_retries_no_more_than_twice(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+
+    with pytest.raises(
+        ValueError, match=r"^retries: Lambda runs an event again at most 2 times, got 3$"
+    ):
+        job.invoke(succeed, retries=3)
+
+    assert job.calls == []
+
+
 # -- continuation ----------------------------------------------------------------------------------
 
 

@@ -61,6 +61,21 @@ def secrets_of(document: Any) -> set[str]:
     return found
 
 
+@pytest.mark.parametrize(
+    "old",
+    [
+        "12345678-1234-4234-8234-123456789012",
+        "a2345678-1234-4234-8234-123456789012",
+        "A2345678-1234-4234-8234-123456789012",
+    ],
+)
+def test_an_id_keeps_its_case(old: str) -> None:
+    new = redacted({"jobDetails": {"id": old}})["jobDetails"]["id"]
+
+    assert new != old
+    assert new == (new.upper() if old.startswith("A") else new.lower())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_nothing_secret_survives_and_the_shape_stays(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
@@ -137,13 +152,14 @@ def test_a_document_comes_from_standard_input_too(
 ) -> None:
     class Input:
         # Windows' tools begin UTF-8 with a mark.
-        buffer = io.BytesIO(b'\xef\xbb\xbf{"accountId": "998877665544", "caf\xc3\xa9": null}')
+        content = b'{"jobDetails": {"accountId": "998877665544", "caf\xc3\xa9": null}}'
+        buffer = io.BytesIO(b"\xef\xbb\xbf" + content)
 
     monkeypatch.setattr("sys.stdin", Input())
 
     assert main(["details", "--redact", "-"]) == 0
 
-    safe = json.loads(capsys.readouterr().out)
+    safe = json.loads(capsys.readouterr().out)["jobDetails"]
     assert safe["accountId"] != "998877665544"
     assert safe["café"] is None
 

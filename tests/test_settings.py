@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -220,6 +221,44 @@ def test_an_unknown_option_of_the_ini_file_is_an_error(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = f"unknown option {name!r} in the ini file; did you mean {meant!r}?"
     assert said in result.stderr.str()
+
+
+@pytest.mark.parametrize("name", ["cpjob_own_role", "cpjob_aws_env"])
+def test_a_flag_of_the_ini_file_is_true_or_false(pytester: pytest.Pytester, name: str) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeini(f"[pytest]\n{name} = maybe")
+
+    result = run(pytester, {})
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"{name}: invalid truth value 'maybe'; write true or false" in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("allow", "no-resul", "cpjob_allow: there is no finding 'no-resul'; did you mean"),
+        ("region", "mars-1", "cpjob_region: 'mars-1' is no AWS region"),
+        ("account_id", "1", "got '1'; write all 12 digits: an account id may begin with 0"),
+    ],
+)
+@pytest.mark.parametrize("fixture", ["cpjob", "cpjob_details_factory"])
+def test_a_value_of_the_ini_file_is_refused_by_its_name_there(
+    pytester: pytest.Pytester, fixture: str, option: str, value: str, message: str
+) -> None:
+    pytester.makepyfile(f"def test_it({fixture}): {fixture}")
+    pytester.makeini(f"[pytest]\ncpjob_{option} = {value}")
+
+    said = run(pytester, {}).stdout.str()
+
+    assert f"OptionError: cpjob_{option}: " in said
+    assert message in said
+
+
+def test_an_unknown_option_of_a_stub_names_the_nearest() -> None:
+    options: dict[str, Any] = {"regoin": "eu-west-1"}
+    with pytest.raises(CpjobError, match=r"^unknown option 'regoin'; did you mean 'region'\?$"):
+        CodePipelineStub(**options)
 
 
 def test_unknown_options_of_others_are_none_of_ours(pytester: pytest.Pytester) -> None:

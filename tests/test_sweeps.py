@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 HANDLER = """
@@ -293,6 +295,30 @@ def test_an_unknown_variation_names_the_nearest(pytester: pytest.Pytester) -> No
     result.stdout.fnmatch_lines(
         ["*cpjob_faults: no variation 'succes-lost'; did you mean 'success-lost'?"]
     )
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        (
+            '@pytest.mark.cpjob_job_variants("encyption-key")',
+            "@pytest.mark.cpjob_job_variants: no variation 'encyption-key'; did you mean"
+            " 'encryption-key'?",
+        ),
+        (
+            '@pytest.mark.cpjob_faults(without="plain")',
+            "@pytest.mark.cpjob_faults: without: expected a list of variations' names, got 'plain'",
+        ),
+    ],
+)
+def test_a_wrong_sweep_names_its_test(pytester: pytest.Pytester, mark: str, said: str) -> None:
+    result = run(pytester, mark, "True")
+
+    printed = result.stdout.str()
+    assert re.search(
+        rf"^(?:E +)?test_my_action\.py::test_builds: {re.escape(said)}$", printed, re.M
+    )
+    assert "sweeps.py" not in printed
 
 
 @pytest.mark.parametrize("name", ["cpjob_job_variants", "cpjob_faults", "cpjob_warm"])
