@@ -15,6 +15,7 @@ from pytest_cpjob.clients.environment import configure_nothing
 from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 from pytest_cpjob.ini import check_flags, checked
+from pytest_cpjob.loading import load_own_modules_plainly
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
@@ -82,6 +83,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     undo = Undo()
     early_config.stash[_UNDO] = undo
     early_config.add_cleanup(undo.all)
+    load_own_modules_plainly(undo)
     check_flags(early_config)
     if early_config.getini("cpjob_aws_env"):
         region = early_config.getini("cpjob_region") or BUILT_IN_REGION

@@ -64,6 +64,37 @@ def test_a_document_needs_faker_and_no_aws_library(pytester: pytest.Pytester) ->
     run(pytester)
 
 
+def test_our_modules_pass_by_pytests_import_hook(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_they_are_loaded_as_python_loads_any(cpjob):
+            loaders = {
+                type(module.__spec__.loader).__name__
+                for name, module in sys.modules.items()
+                if name.startswith(("pytest_cpjob.service", "pytest_cpjob.stub"))
+            }
+            assert loaders == {"SourceFileLoader"}
+
+        def test_others_are_rewritten_as_ever(request):
+            assert type(sys.modules[__name__].__spec__.loader).__name__ != "SourceFileLoader"
+        """
+    )
+    script = pytester.makepyfile(
+        script="""
+        import sys, pytest
+        print("ended with", int(pytest.main(["-q", "-p", "no:faker", "-p", "no:randomly"])))
+        left = [each for each in sys.meta_path if type(each).__module__ == "pytest_cpjob.loading"]
+        print("left behind", left)
+        """
+    )
+
+    printed = pytester.run(sys.executable, script).stdout
+
+    printed.fnmatch_lines(["2 passed*", "ended with 0", "left behind []"])
+
+
 def test_the_plugin_adds_no_autouse_fixture(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
