@@ -40,6 +40,14 @@ class LambdaFunction(NamedTuple):
     region: str
     account_id: str
 
+    @classmethod
+    def named(cls, name: str, region: str, account_id: str) -> LambdaFunction:
+        """Give the function that an action names: by its name, its ARN, or a part of that.
+
+        Lambda API reference, FunctionName: an alias or a version may stand behind the name.
+        """
+        return cls(name.rpartition("function:")[2].partition(":")[0], region, account_id)
+
     @property
     def arn(self) -> str:
         """The function's ARN."""

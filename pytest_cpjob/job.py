@@ -255,7 +255,7 @@ class Job:
                 return
 
     def _context(self, timeout: float = invocation.FUNCTION_TIMEOUT) -> LambdaContext:
-        function = invocation.LambdaFunction(
+        function = invocation.LambdaFunction.named(
             self.facts.configuration["FunctionName"], self.facts.region, self.facts.account_id
         )
         return invocation.LambdaContext(

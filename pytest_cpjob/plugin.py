@@ -241,7 +241,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = {
             each.name: each
             for name, marker in swept
-            for each in variations(name, marker.args, marker.kwargs.get("without", ()))
+            for each in variations(name, marker.args, **marker.kwargs)
         }
     except OptionError as error:
         pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)

@@ -181,13 +181,19 @@ _SWEEPS: Final = {
 }
 
 
-def variations(marker: str, only: Iterable[str], without: Iterable[str]) -> list[Variation]:
+def variations(
+    marker: str, only: Iterable[str], without: Iterable[str] = (), **unknown: object
+) -> list[Variation]:
     """Give the variations of a marker, chosen by name.
 
     Raises:
-        OptionError: there is no variation of a name, and the text names the nearest; or `without`
-            is no list of names.
+        OptionError: there is no variation of a name, or no such option, and the text names the
+            nearest; or `without` is no list of names.
     """
+    for option in unknown:
+        raise OptionError(
+            f"@pytest.mark.{marker}: unknown option {option!r}{nearest(option, ('without',))}"
+        )
     if isinstance(without, str) or not isinstance(without, Iterable):
         raise OptionError(
             f"@pytest.mark.{marker}: without: expected a list of variations' names, got {without!r}"

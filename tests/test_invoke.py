@@ -102,6 +102,25 @@ def test_an_event_that_json_cannot_carry_is_refused(cpjob: CodePipelineStub) -> 
 # -- the context -----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "function_name",
+    [
+        "build-docs",
+        "build-docs:live",
+        "123456789012:function:build-docs",
+        "arn:aws:lambda:us-east-1:123456789012:function:build-docs",
+        "arn:aws:lambda:us-east-1:123456789012:function:build-docs:live",
+    ],
+)
+def test_a_function_may_be_named_by_its_arn_or_with_an_alias(
+    cpjob: CodePipelineStub, function_name: str
+) -> None:
+    context = cpjob.add_lambda_job(function_name=function_name, allow=["no-result"]).context
+
+    assert context.function_name == "build-docs"
+    assert context.invoked_function_arn.endswith(":123456789012:function:build-docs")
+
+
 def test_the_context_is_lambdas(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_lambda_job(function_name="build-docs", region="eu-west-3")
     seen: list[Any] = []

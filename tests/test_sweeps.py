@@ -309,6 +309,10 @@ def test_an_unknown_variation_names_the_nearest(pytester: pytest.Pytester) -> No
             '@pytest.mark.cpjob_faults(without="plain")',
             "@pytest.mark.cpjob_faults: without: expected a list of variations' names, got 'plain'",
         ),
+        (
+            '@pytest.mark.cpjob_faults(withou=["plain"])',
+            "@pytest.mark.cpjob_faults: unknown option 'withou'; did you mean 'without'?",
+        ),
     ],
 )
 def test_a_wrong_sweep_names_its_test(pytester: pytest.Pytester, mark: str, said: str) -> None:

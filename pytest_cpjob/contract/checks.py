@@ -208,5 +208,8 @@ def _refused_requests(evidence: Evidence, mask: Callable[[str], str]) -> Iterato
         about = f" for {evidence.named(job_id)}" if job_id else ""
         reason = str(entry.error).partition("calling the ")[2] or str(entry.error)
         reason = " ".join(mask(entry.message or reason).split())[:300]
-        what = f"{call.service}.{call.operation}{about} was refused, and nobody heard: {reason}"
+        what = (
+            f"{call.service}.{call.operation}{about} was refused, and the test did not hear of it:"
+            f" {reason}"
+        )
         yield Finding("refused-request", job_id, what)
