@@ -237,8 +237,8 @@ CASES: dict[str, tuple[Callable[..., Job], str]] = {
     "refused-request": (
         refused_request,
         f"codepipeline.PutJobFailureResult for {JOB} was refused, and the test did not hear of"
-        ' it: Parameter validation failed: Missing required parameter in input: "failureDetails" Unknown'
-        ' parameter in input: "message", must be one of: jobId, failureDetails\n'
+        ' it: Parameter validation failed: Missing required parameter in input: "failureDetails"'
+        ' Unknown parameter in input: "message", must be one of: jobId, failureDetails\n'
         "  AWS does not take this request, so nothing that it was to report or do has happened.\n",
     ),
     "leaked-secret": (

@@ -80,7 +80,8 @@ def test_a_swallowed_refusal_is_told_with_its_reason(
     assert str(found(cpjob)) == (
         "1 finding: CodePipeline could not have lived with what this code did.\n"
         f"- refused-request: codepipeline.{operation} for job {job.id} ({facts.pipeline_name}/"
-        f"{facts.stage_name}/{facts.action_name}) was refused, and the test did not hear of it: {reason}\n"
+        f"{facts.stage_name}/{facts.action_name}) was refused, and the test did not hear"
+        f" of it: {reason}\n"
         "  AWS does not take this request, so nothing that it was to report or do has happened.\n"
         '  To allow it: @pytest.mark.cpjob(allow=["refused-request"])'
     )
