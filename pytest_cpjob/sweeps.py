@@ -54,20 +54,8 @@ class Variation(NamedTuple):
         if self.fault is None:
             return ()
         operation = self.fault[0]
-        if operation not in _OF_JOBS:
-            return (operation,)
-        return operation, operation.replace("Job", "ThirdPartyJob")
-
-
-_OF_JOBS: Final = frozenset(
-    {
-        "PollForJobs",
-        "AcknowledgeJob",
-        "GetJobDetails",
-        "PutJobSuccessResult",
-        "PutJobFailureResult",
-    }
-)
+        twin = operation.replace("Job", "ThirdPartyJob")  # S3's have none, and no such word
+        return tuple(dict.fromkeys((operation, twin)))
 
 
 def _with_key(kind: Kind, arguments: Arguments) -> None:

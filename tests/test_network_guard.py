@@ -68,6 +68,30 @@ def test_an_unfaked_call_is_stopped_with_an_error_that_names_it(cpjob: CodePipel
         cpjob.check()
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-3", "cn-north-1"])
+def test_each_client_keeps_its_own_endpoint(cpjob: CodePipelineStub, region: str) -> None:
+    clients = [
+        boto3.client("codepipeline", region_name=region),
+        boto3.client("codepipeline", region_name="ap-south-1"),
+        boto3.client("codepipeline", region_name=region, endpoint_url="https://pipes.invalid"),
+    ]
+    urls = []
+
+    for each in clients * 2:
+        with pytest.raises(UnfakedCallError) as caught:
+            each.list_pipelines()
+        urls.append(str(caught.value).partition("leave for ")[2].partition("/,")[0])
+    with pytest.raises(ContractError):
+        cpjob.check()
+
+    suffix = ".cn" if region == "cn-north-1" else ""
+    assert urls == 2 * [
+        f"https://codepipeline.{region}.amazonaws.com{suffix}",
+        "https://codepipeline.ap-south-1.amazonaws.com",
+        "https://pipes.invalid",
+    ]
+
+
 @pytest.mark.parametrize(
     ("call", "name"),
     [

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse, HeadersDict
 
+from pytest_cpjob.documents.draws import uuid_of
 from pytest_cpjob.service.errors import ServiceError
 
 Answer = tuple[AWSResponse, dict[str, Any]]
@@ -80,7 +81,7 @@ def refused_by_s3(url: str, error: ServiceError, *, head: bool) -> Answer:
 def _answer(
     url: str, status: int, parsed: dict[str, Any], content_type: str, body: bytes = b""
 ) -> Answer:
-    request_id = _request_id()
+    request_id = uuid_of(os.urandom(16))
     headers = {"x-amzn-requestid": request_id, "content-type": content_type}
     parsed["ResponseMetadata"] = {
         "RequestId": request_id,
@@ -89,10 +90,3 @@ def _answer(
         "RetryAttempts": 0,
     }
     return _Response(url, status, headers.copy(), body), parsed
-
-
-def _request_id() -> str:
-    """Draw a UUID by hand: half of the time of uuid.uuid4, for every answer."""
-    drawn = os.urandom(16).hex()
-    variant = "89ab"[int(drawn[16], 16) & 3]
-    return f"{drawn[:8]}-{drawn[8:12]}-4{drawn[13:16]}-{variant}{drawn[17:20]}-{drawn[20:]}"

@@ -31,6 +31,12 @@ _PARTS = ("api", "backend", "frontend", "infra", "jobs", "service", "site", "wor
 _VERBS = ("build", "check", "deploy", "invalidate", "notify", "publish", "sync", "validate")
 
 
+def uuid_of(drawn: bytes) -> str:
+    """Return the UUID (version 4) of 16 random bytes, without `uuid`: in a third of its time."""
+    digits, variant = drawn.hex(), "89ab"[drawn[8] & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
 class RandomSource(Protocol):
     """What a Faker `Generator` is to a provider: the owner of the `random.Random` to draw from."""
 
@@ -55,12 +61,7 @@ class Draws:
         self.generator = generator
 
     def _uuid(self) -> str:
-        # By hand: a third of the time of uuid.UUID, and no import of uuid.
-        drawn = self.generator.random.randbytes(16)
-        digits, variant = drawn.hex(), "89ab"[drawn[8] & 3]
-        return (
-            f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-        )
+        return uuid_of(self.generator.random.randbytes(16))
 
     def _number(self, start: int, stop: int) -> int:
         drawn = int.from_bytes(self.generator.random.randbytes(8), "big")
