@@ -16,7 +16,7 @@ from pytest_cpjob.adding import AddsJobs, JobIntake
 from pytest_cpjob.artifacts.access import Access
 from pytest_cpjob.artifacts.own_clients import own_client
 from pytest_cpjob.artifacts.store import ArtifactStore
-from pytest_cpjob.clients.environment import hide_credentials
+from pytest_cpjob.clients.environment import hide_machine
 from pytest_cpjob.clients.exchange import ServiceExchange
 from pytest_cpjob.clients.reach import Reach
 from pytest_cpjob.clients.stragglers import cut_off, release
@@ -186,7 +186,7 @@ class CodePipelineStub(AddsJobs):
         release()
         self._threads_before = frozenset(threading.enumerate())
         try:
-            hide_credentials(os.environ, self._undo, self.settings.region)
+            hide_machine(os.environ, self._undo, self.settings.region)
             hear_expected(self.witness.met, self._undo)
             self._reach.install()
         except BaseException:

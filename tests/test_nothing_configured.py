@@ -319,6 +319,69 @@ def test_a_credential_process_is_not_started_under_the_stub(
     assert program.with_name("started").read_text() == "x"
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+        {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_KMS": "http://[::1]:9"},
+        {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
+    ],
+    ids=["an emulator", "its S3 and KMS", "FIPS and dual stack"],
+)
+def test_the_machines_endpoints_are_set_aside_for_what_is_served_here(
+    machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+) -> None:
+    tables = "http://127.0.0.1:8000"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    machine.makepyfile(
+        f"""
+        import os
+        import boto3, pytest
+
+        at_import = dict(os.environ)
+
+        def handler(event, context):
+            job = event["CodePipeline.job"]
+            credentials = job["data"]["artifactCredentials"]
+            s3 = boto3.client(
+                "s3",
+                aws_access_key_id=credentials["accessKeyId"],
+                aws_secret_access_key=credentials["secretAccessKey"],
+                aws_session_token=credentials["sessionToken"],
+            )
+            source = job["data"]["inputArtifacts"][0]["location"]["s3Location"]
+            site = job["data"]["outputArtifacts"][0]["location"]["s3Location"]
+            body = s3.get_object(Bucket=source["bucketName"], Key=source["objectKey"])["Body"]
+            key = job["data"]["encryptionKey"]["id"]
+            s3.put_object(
+                Bucket=site["bucketName"],
+                Key=site["objectKey"],
+                Body=body.read(),
+                ServerSideEncryption="aws:kms",
+                SSEKMSKeyId=key,
+            )
+            boto3.client("codepipeline").put_job_success_result(jobId=job["id"])
+
+        @pytest.mark.parametrize("region", ["us-east-1", "cn-north-1"])
+        def test_served(cpjob, region):
+            job = cpjob.add_lambda_job(
+                region=region, input_artifacts=["A"], output_artifacts=["B"], encryption_key=True
+            )
+            assert job.invoke(handler).status == "Succeeded"
+            assert boto3.client("dynamodb").meta.endpoint_url == {tables!r}
+
+        def test_then_all_is_as_it_was():
+            assert {{**os.environ, "PYTEST_CURRENT_TEST": ""}} == {{
+                **at_import, "PYTEST_CURRENT_TEST": ""
+            }}
+        """
+    )
+
+    run(machine).assert_outcomes(passed=3)
+
+
 def test_documents_do_not_depend_on_the_developers_region(
     machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

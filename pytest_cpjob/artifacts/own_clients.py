@@ -23,5 +23,10 @@ def own_client(service: str, region: str) -> Any:
     session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})
     session.set_config_variable("config_file", "/dev/null")
     session.set_config_variable("credentials_file", "/dev/null")
-    config = Config(retries={"max_attempts": 0}, ignore_configured_endpoint_urls=True)
+    config = Config(
+        retries={"max_attempts": 0},
+        ignore_configured_endpoint_urls=True,
+        use_dualstack_endpoint=False,
+        use_fips_endpoint=False,
+    )
     return session.create_client(service, region_name=region, config=config, **_KEYS)

@@ -37,6 +37,14 @@ _NOT_WHILE_ACTIVE: Final = (
     "AWS_SECURITY_TOKEN",
     # aws-vault's: botocore would ask for new ones when the time has come.
     "AWS_CREDENTIAL_EXPIRATION",
+    # An emulator's or a partition's that this machine is set up for: nothing we serve is there.
+    # Of a service that we do not serve, AWS_ENDPOINT_URL_<SERVICE> is somebody's choice, and stays.
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_CODEPIPELINE",
+    "AWS_ENDPOINT_URL_KMS",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
 )
 MOTOS_KEY: Final = "FOOBARKEY"
 """The access key id that moto puts into the environment."""
@@ -67,8 +75,8 @@ def configure_nothing(environ: MutableMapping[str, str], region: str, undo: Undo
         undo.set_variable(environ, name, value)
 
 
-def hide_credentials(environ: MutableMapping[str, str], undo: Undo, region: str) -> None:
-    """Put dummy credentials in front of a developer's real ones until the undo.
+def hide_machine(environ: MutableMapping[str, str], undo: Undo, region: str) -> None:
+    """Put dummies and AWS's own endpoints in front of a developer's, until the undo.
 
     A region is set where no variable names one: a hidden profile's, or that of a file that only
     this machine has, would be gone or another on the next machine. Credentials are not touched
