@@ -32,6 +32,7 @@ def _blocks(with_pytest: bool, with_unittest: bool) -> tuple[Any, ...]:
         blocks.append(type(sys.modules["pytest"].raises(Exception)))
     if with_unittest:
         test = sys.modules["unittest.case"].TestCase()
+        # Not used as an assertion: its class is what is asked for.
         blocks.append(type(test.assertRaises(Exception)))  # noqa: PT027
     return tuple(blocks)
 

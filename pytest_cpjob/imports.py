@@ -51,5 +51,6 @@ class _Finder:
                 if self in sys.meta_path:
                     self._then()
 
+            # On this loader alone, which was made for this one import.
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec

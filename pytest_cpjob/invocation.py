@@ -107,6 +107,7 @@ def check_timeout(timeout: object) -> None:
         ValueError: it is no number of seconds from 1 to 900.
     """
     is_number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    # mypy does not see that `is_number` guards the comparison.
     if not (is_number and 1 <= timeout <= FUNCTION_TIMEOUT):  # type: ignore[operator]
         raise ValueError(f"timeout: Lambda allows 1 to 900 seconds, got {timeout!r}")
 

@@ -69,6 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="Where the documents of all tests come from; 'random' for another seed each run.",
     )
     for name, (kind, text) in _INI.items():
+        # The kinds are pytest's literals, which a table widens to str.
         parser.addini(name, text, type=kind, default=None)  # type: ignore[arg-type]
     parser.addini(
         "cpjob_aws_env",
@@ -331,6 +332,7 @@ def cpjob_endpoint(
     cpjob.store.start()
     _cpjob_server.serve(cpjob)
 
+    # Not `yield`, as for `cpjob`.
     request.addfinalizer(_cpjob_server.end)  # noqa: PT021
     return Endpoint(_cpjob_server, cpjob.settings.region)
 

@@ -26,6 +26,7 @@ class _Reported(Discreet):
     __slots__ = ()
 
     def __repr__(self) -> str:
+        # Each class below is a dataclass; this one, which only they have, is none.
         members = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))  # type: ignore[arg-type]
         return self._hidden(f"{type(self).__name__}({', '.join(members)})")
 
