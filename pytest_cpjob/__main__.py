@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -83,7 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from pytest_cpjob.serving import serve
 
             return serve(given, _jobs(given))
-        print(json.dumps(_document(given), indent=2))
+        print(json.dumps(_document(given), indent=2), flush=True)
+    except BrokenPipeError:
+        # Whoever reads has read enough, such as `head`; the interpreter would flush once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, CpjobError, OSError) as error:
         text = " ".join(str(error).split())
         # What is wrong with a job of a file is told by the names that stand in the file.

@@ -52,6 +52,8 @@ _INI: Final = {
     "cpjob_allow": ("args", "Names of findings that are not reported, separated by white space."),
     "cpjob_own_role": ("bool", "Whether a handler's own role may open the artifact bucket."),
 }
+_SEED_OPTION: Final = "--cpjob-seed="
+_REPLAY: Final = f"replay these documents with {_SEED_OPTION}"
 _BUILT_IN: Final = {
     "cpjob_seed": BUILT_IN_SEED,
     "cpjob_region": BUILT_IN_REGION,
@@ -133,8 +135,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     told = []
     seed = config.stash.get(_SEED, None)
     if seed is not None:
-        replay = config.getoption("--cpjob-seed") == "random"
-        told.append(f"{'replay these documents with ' * replay}--cpjob-seed={seed}")
+        is_random = config.getoption("--cpjob-seed") == "random"
+        told.append(f"{_REPLAY if is_random else _SEED_OPTION}{seed}")
     for name, built_in in {**_BUILT_IN, "cpjob_aws_env": True}.items():
         value = config.getini(name)
         if value not in (None, built_in) and not (name == "cpjob_seed" and told):
@@ -203,7 +205,7 @@ def pytest_assertrepr_compare(
     return explain_comparison(stub.service, op, left, right, others)
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     told = [
         report
         for reports in terminalreporter.stats.values()
@@ -216,6 +218,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         line = last_line(told)
         if line is not None:
             terminalreporter.write_line(line, yellow=True)
+    failed = terminalreporter.stats.get("failed") or terminalreporter.stats.get("error")
+    if failed and config.getoption("--cpjob-seed") == "random":
+        # In the header too, which `-q` leaves out.
+        terminalreporter.write_line(f"cpjob: {_REPLAY}{config.stash[_SEED]}")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

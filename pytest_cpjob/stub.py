@@ -143,6 +143,7 @@ class CodePipelineStub(AddsJobs):
         self._reach = Reach(self.exchange)
         self._undo = Undo()
         self._invocations = itertools.count()
+        self._schedules = itertools.count()
         self._threads_before: frozenset[threading.Thread] = frozenset()
 
     # -- entering and leaving ----------------------------------------------------------------------
@@ -369,10 +370,10 @@ class CodePipelineStub(AddsJobs):
         return self.job(self.intake.add_twin(record))
 
     def scheduled_event(self) -> dict[str, Any]:
-        """Give the event that an EventBridge schedule invokes a function with, fresh each time."""
+        """Give the event that an EventBridge schedule invokes a function with, each with its id."""
         from pytest_cpjob.eventbridge import scheduled_event
 
-        stream = self._stream.at("scheduled event")
+        stream = self._stream.at("scheduled event", next(self._schedules))
         return scheduled_event(stream, self.settings.region, self.settings.account_id)
 
     def run_worker(self, target: Callable[[], object], *, idle_polls: int = 1) -> None:

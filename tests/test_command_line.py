@@ -271,6 +271,22 @@ def test_it_runs_as_a_module_and_as_a_script() -> None:
     assert script.load() is main
 
 
+def test_a_reader_that_has_read_enough_ends_it_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "pytest_cpjob", "details"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
 # -- serve -----------------------------------------------------------------------------------------
 
 

@@ -503,3 +503,28 @@ def test_codes_of_other_operations_and_services_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=f"error: {service} does not answer {operation}"):
         cpjob.fail(operation, error, service=service)
+
+
+@pytest.mark.parametrize("error", ["NoSuchKey", ReadTimeoutError(endpoint_url=URL)])
+def test_a_faulty_call_of_s3s_is_one_about_the_artifacts_job(
+    cpjob: CodePipelineStub, error: str | Exception
+) -> None:
+    job = cpjob.add_job(input_artifacts=["Source"])
+    another = cpjob.add_job(input_artifacts=["Source"])
+    given = job.details["jobDetails"]["data"]["artifactCredentials"]
+    s3 = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        aws_access_key_id=given["accessKeyId"],
+        aws_secret_access_key=given["secretAccessKey"],
+        aws_session_token=given["sessionToken"],
+    )
+    source = job.input_artifacts["Source"]
+    cpjob.fail("GetObject", error, service="s3")
+
+    with pytest.raises((ClientError, ReadTimeoutError)):
+        s3.get_object(Bucket=source.bucket, Key=source.key)
+
+    [call] = cpjob.calls
+    assert call.job_ids == (job.id,)
+    assert (job.calls, another.calls) == ([call], [])

@@ -71,7 +71,10 @@ def test_any_event_can_be_given(cpjob: CodePipelineStub, event: object) -> None:
 
 
 def test_without_an_event_it_is_the_schedules(cpjob: CodePipelineStub) -> None:
-    assert cpjob.invoke(echo) == cpjob.invoke(echo, None) == cpjob.scheduled_event()
+    expected = cpjob.scheduled_event()
+
+    for given in (cpjob.invoke(echo), cpjob.invoke(echo, None)):
+        assert given == {**expected, "id": given["id"]}
 
 
 def test_the_function_has_its_own_name_and_the_stubs_region_and_account() -> None:
@@ -150,15 +153,25 @@ def test_the_schedules_event_is_eventbridges(cpjob: CodePipelineStub) -> None:
     assert re.fullmatch(UUID, event["id"])
 
 
-def test_an_event_is_fresh_each_time_and_the_same(cpjob: CodePipelineStub) -> None:
+def test_a_state_has_one_event_fresh_each_time(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_job(input_artifacts=["Source"])
 
-    for make in (cpjob.scheduled_event, job.state_change_event):
-        first = make()
-        whole = json.dumps(first)
-        first["detail"].clear()
-        first.clear()
-        assert json.dumps(make()) == whole
+    first = job.state_change_event()
+    whole = json.dumps(first)
+    first["detail"].clear()
+    first.clear()
+
+    assert json.dumps(job.state_change_event()) == whole
+
+
+def test_each_scheduled_event_has_an_id_of_its_own(cpjob: CodePipelineStub) -> None:
+    ids = []
+    cpjob.invoke(lambda event, _: ids.append(event["id"]))
+    cpjob.invoke(lambda event, _: ids.append(event["id"]))
+    another = cpjob.scheduled_event()
+
+    assert len({*ids, another["id"]}) == 3
+    assert another == {**cpjob.scheduled_event(), "id": another["id"]}
 
 
 # -- the event of an action's state ----------------------------------------------------------------

@@ -198,8 +198,22 @@ def test_a_type_that_a_job_brought_in_can_be_queried_by_any_of_its_keys(
     dark = add(cpjob, configuration={"Theme": "dark", "Lang": "en"})
     add(cpjob, configuration={"Theme": "light", "Lang": "en"})
 
-    assert poll(queryParam={"Nothing": "dark"}) == []
+    assert poll(queryParam={"Theme": "neither"}) == []
     assert ids_of(poll(maxBatchSize=10, queryParam={"Theme": "dark"})) == [dark.id]
+
+
+def test_a_key_that_no_job_has_is_not_queryable(cpjob: CodePipelineStub) -> None:
+    add(cpjob)
+    with pytest.raises(CLIENT.exceptions.ValidationException):
+        poll(queryParam={"Theme": "dark"})
+
+    dark = add(cpjob, configuration={"Theme": "dark"})
+    add(cpjob)
+    with pytest.raises(CLIENT.exceptions.ValidationException) as refused:
+        poll(queryParam={"Them": "dark"})
+    assert "no job of Build:Custom:Docs:1" in str(refused.value)
+    assert "['Them'], only with ['Theme']" in str(refused.value)
+    assert ids_of(poll(queryParam={"Theme": "dark"})) == [dark.id]
 
 
 @pytest.mark.parametrize(

@@ -355,3 +355,24 @@ def test_secrets_of_other_services_are_masked() -> None:
     assert repr(call).startswith(
         "Call('secretsmanager', 'CreateSecret', {'Name': 'docs', 'SecretString': '<masked>'}"
     )
+
+
+def test_what_a_test_does_to_a_value_does_nothing_to_the_record(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+    CLIENT.put_job_success_result(
+        jobId=job.id,
+        outputVariables={"pages": "1"},
+        currentRevision={"revision": "1", "changeIdentifier": "c"},
+    )
+    reported, calls = repr(job.result), repr(cpjob.calls)
+
+    assert isinstance(job.result, JobSuccess)
+    assert isinstance(job.result.output_variables, dict)
+    job.result.output_variables["pages"] = "2"
+    for call in (*cpjob.calls, *job.calls):
+        assert isinstance(call.request, dict)
+        call.request["currentRevision"]["revision"] = "2"
+        call.request["jobId"] = "another"
+
+    assert (repr(job.result), repr(cpjob.calls)) == (reported, calls)
+    assert cpjob.results == [job.result] == [pickle.loads(pickle.dumps(job.result))]

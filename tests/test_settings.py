@@ -340,6 +340,24 @@ def test_a_random_seed_is_another_each_time_and_replays(pytester: pytest.Pyteste
     assert job != other_job
 
 
+@pytest.mark.parametrize("arguments", [["-q"], ["--no-header"], ["-n", "1"]], ids=" ".join)
+def test_a_run_that_fails_says_at_its_end_how_to_replay_it(
+    pytester: pytest.Pytester, arguments: list[str]
+) -> None:
+    write(pytester, {}, "assert cpjob.add_job().id == 'another'")
+
+    shown = run(pytester, {}, "--cpjob-seed=random", *arguments).stdout.str()
+
+    *_, (ending, seed) = re.findall(
+        r"^(cpjob: replay these documents with (--cpjob-seed=\w+))$", shown, re.M
+    )
+    [drawn] = re.findall(r"^E +\+ (\S+)$", shown, re.M)
+    assert shown.index(drawn) < shown.rindex(ending)
+    again = run(pytester, {}, seed).stdout.str()
+    assert re.findall(r"^E +\+ (\S+)$", again, re.M) == [drawn]
+    assert "replay these" not in again
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -92,6 +92,8 @@ class ServiceExchange:
         if not call.by_test:
             call.fault = self._service.faults.take(call.service, call.operation)
             if call.fault is not None and not call.fault.after:
+                if call.service == "s3":
+                    self._note_owners(call, params, presented)
                 return _meet(call.fault, call, url)
         if call.service == "codepipeline" and call.operation in self._service.operations:
             return self._answer(call, url, presented)
@@ -169,6 +171,16 @@ class ServiceExchange:
         mine = (verdict.job_id,) if holder == "job" and verdict.job_id else owners
         call.job_ids = tuple(dict.fromkeys((*call.job_ids, *mine)))
         call.holder = holder if call.holder in (None, "job") else call.holder
+
+    def _note_owners(
+        self, call: CallInFlight, params: Mapping[str, Any], presented: Presented
+    ) -> None:
+        """Note whose artifacts a call was about that a fault kept from being judged."""
+        grant = self._service.grants.find(presented.access_key_id)
+        for _, bucket, key in _touched(call.operation, params):
+            owners = tuple(self._service.ledger.owners.get((bucket or "", key or ""), ()))
+            mine = (grant.job_id,) if grant is not None and grant.job_id in owners else owners
+            call.job_ids = tuple(dict.fromkeys((*call.job_ids, *mine)))
 
     # -- the record ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from typing import Final, get_args
 
 from pytest_cpjob.contract.secrets import masking
 from pytest_cpjob.contract.timeline import outcome
+from pytest_cpjob.service.discreet import original_of
 from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.results import JobFailure, JobSuccess
 from pytest_cpjob.service.service import JobService
@@ -36,7 +37,8 @@ def explain_comparison(
         shown = others[0] if len(others) > 1 else headline
         lines = [line for job in about for line in _explained(service, job)]
     elif op == "==" and any(isinstance(each, (JobSuccess, JobFailure)) for each in (left, right)):
-        about = [job for job in jobs if job.result is left or job.result is right][-MOST_JOBS:]
+        compared = original_of(left), original_of(right)
+        about = [job for job in jobs if any(job.result is each for each in compared)][-MOST_JOBS:]
         shown = others[0] if others else headline
         alike = type(left) is type(right)
         explain = _in_a_line if alike else _explained

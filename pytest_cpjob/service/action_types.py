@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pytest_cpjob.documents.facts import ActionType, JobFacts
@@ -26,7 +26,8 @@ class RegisteredActionType:
     Attributes:
         properties: the configuration properties by name, as CreateCustomActionType takes them.
         declared: False when a job brought it in unasked; then any configuration key is fine,
-            and each may be queried.
+            and each that a job has had may be queried.
+        seen: the configuration keys of the jobs so far, of a type that is not declared.
         request: what was registered, for an identical restore after deletion.
     """
 
@@ -36,6 +37,7 @@ class RegisteredActionType:
     outputs: tuple[int, int] = (0, 5)
     settings: dict[str, Any] | None = None
     declared: bool = True
+    seen: set[str] = field(default_factory=set)
     deleted: bool = False
     request: Mapping[str, Any] | None = None
 
@@ -68,13 +70,13 @@ class RegisteredActionType:
             ValueError: a required property is missing, a key is unknown, a queryable value is
                 too long, or there are too few or too many artifacts.
         """
-        for field, artifacts, (least, most) in (
+        for argument, artifacts, (least, most) in (
             ("input_artifacts", facts.inputs, self.inputs),
             ("output_artifacts", facts.outputs, self.outputs),
         ):
             if not least <= len(artifacts) <= most:
                 raise ValueError(
-                    f"{field}: {self.action_type} takes {least} to {most}, got {len(artifacts)}"
+                    f"{argument}: {self.action_type} takes {least} to {most}, got {len(artifacts)}"
                 )
         if not self.declared:
             return
@@ -152,10 +154,11 @@ class ActionTypes:
             )
         return known
 
-    def register_silently(self, action_type: ActionType) -> None:
-        """Make the type of an added job known, if it is not."""
-        if action_type not in self._types:
-            self._types[action_type] = self.for_job(action_type)
+    def register_silently(self, facts: JobFacts) -> None:
+        """Make the type of an added job known, if it is not, and what it is configured with."""
+        known = self._types.setdefault(facts.action_type, self.for_job(facts.action_type))
+        if not known.declared:
+            known.seen.update(facts.configuration)
 
     def register(self, new: RegisteredActionType) -> RegisteredActionType:
         """Add a type by CreateCustomActionType's rules.
@@ -164,12 +167,12 @@ class ActionTypes:
             ServiceError: ValidationException or LimitExceededException.
         """
         check_properties(new.properties.values())
-        for field, (least, most) in (
+        for member, (least, most) in (
             ("inputArtifactDetails", new.inputs),
             ("outputArtifactDetails", new.outputs),
         ):
             if least > most:
-                raise invalid(f"{field}: minimumCount {least} is above maximumCount {most}")
+                raise invalid(f"{member}: minimumCount {least} is above maximumCount {most}")
         known = self._types.get(new.action_type)
         if known is not None and known.declared:
             if not known.deleted:

@@ -71,6 +71,12 @@ class JobOperations:
     def _check_query(self, action_type: ActionType, query: dict[str, str]) -> None:
         registered = self._types.find(action_type)
         if not registered.declared:
+            unknown = sorted(query.keys() - registered.seen)
+            if unknown:
+                raise invalid(
+                    f"queryParam: no job of {action_type} has been configured with {unknown}, only"
+                    f" with {sorted(registered.seen)}; a key of no job is no queryable property"
+                )
             return
         queryable = registered.queryable
         if queryable is None and query:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
@@ -55,9 +55,6 @@ class JobSuccess(_Reported):
     percent_complete: int | None = None
     current_revision: CurrentRevision | None = None
     continuation_token: str | None = None
-
-    def _parts(self) -> Iterable[Discreet]:
-        return () if self.current_revision is None else (self.current_revision,)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -88,7 +88,7 @@ class JobService:
         """
         with self.lock:
             self.check(job)
-            self.types.register_silently(job.facts.action_type)
+            self.types.register_silently(job.facts)
             self.ledger.add(job)
             self._queue.add(job)
 
