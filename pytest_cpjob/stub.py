@@ -134,6 +134,7 @@ class CodePipelineStub(AddsJobs):
             account_id=settings.account_id,
             region=settings.region,
             access=self._access,
+            home_of=self.store.home_of,
             on_result=self.witness.look_at_outputs,
             on_stopped=self.witness.stopped_calls.append,
         )

@@ -13,6 +13,9 @@ pytest_plugins = ["pytester"]
 # A machine behind a proxy reaches itself without it, and has no instance metadata.
 for name in ("NO_PROXY", "no_proxy"):
     os.environ[name] = ",".join([os.environ.get(name, ""), "127.0.0.1", "169.254.169.254"])
+# moto answers nothing at an emulator's address, where clients made at import would stay.
+for name in [name for name in os.environ if name.startswith(("AWS_ENDPOINT_URL", "AWS_USE_"))]:
+    del os.environ[name]
 
 # In a fresh clone Hypothesis first builds its tables of Unicode, which takes more than a second and
 # would be blamed on the test that draws the first text. How fast we are is for benchmarks to judge.

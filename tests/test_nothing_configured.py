@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from pathlib import Path
 
@@ -182,6 +183,36 @@ def test_a_file_is_a_configuration_when_something_is_in_it(tmp_path: Path, name:
     assert is_configured(environ)
 
 
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"HOME": "{locked}"},
+        {"AWS_CONFIG_FILE": "~nosuchuser/config", "AWS_SHARED_CREDENTIALS_FILE": "{locked}/x"},
+        {"HOME": "/" + "x" * 5000},
+        {"AWS_CONFIG_FILE": "nul\0byte"},
+    ],
+    ids=["another user's home", "no such user", "too long", "no path at all"],
+)
+def test_a_file_that_cannot_be_looked_at_is_no_configuration(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    # Root may look everywhere: for it the place is none at all.
+    locked = tmp_path / "locked"
+    (locked / ".aws").mkdir(parents=True)
+    locked.chmod(0)
+    try:
+        environ = {name: value.format(locked=locked) for name, value in variables.items()}
+        assert not is_configured({"HOME": str(tmp_path), **environ})
+    finally:
+        locked.chmod(0o700)
+
+
+def test_a_user_without_a_home_has_no_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    assert not is_configured({})
+
+
 # -- a developer's machine -------------------------------------------------------------------------
 
 PROBE = f"""
@@ -323,26 +354,36 @@ def test_a_credential_process_is_not_started_under_the_stub(
     "variables",
     [
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
-        {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9", "AWS_ENDPOINT_URL_KMS": "http://[::1]:9"},
+        {"AWS_ENDPOINT_URL": "http://localhost:9"},
+        {
+            "AWS_ENDPOINT_URL_S3": "http://emulator.invalid",
+            "AWS_ENDPOINT_URL_KMS": "http://[::1]:9",
+        },
+        {"AWS_CONFIG_FILE": "config"},
         {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_USE_DUALSTACK_ENDPOINT": "true"},
     ],
-    ids=["an emulator", "its S3 and KMS", "FIPS and dual stack"],
+    ids=["an emulator", "by its name", "of S3 and KMS", "in a file", "FIPS and dual stack"],
 )
-def test_the_machines_endpoints_are_set_aside_for_what_is_served_here(
+def test_the_machines_endpoints_keep_nobody_from_the_artifacts(
     machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
-    tables = "http://127.0.0.1:8000"
-    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", tables)
+    (machine.path / "config").write_text(
+        "[default]\nendpoint_url = http://127.0.0.1:9\nregion = eu-west-1\n", encoding="utf-8"
+    )
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     machine.makepyfile(
-        f"""
+        """
         import os
         import boto3, pytest
+        from botocore.config import Config
 
         at_import = dict(os.environ)
+        early = boto3.client("s3", region_name="us-east-1")
+        kms = boto3.client("kms", region_name="us-east-1")
+        sqs = boto3.client("sqs", region_name="us-east-1").meta.endpoint_url
 
-        def handler(event, context):
+        def handler(event, context, **told):
             job = event["CodePipeline.job"]
             credentials = job["data"]["artifactCredentials"]
             s3 = boto3.client(
@@ -350,6 +391,7 @@ def test_the_machines_endpoints_are_set_aside_for_what_is_served_here(
                 aws_access_key_id=credentials["accessKeyId"],
                 aws_secret_access_key=credentials["secretAccessKey"],
                 aws_session_token=credentials["sessionToken"],
+                **told,
             )
             source = job["data"]["inputArtifacts"][0]["location"]["s3Location"]
             site = job["data"]["outputArtifacts"][0]["location"]["s3Location"]
@@ -364,22 +406,47 @@ def test_the_machines_endpoints_are_set_aside_for_what_is_served_here(
             )
             boto3.client("codepipeline").put_job_success_result(jobId=job["id"])
 
+        def add(cpjob, **arguments):
+            return cpjob.add_lambda_job(
+                input_artifacts=["A"], output_artifacts=["B"], encryption_key=True, **arguments
+            )
+
         @pytest.mark.parametrize("region", ["us-east-1", "cn-north-1"])
         def test_served(cpjob, region):
-            job = cpjob.add_lambda_job(
-                region=region, input_artifacts=["A"], output_artifacts=["B"], encryption_key=True
-            )
-            assert job.invoke(handler).status == "Succeeded"
-            assert boto3.client("dynamodb").meta.endpoint_url == {tables!r}
+            job = add(cpjob, region=region).invoke(handler)
+            assert job.status == "Succeeded"
+            assert job.output_artifacts["B"].content == job.input_artifacts["A"].content
+
+        @pytest.mark.parametrize("style", ["path", "virtual", "auto"])
+        def test_an_endpoint_of_its_own(cpjob, style):
+            config = Config(s3={"addressing_style": style})
+            told = {"endpoint_url": "http://s3.emulator.invalid:4566", "config": config}
+            job = add(cpjob)
+            job.invoke(lambda event, context: handler(event, context, **told))
+            assert job.output_artifacts["B"].exists
+
+        @pytest.mark.cpjob(own_role=True)
+        def test_early_clients(cpjob):
+            job = add(cpjob).invoke(handler)
+            source = job.input_artifacts["A"]
+            early.head_object(Bucket=source.bucket, Key=source.key)
+            [page] = early.get_paginator("list_objects_v2").paginate(Bucket=source.bucket)
+            assert page["KeyCount"] == 2
+            key = kms.describe_key(KeyId=job.encryption_key)["KeyMetadata"]
+            assert key["Arn"] == job.encryption_key
+
+        def test_others_go_where_they_are_sent(cpjob):
+            if "AWS_USE_FIPS_ENDPOINT" not in at_import:
+                assert boto3.client("sqs", region_name="us-east-1").meta.endpoint_url == sqs
 
         def test_then_all_is_as_it_was():
-            assert {{**os.environ, "PYTEST_CURRENT_TEST": ""}} == {{
+            assert {**os.environ, "PYTEST_CURRENT_TEST": ""} == {
                 **at_import, "PYTEST_CURRENT_TEST": ""
-            }}
+            }
         """
     )
 
-    run(machine).assert_outcomes(passed=3)
+    run(machine).assert_outcomes(passed=8)
 
 
 def test_documents_do_not_depend_on_the_developers_region(

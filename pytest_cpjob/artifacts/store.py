@@ -20,7 +20,7 @@ from pytest_cpjob.errors import ArtifactError
 from pytest_cpjob.requirements import require
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from moto.core.models import MockAWS
 
@@ -46,12 +46,14 @@ class ArtifactStore:
     """The artifact buckets of one stub.
 
     Attributes:
-        buckets: the buckets made so far.
+        buckets: the region of each bucket made so far, by name.
+        keys: the region of each KMS key made so far, by its id and by its ARN.
         on_client: told of each client of the store's own, so that it is never judged.
     """
 
     def __init__(self, on_client: Callable[[Any], None]) -> None:
         self.buckets: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
         self._kept: dict[tuple[str, str], tuple[str | None, bytes]] = {}
         self._on_client = on_client
         self._mock: MockAWS | None = None
@@ -90,6 +92,7 @@ class ArtifactStore:
         """
         mock, self._mock = self._mock, None
         self.buckets.clear()
+        self.keys.clear()
         self._kept.clear()
         if mock is None:
             return
@@ -216,7 +219,14 @@ class ArtifactStore:
         key = keys.pop(made["KeyId"])
         key.id, key.arn, key.account_id = key_id, key_arn, key_arn.split(":")[4]
         keys[key_id] = key
+        self.keys.update({key_id: region, key_arn: region})
         self._made.append(lambda: keys.pop(key_id, None))
+
+    def home_of(self, service: str, params: Mapping[str, Any]) -> str | None:
+        """Give the region of the bucket or key that a call is about, if it is in here."""
+        if service == "s3":
+            return self.buckets.get(str(params.get("Bucket")))
+        return self.keys.get(str(params.get("KeyId"))) if service == "kms" else None
 
     def _region_of(self, artifact: ArtifactFacts) -> str:
         """Give the region of an artifact's bucket, while there is one.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 from typing import Final
 
 from pytest_cpjob.clients.undo import Undo
@@ -37,12 +37,7 @@ _NOT_WHILE_ACTIVE: Final = (
     "AWS_SECURITY_TOKEN",
     # aws-vault's: botocore would ask for new ones when the time has come.
     "AWS_CREDENTIAL_EXPIRATION",
-    # An emulator's or a partition's that this machine is set up for: nothing we serve is there.
-    # Of a service that we do not serve, AWS_ENDPOINT_URL_<SERVICE> is somebody's choice, and stays.
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_CODEPIPELINE",
-    "AWS_ENDPOINT_URL_KMS",
-    "AWS_ENDPOINT_URL_S3",
+    # What not every region has: a test of another one would fail on this machine only.
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_USE_FIPS_ENDPOINT",
 )
@@ -54,16 +49,23 @@ def is_configured(environ: Mapping[str, str]) -> bool:
     """Whether this machine has any AWS configuration: a variable, or one of AWS's files."""
     if any(environ.get(name) for name in _CONFIGURING):
         return True
-    home = Path(environ.get("HOME") or environ.get("USERPROFILE") or Path.home())
+    home = environ.get("HOME") or environ.get("USERPROFILE") or "~"
     return any(
-        _says_something(Path(environ.get(variable) or home / ".aws" / name).expanduser())
+        _says_something(environ.get(variable) or os.path.join(home, ".aws", name))
         for variable, name in _FILES.items()
     )
 
 
-def _says_something(path: Path) -> bool:
-    """Whether a file is there and not empty: CI points AWS's variables at nothing."""
-    return path.is_file() and path.stat().st_size > 0
+def _says_something(path: str) -> bool:
+    """Whether a file is there and not empty: CI points AWS's variables at nothing.
+
+    One that cannot be looked at, such as another user's, is none; botocore sees it so too.
+    """
+    path = os.path.expanduser(path)
+    try:
+        return os.path.isfile(path) and os.path.getsize(path) > 0
+    except OSError:
+        return False
 
 
 def configure_nothing(environ: MutableMapping[str, str], region: str, undo: Undo) -> None:
@@ -76,7 +78,7 @@ def configure_nothing(environ: MutableMapping[str, str], region: str, undo: Undo
 
 
 def hide_machine(environ: MutableMapping[str, str], undo: Undo, region: str) -> None:
-    """Put dummies and AWS's own endpoints in front of a developer's, until the undo.
+    """Put dummy credentials in front of a developer's real ones until the undo.
 
     A region is set where no variable names one: a hidden profile's, or that of a file that only
     this machine has, would be gone or another on the next machine. Credentials are not touched

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from botocore.client import BaseClient
 from botocore.httpsession import URLLib3Session
 
+from pytest_cpjob.clients.addresses import bring_home
 from pytest_cpjob.clients.answers import Answer
 from pytest_cpjob.clients.calls import CallInFlight, in_flight, plain_copy
 from pytest_cpjob.clients.guard import check_leaving
@@ -54,6 +55,9 @@ class Exchange(Protocol):
         self, call: CallInFlight, params: Params, url: str, credentials: object
     ) -> Answer | None:
         """Answer the call, let it pass (None), or raise what the caller is to see."""
+
+    def home_of(self, call: CallInFlight, params: Params) -> str | None:
+        """Give the region of AWS's endpoint that must be called, whatever the client's is."""
 
     def after(self, call: CallInFlight, http: Any, parsed: dict[str, Any]) -> None:
         """See, and where need be change, what somebody else answered."""
@@ -226,18 +230,23 @@ class Reach:
                 client.meta.events.unregister("before-send", botocore_stubber)
 
     def _before_call(
-        self, model: Any, params: Params, request_signer: Any, context: Any, **_: Any
+        self, model: Any, params: Any, request_signer: Any, context: Any, **_: Any
     ) -> Answer | None:
         call = in_flight.get()
         if call is None or not self._active:
             return None
         redirect = context.get("s3_redirect") or {}
-        return self._exchange.before(
+        given = redirect.get("params") or call.request
+        answer = self._exchange.before(
             call,
-            redirect.get("params") or call.request,
+            given,
             str(params.get("url", "")),
             presented_by(request_signer, context.get("client_config"), self._exchange.is_issued),
         )
+        home = self._exchange.home_of(call, given) if answer is None else None
+        if home is not None:
+            bring_home(params, call.service, home, given.get("Bucket"))
+        return answer
 
     def _after_call(self, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
         call = in_flight.get()
