@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_cpjob.clients.environment import configure_nothing
-from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.clients.undo import Undo, look_again
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 from pytest_cpjob.ini import check_flags, checked
 from pytest_cpjob.loading import load_own_modules_plainly
@@ -167,6 +167,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
+    if call.when == "teardown":
+        look_again()
     stub = item.stash.get(_STUB, None)
     if stub is None:
         return report
@@ -333,12 +335,15 @@ def cpjob_endpoint(
     request: pytest.FixtureRequest, _cpjob_server: EndpointServer, cpjob: CodePipelineStub
 ) -> Endpoint:
     """The same service, S3 and all of moto on a real loopback port: .url, .env, .run(args)."""
-    from pytest_cpjob.endpoint.server import Endpoint
+    from pytest_cpjob.endpoint.server import Endpoint, reach_without_proxy
 
+    undo = Undo()
+    reach_without_proxy(undo)
     cpjob.store.start()
     _cpjob_server.serve(cpjob)
 
     # Not `yield`, as for `cpjob`.
+    request.addfinalizer(undo.all)
     request.addfinalizer(_cpjob_server.end)  # noqa: PT021
     return Endpoint(_cpjob_server, cpjob.settings.region)
 

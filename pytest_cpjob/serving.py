@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import signal
 import sys
@@ -26,6 +27,7 @@ _KINDS: Final = {
     "lambda": "add_lambda_job",
     "third-party": "add_third_party_job",
 }
+_ELSEWHERE: Final = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"})
 _KIND_OF_OWNER: Final = {"AWS": "lambda", "ThirdParty": "third-party"}
 
 
@@ -38,6 +40,7 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
         OSError: the port is taken, or a file cannot be read.
     """
     wanted = [*jobs_of_options, *(_read_jobs(given.jobs) if given.jobs is not None else ())]
+    in_the_way = _in_the_way()  # the stub takes some of them out of this process
     stub = CodePipelineStub(seed=given.seed, region=given.region, account_id=given.account_id)
     with _until_interrupted() as interrupted:
         server = EndpointServer(given.port, on_call=_say)
@@ -46,6 +49,8 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
             stub.store.start()
             jobs = [_add(stub, job) for job in wanted]
             server.serve(stub)
+            for name in in_the_way:
+                print(f"unset {name}", flush=True)
             for name, value in environment(server.url, given.region).items():
                 print(f"export {name}={shlex.quote(value)}", flush=True)
             for job in jobs:
@@ -72,6 +77,13 @@ def _until_interrupted() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _in_the_way() -> list[str]:
+    """Give this shell's variables that would lead a process elsewhere in spite of the exports."""
+    return sorted(
+        name for name in os.environ if name in _ELSEWHERE or name.startswith("AWS_ENDPOINT_URL_")
+    )
 
 
 def _say(text: str) -> None:
@@ -144,7 +156,7 @@ def _ended(server: EndpointServer, stub: CodePipelineStub) -> int:
         _say(f"job {job.id}: {job.status}")
     found = stub.witness.new_findings()
     if found:
-        _say(mask(stub.service, report_of(found)))
+        _say(mask(stub.service, report_of(found, in_pytest=False)))
         return 1
     _say("nothing that CodePipeline would have minded")
     return code

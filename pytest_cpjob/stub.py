@@ -20,7 +20,7 @@ from pytest_cpjob.clients.environment import hide_machine
 from pytest_cpjob.clients.exchange import ServiceExchange
 from pytest_cpjob.clients.reach import Reach
 from pytest_cpjob.clients.stragglers import cut_off, release
-from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.clients.undo import Undo, look_again
 from pytest_cpjob.contract.findings import error_of
 from pytest_cpjob.contract.secrets import masking
 from pytest_cpjob.documents.arguments import (
@@ -186,6 +186,7 @@ class CodePipelineStub(AddsJobs):
             self._begin()
         self._entered = True
         release()
+        look_again()
         self._threads_before = frozenset(threading.enumerate())
         try:
             hide_machine(os.environ, self._undo, self.settings.region)

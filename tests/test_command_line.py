@@ -240,7 +240,10 @@ def test_it_tells_its_version(cli: Run) -> None:
     assert cli("--version") == (0, f"pytest-cpjob {version('pytest-cpjob')}\n", "")
 
 
-def test_help_tells_every_command_and_the_exit_codes(cli: Run) -> None:
+def test_help_tells_every_command_and_the_exit_codes(
+    cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     code, out, err = cli("--help")
 
     assert (code, err) == (0, "")
@@ -304,8 +307,12 @@ class Served:
         assert self.process.stdout is not None
         self.told = self._until(self.process.stderr, "serving until Ctrl-C")
         self.env = {}
+        self.unset = []
         while "AWS_ENDPOINT_URL" not in self.env or "no_proxy" not in self.env:
             name, _, value = self.process.stdout.readline().rstrip("\n").partition("=")
+            if name.startswith("unset "):
+                self.unset.append(name.removeprefix("unset "))
+                continue
             assert name.startswith("export "), self.told
             self.env[name.removeprefix("export ")] = value.strip("'")
 
@@ -379,6 +386,18 @@ def test_serve_exports_an_environment_and_lists_its_calls() -> None:
     ]
 
 
+def test_serve_unsets_what_would_lead_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = ("AWS_ENDPOINT_URL_S3", "AWS_PROFILE", "AWS_SESSION_TOKEN")
+    for name in (*ours, "AWS_ENDPOINT_URL", "AWS_REGION"):
+        monkeypatch.setenv(name, "eu-west-1" if name == "AWS_REGION" else "https://aws.invalid")
+    with served() as serving:
+        assert serving.unset == list(ours)
+    for name in ours:
+        monkeypatch.delenv(name)
+    with served() as serving:
+        assert serving.unset == []
+
+
 def test_ctrl_c_ends_with_the_findings_and_exit_code_1() -> None:
     with served("--job", "Build:Custom:Docs:1") as serving:
         client = serving.client()
@@ -389,6 +408,7 @@ def test_ctrl_c_ends_with_the_findings_and_exit_code_1() -> None:
 
     assert code == 1
     assert "- no-result: job " in err
+    assert "CodePipelineStub(allow=" in err
     assert "Traceback" not in err
 
 

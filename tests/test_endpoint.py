@@ -424,6 +424,38 @@ def test_a_client_of_this_process_may_use_it_too_and_is_recorded_once(
     assert {call.job_ids for call in cpjob.calls} == {(job.id,)}
 
 
+@pytest.mark.parametrize(
+    ("upper", "lower", "expected"),
+    [
+        (None, None, "127.0.0.1"),
+        ("", "internal.example", "internal.example,127.0.0.1"),
+        ("a.example, b.example", "b.example,c.example", "a.example,b.example,c.example,127.0.0.1"),
+        ("*", None, "*"),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1"),
+    ],
+)
+def test_no_proxy_stands_before_the_endpoint(
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    upper: str | None,
+    lower: str | None,
+    expected: str,
+) -> None:
+    for name, value in {"NO_PROXY": upper, "no_proxy": lower}.items():
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    cpjob_endpoint: Endpoint = request.getfixturevalue("cpjob_endpoint")
+    job = request.getfixturevalue("cpjob").add_lambda_job()
+
+    boto3.client("codepipeline", endpoint_url=cpjob_endpoint.url).get_job_details(jobId=job.id)
+
+    env = cpjob_endpoint.env
+    assert env["NO_PROXY"] == env["no_proxy"] == os.environ["no_proxy"] == expected
+
+
 # -- the environment -------------------------------------------------------------------------------
 
 
@@ -452,6 +484,7 @@ def test_the_environment_is_strings_that_point_at_the_endpoint(cpjob_endpoint: E
     assert cpjob_endpoint.url.startswith("http://127.0.0.1:")
     assert env["AWS_REGION"] == env["AWS_DEFAULT_REGION"] == "us-east-1"
     assert env["AWS_EC2_METADATA_DISABLED"] == "true"
+    assert env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] == "false"
     assert not any(Path(env[name]).is_file() for name in ("AWS_CONFIG_FILE",))
 
 

@@ -350,6 +350,52 @@ def test_a_credential_process_is_not_started_under_the_stub(
     assert program.with_name("started").read_text() == "x"
 
 
+def test_a_monkeypatch_that_came_first_puts_back_nothing_of_ours(
+    machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**REAL, "AWS_PROFILE": "", "AWS_USE_FIPS_ENDPOINT": "true"}.items():
+        monkeypatch.setenv(name, value)
+    machine.makepyfile(
+        """
+        import os
+        from pytest_cpjob import CodePipelineStub
+
+        def of_aws():
+            return {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+
+        before = of_aws()
+
+        def change(monkeypatch):
+            monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+            monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+            monkeypatch.setenv("AWS_SESSION_TOKEN", "testing")
+            monkeypatch.setenv("AWS_USE_FIPS_ENDPOINT", "false")
+            monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+        def test_the_fixture(monkeypatch, cpjob):
+            change(monkeypatch)
+
+        def test_nothing_is_left():
+            assert of_aws() == before
+
+        def test_the_context_manager(monkeypatch):
+            with CodePipelineStub():
+                change(monkeypatch)
+
+        def test_nothing_is_left_either():
+            assert of_aws() == before
+
+        def test_what_a_test_sets_for_good_stays(cpjob):
+            os.environ["AWS_ACCESS_KEY_ID"] = "for good"
+
+        def test_it_is_still_there():
+            assert of_aws() == {**before, "AWS_ACCESS_KEY_ID": "for good"}
+        """
+    )
+
+    run(machine).assert_outcomes(passed=6)
+
+
 @pytest.mark.parametrize(
     "variables",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -161,6 +162,7 @@ def run_mypy(cache: Path, folder: Path, *files: Path) -> subprocess.CompletedPro
     return subprocess.run(
         [sys.executable, "-m", "mypy", *options, *map(str, files)],
         cwd=folder,
+        env={name: value for name, value in os.environ.items() if name != "FORCE_COLOR"},
         capture_output=True,
         text=True,
         check=False,

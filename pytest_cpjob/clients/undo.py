@@ -8,6 +8,19 @@ from typing import Any, Final
 _ABSENT: Final = object()
 
 
+_changed_since: Final[list[Callable[[], object]]] = []
+"""The undoing of variables that somebody else had changed when ours was due."""
+
+
+def look_again() -> None:
+    """Take variables back to which others have given our value anew, after it was taken back.
+
+    pytest's `monkeypatch` does so where its fixture came first, and so is undone last.
+    """
+    while _changed_since:
+        _changed_since.pop()()
+
+
 class Undo:
     """What to take back, last first."""
 
@@ -33,13 +46,22 @@ class Undo:
         self.later(restore)
 
     def set_variable(self, environ: MutableMapping[str, str], name: str, value: str | None) -> None:
-        """Set (or, with None, remove) a variable until the undo, unless it changed since."""
+        """Set (or, with None, remove) a variable until the undo, unless it changed since.
+
+        Who has changed it may have kept our value to put back later: see `look_again`.
+        """
         before = environ.get(name)
         _put(environ, name, value)
 
         def restore() -> None:
             if environ.get(name) == value:
                 _put(environ, name, before)
+            else:
+                _changed_since.append(restore_ours)
+
+        def restore_ours() -> None:
+            if environ.get(name) == value:
+                restore()
 
         self.later(restore)
 

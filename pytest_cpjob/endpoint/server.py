@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.clients.environment import DUMMY_CREDENTIALS
+from pytest_cpjob.clients.undo import Undo
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.requirements import require
 from pytest_cpjob.threads import OURS
@@ -128,10 +129,10 @@ class Endpoint:
 
 def environment(url: str, region: str) -> dict[str, str]:
     """Give the variables that send a process's AWS calls to `url`, and keep it from all others."""
-    hosts = [os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")), HOST]
-    not_by_proxy = ",".join(filter(None, hosts))
+    not_by_proxy = _not_by_proxy(os.environ)
     return {
         "AWS_ENDPOINT_URL": url,
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
         **DUMMY_CREDENTIALS,
@@ -141,3 +142,17 @@ def environment(url: str, region: str) -> dict[str, str]:
         "NO_PROXY": not_by_proxy,
         "no_proxy": not_by_proxy,
     }
+
+
+def reach_without_proxy(undo: Undo) -> None:
+    """Let clients of this process reach the endpoint past a proxy, until the undo."""
+    hosts = _not_by_proxy(os.environ)
+    for name in ("NO_PROXY", "no_proxy"):
+        undo.set_variable(os.environ, name, hosts)
+
+
+def _not_by_proxy(environ: Mapping[str, str]) -> str:
+    """Give the hosts that no proxy is for: those of the machine, in either spelling, and ours."""
+    listed = f"{environ.get('NO_PROXY', '')},{environ.get('no_proxy', '')}".split(",")
+    hosts = dict.fromkeys(host.strip() for host in listed if host.strip())
+    return "*" if "*" in hosts else ",".join({**hosts, HOST: None})
