@@ -84,11 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from pytest_cpjob.serving import serve
 
             return serve(given, _jobs(given))
-        print(json.dumps(_document(given), indent=2), flush=True)
-    except BrokenPipeError:
-        # Whoever reads has read enough, such as `head`; the interpreter would flush once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        _print(json.dumps(_document(given), indent=2))
     except (ValueError, CpjobError, OSError) as error:
         text = " ".join(str(error).split())
         # What is wrong with a job of a file is told by the names that stand in the file.
@@ -97,6 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pytest-cpjob: error: {text}", file=sys.stderr)
         return 2
     return 0
+
+
+def _print(text: str) -> None:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Whoever reads has read enough, such as `head`; the interpreter would flush once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _with_options(text: str) -> str:

@@ -167,7 +167,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    if call.when == "teardown":
+    if call.when == "teardown" and _active_stub() is None:
         look_again()
     stub = item.stash.get(_STUB, None)
     if stub is None:
@@ -193,13 +193,18 @@ def pytest_runtest_makereport(
     return report
 
 
+def _active_stub() -> CodePipelineStub | None:
+    stubs = sys.modules.get("pytest_cpjob.stub")
+    stub: CodePipelineStub | None = None if stubs is None else stubs.active()
+    return stub
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_assertrepr_compare(
     op: str, left: object, right: object
 ) -> Generator[None, list[list[str]], list[list[str]]]:
     others = yield
-    stubs = sys.modules.get("pytest_cpjob.stub")
-    stub = stubs.active() if op in ("==", "in") and stubs is not None else None
+    stub = _active_stub() if op in ("==", "in") else None
     if stub is None:
         return others
     from pytest_cpjob.contract.explanations import explain_comparison
@@ -337,13 +342,12 @@ def cpjob_endpoint(
     """The same service, S3 and all of moto on a real loopback port: .url, .env, .run(args)."""
     from pytest_cpjob.endpoint.server import Endpoint, reach_without_proxy
 
+    # Not `yield`, as for `cpjob`.
     undo = Undo()
+    request.addfinalizer(undo.all)
     reach_without_proxy(undo)
     cpjob.store.start()
     _cpjob_server.serve(cpjob)
-
-    # Not `yield`, as for `cpjob`.
-    request.addfinalizer(undo.all)
     request.addfinalizer(_cpjob_server.end)  # noqa: PT021
     return Endpoint(_cpjob_server, cpjob.settings.region)
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_cpjob.clients.environment import NOT_WHILE_ACTIVE
 from pytest_cpjob.contract.findings import report_of
 from pytest_cpjob.contract.secrets import mask
 from pytest_cpjob.endpoint.server import EndpointServer, environment
@@ -27,7 +28,6 @@ _KINDS: Final = {
     "lambda": "add_lambda_job",
     "third-party": "add_third_party_job",
 }
-_ELSEWHERE: Final = frozenset({"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN"})
 _KIND_OF_OWNER: Final = {"AWS": "lambda", "ThirdParty": "third-party"}
 
 
@@ -81,9 +81,8 @@ def _until_interrupted() -> Iterator[threading.Event]:
 
 def _in_the_way() -> list[str]:
     """Give this shell's variables that would lead a process elsewhere in spite of the exports."""
-    return sorted(
-        name for name in os.environ if name in _ELSEWHERE or name.startswith("AWS_ENDPOINT_URL_")
-    )
+    elsewhere = {name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")}
+    return sorted(elsewhere.union(os.environ.keys() & set(NOT_WHILE_ACTIVE)))
 
 
 def _say(text: str) -> None:

@@ -134,7 +134,7 @@ class CodePipelineStub(AddsJobs):
             account_id=settings.account_id,
             region=settings.region,
             access=self._access,
-            home_of=self.store.home_of,
+            is_in_store=self.store.has,
             on_result=self.witness.look_at_outputs,
             on_stopped=self.witness.stopped_calls.append,
         )

@@ -6,7 +6,9 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
@@ -92,6 +94,40 @@ def test_what_is_not_the_jobs_is_refused_by_its_bucket(cpjob: CodePipelineStub) 
     assert run("s3", read) == "refused"
     with pytest.raises(ContractError, match="own-role"):
         cpjob.check()
+
+
+def test_what_it_sends_to_a_server_of_s3_arrives_there(cpjob: CodePipelineStub) -> None:
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "6")
+            self.end_headers()
+            self.wfile.write(b"theirs")
+
+        def log_message(self, *_: object) -> None: ...
+
+    job = cpjob.add_lambda_job(input_artifacts=["Source"])
+    source = job.input_artifacts["Source"]
+    keys = job.event["CodePipeline.job"]["data"]["artifactCredentials"]
+
+    async def read(client: Any) -> bytes:
+        got = await client.get_object(Bucket=source.bucket, Key=source.key)
+        content: bytes = await got["Body"].read()
+        return content
+
+    with HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.handle_request, name="pytest-cpjob: a test's").start()
+        content = run(
+            "s3",
+            read,
+            endpoint_url=f"http://localhost:{server.server_port}",
+            aws_access_key_id=keys["accessKeyId"],
+            aws_secret_access_key=keys["secretAccessKey"],
+            aws_session_token=keys["sessionToken"],
+        )
+
+    assert content == b"theirs"
+    cpjob.client().put_job_success_result(jobId=job.id)
 
 
 def test_nothing_is_left_behind() -> None:

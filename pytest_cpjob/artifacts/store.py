@@ -47,13 +47,13 @@ class ArtifactStore:
 
     Attributes:
         buckets: the region of each bucket made so far, by name.
-        keys: the region of each KMS key made so far, by its id and by its ARN.
+        keys: the id and the ARN of each KMS key made so far.
         on_client: told of each client of the store's own, so that it is never judged.
     """
 
     def __init__(self, on_client: Callable[[Any], None]) -> None:
         self.buckets: dict[str, str] = {}
-        self.keys: dict[str, str] = {}
+        self.keys: set[str] = set()
         self._kept: dict[tuple[str, str], tuple[str | None, bytes]] = {}
         self._on_client = on_client
         self._mock: MockAWS | None = None
@@ -219,14 +219,14 @@ class ArtifactStore:
         key = keys.pop(made["KeyId"])
         key.id, key.arn, key.account_id = key_id, key_arn, key_arn.split(":")[4]
         keys[key_id] = key
-        self.keys.update({key_id: region, key_arn: region})
+        self.keys.update((key_id, key_arn))
         self._made.append(lambda: keys.pop(key_id, None))
 
-    def home_of(self, service: str, params: Mapping[str, Any]) -> str | None:
-        """Give the region of the bucket or key that a call is about, if it is in here."""
+    def has(self, service: str, params: Mapping[str, Any]) -> bool:
+        """Whether the bucket or key that a call names is in here."""
         if service == "s3":
-            return self.buckets.get(str(params.get("Bucket")))
-        return self.keys.get(str(params.get("KeyId"))) if service == "kms" else None
+            return params.get("Bucket") in self.buckets
+        return service == "kms" and params.get("KeyId") in self.keys
 
     def _region_of(self, artifact: ArtifactFacts) -> str:
         """Give the region of an artifact's bucket, while there is one.

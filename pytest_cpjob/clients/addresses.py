@@ -12,17 +12,27 @@ from urllib.parse import urlsplit
 
 from pytest_cpjob.documents.regions import partition_of
 
-_SUFFIXES: Final = (".amazonaws.com", ".amazonaws.com.cn")
+_OF_AWS: Final = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".api.aws",
+    ".api.amazonwebservices.com.cn",
+)
 
 
-def bring_home(request: dict[str, Any], service: str, region: str, bucket: str | None) -> None:
-    """Let a request that botocore has not signed yet go to AWS's endpoint of the service."""
-    parts = urlsplit(request["url"])
-    host = parts.hostname or ""
-    home = f"{service}.{region}{_SUFFIXES[partition_of(region) == 'aws-cn']}"
-    # moto knows S3 by all its names, and KMS by one.
-    if host == home or (service == "s3" and host.endswith(_SUFFIXES)):
+def bring_home(request: dict[str, Any], endpoint_url: str, service: str, region: str) -> None:
+    """Let a request that botocore has not signed yet go to AWS's endpoint of the service.
+
+    Args:
+        endpoint_url: the client's own; a request that goes to AWS already is left as it is.
+        region: whose endpoint it is.
+    """
+    parts, told = urlsplit(request["url"]), urlsplit(endpoint_url)
+    host, told_host = parts.hostname or "", told.hostname or ""
+    if host.endswith(_OF_AWS):
         return
-    if bucket is not None and host.startswith(f"{bucket}."):
-        home = f"{bucket}.{home}"
-    request["url"] = parts._replace(scheme="https", netloc=home).geturl()
+    home = f"{service}.{region}.amazonaws.com{'.cn' * (partition_of(region) == 'aws-cn')}"
+    # By path it is the client's host, else a bucket's name stands before that.
+    before = host.removesuffix(told_host)
+    path = parts.path.removeprefix(told.path.rstrip("/"))
+    request["url"] = parts._replace(scheme="https", netloc=before + home, path=path).geturl()

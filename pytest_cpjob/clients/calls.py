@@ -18,6 +18,8 @@ class CallInFlight:
     Attributes:
         request: our own copy of the parameters.
         by_test: the test's own client: answered, but never recorded and met by no fault.
+        endpoint_url: the client's.
+        is_async: it is of aiobotocore.
         hides_missing: S3 would say AccessDenied of a missing object to these credentials.
         fault: what the test set up for it to meet.
         holder: whose credentials touched an artifact, seen from the artifact's job.
@@ -30,6 +32,8 @@ class CallInFlight:
     request: Mapping[str, Any]
     by_test: bool
     caller: Caller
+    endpoint_url: str = ""
+    is_async: bool = False
     job_ids: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     fault: Fault | None = None

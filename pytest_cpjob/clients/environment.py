@@ -30,7 +30,7 @@ _CONFIGURING: Final = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _FILES: Final = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
-_NOT_WHILE_ACTIVE: Final = (
+NOT_WHILE_ACTIVE: Final = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
@@ -84,7 +84,7 @@ def hide_machine(environ: MutableMapping[str, str], undo: Undo, region: str) -> 
     this machine has, would be gone or another on the next machine. Credentials are not touched
     where the dummies, or moto's own, are in place already.
     """
-    for name in _NOT_WHILE_ACTIVE:
+    for name in NOT_WHILE_ACTIVE:
         if name in environ:
             undo.set_variable(environ, name, None)
     if not environ.get("AWS_DEFAULT_REGION"):

@@ -54,7 +54,7 @@ class ServiceExchange:
         account_id: str,
         region: str,
         access: Callable[[], Access],
-        home_of: Callable[[str, Mapping[str, Any]], str | None],
+        is_in_store: Callable[[str, Mapping[str, Any]], bool],
         on_result: Callable[[JobRecord], None],
         on_stopped: Callable[[tuple[str, str | None]], None],
     ) -> None:
@@ -62,7 +62,7 @@ class ServiceExchange:
         self._account_id = account_id
         self._region = region
         self._access = access
-        self._home_of = home_of
+        self._is_in_store = is_in_store
         self._on_result = on_result
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
@@ -113,9 +113,9 @@ class ServiceExchange:
         if call.fault is not None and call.fault.after and call.service != "codepipeline":
             _become(http, parsed, _meet(call.fault, call, ""))
 
-    def home_of(self, call: CallInFlight, params: Mapping[str, Any]) -> str | None:
-        """Give the region of the artifact store's bucket or key that a call is about."""
-        return None if call.is_the_endpoints else self._home_of(call.service, params)
+    def is_in_store(self, call: CallInFlight, params: Mapping[str, Any]) -> bool:
+        """Whether a call is about a bucket or a key of the artifact store's, and ours to see to."""
+        return not call.is_the_endpoints and self._is_in_store(call.service, params)
 
     # -- CodePipeline ----------------------------------------------------------------------------
 

@@ -56,8 +56,8 @@ class Exchange(Protocol):
     ) -> Answer | None:
         """Answer the call, let it pass (None), or raise what the caller is to see."""
 
-    def home_of(self, call: CallInFlight, params: Params) -> str | None:
-        """Give the region of AWS's endpoint that must be called, whatever the client's is."""
+    def is_in_store(self, call: CallInFlight, params: Params) -> bool:
+        """Whether moto alone can answer, since the call is about what is in the artifact store."""
 
     def after(self, call: CallInFlight, http: Any, parsed: dict[str, Any]) -> None:
         """See, and where need be change, what somebody else answered."""
@@ -154,6 +154,7 @@ class Reach:
             if not self._active or is_cut_off():
                 return await original(client, operation_name, api_params)
             call = self._begin(client, operation_name, api_params)
+            call.is_async = True
             token = in_flight.set(call)
             try:
                 response = await original(client, operation_name, api_params)
@@ -176,6 +177,7 @@ class Reach:
             plain_copy(params),
             by_test,
             Caller(number, self._thread_number(), None, by_test),
+            client.meta.endpoint_url,
         )
         self._exchange.began(call)
         return call
@@ -243,9 +245,9 @@ class Reach:
             str(params.get("url", "")),
             presented_by(request_signer, context.get("client_config"), self._exchange.is_issued),
         )
-        home = self._exchange.home_of(call, given) if answer is None else None
-        if home is not None:
-            bring_home(params, call.service, home, given.get("Bucket"))
+        # moto answers aiobotocore over HTTP only: what it sends there is to arrive there.
+        if answer is None and not call.is_async and self._exchange.is_in_store(call, given):
+            bring_home(params, call.endpoint_url, call.service, context["client_region"])
         return answer
 
     def _after_call(self, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:

@@ -8,17 +8,19 @@ from typing import Any, Final
 _ABSENT: Final = object()
 
 
-_changed_since: Final[list[Callable[[], object]]] = []
-"""The undoing of variables that somebody else had changed when ours was due."""
+_changed_since: Final[dict[str, Callable[[], bool]]] = {}
+"""By variable, the undoing that was due when somebody else had changed it: whether it is done."""
 
 
 def look_again() -> None:
     """Take variables back to which others have given our value anew, after it was taken back.
 
-    pytest's `monkeypatch` does so where its fixture came first, and so is undone last.
+    pytest's `monkeypatch` does so where its fixture came first, and so is undone last. To be called
+    while nothing of ours is in place.
     """
-    while _changed_since:
-        _changed_since.pop()()
+    for name, restore in list(_changed_since.items()):
+        if restore():
+            del _changed_since[name]
 
 
 class Undo:
@@ -53,15 +55,15 @@ class Undo:
         before = environ.get(name)
         _put(environ, name, value)
 
-        def restore() -> None:
+        def is_restored() -> bool:
             if environ.get(name) == value:
                 _put(environ, name, before)
-            else:
-                _changed_since.append(restore_ours)
+            return environ.get(name) == before
 
-        def restore_ours() -> None:
-            if environ.get(name) == value:
-                restore()
+        def restore() -> None:
+            if not is_restored():
+                # Of several, the first knows what was there before any of ours.
+                _changed_since.setdefault(name, is_restored)
 
         self.later(restore)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Final, TypeVar
 
 Hide = Callable[[str], str]
+
+_PLAIN: Final = frozenset({str, int, float, tuple, type(None)})
+"""What nobody can change, and what most members are."""
 
 _Value = TypeVar("_Value", bound="Discreet")
 
@@ -28,13 +32,22 @@ def discreet(value: _Value, hide: Hide) -> _Value:
     This is done when a test asks for it, and not when it is made: calls are made all the time.
     What the test does to a dict or a list in the copy does nothing to the record.
     """
-    # Every discreet class is a dataclass; `Discreet` itself, which they share, is none.
-    members = {each.name: _own(getattr(value, each.name), hide) for each in fields(value)}  # type: ignore[arg-type]
-    copy = type(value)(**members)
-    # Its class is frozen; these are no members of it, and neither copied nor pickled along.
-    object.__setattr__(copy, "_hide", hide)
-    object.__setattr__(copy, "_original", value)
+    kind: Any = type(value)
+    copy: _Value = kind.__new__(kind)
+    # Its class is frozen.
+    fill = object.__setattr__
+    for name in _members(kind):
+        fill(copy, name, _own(getattr(value, name), hide))
+    # These are no members of it, and neither copied nor pickled along.
+    fill(copy, "_hide", hide)
+    fill(copy, "_original", value)
     return copy
+
+
+@cache
+def _members(kind: Any) -> tuple[str, ...]:
+    """Name the members of one of the dataclasses that are discreet."""
+    return tuple(each.name for each in fields(kind))
 
 
 def original_of(value: object) -> object:
@@ -43,6 +56,8 @@ def original_of(value: object) -> object:
 
 
 def _own(member: Any, hide: Hide) -> Any:
+    if type(member) in _PLAIN:
+        return member
     if isinstance(member, Discreet):
         return discreet(member, hide)
     if isinstance(member, dict):
