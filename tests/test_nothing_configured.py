@@ -452,14 +452,13 @@ def test_the_machines_endpoints_keep_nobody_from_the_artifacts(
         """
         import os
         import boto3, pytest
-        from botocore.config import Config
 
         at_import = dict(os.environ)
         early = boto3.client("s3", region_name="us-east-1")
         kms = boto3.client("kms", region_name="us-east-1")
         sqs = boto3.client("sqs", region_name="us-east-1").meta.endpoint_url
 
-        def handler(event, context, **told):
+        def handler(event, context):
             job = event["CodePipeline.job"]
             credentials = job["data"]["artifactCredentials"]
             s3 = boto3.client(
@@ -467,7 +466,6 @@ def test_the_machines_endpoints_keep_nobody_from_the_artifacts(
                 aws_access_key_id=credentials["accessKeyId"],
                 aws_secret_access_key=credentials["secretAccessKey"],
                 aws_session_token=credentials["sessionToken"],
-                **told,
             )
             source = job["data"]["inputArtifacts"][0]["location"]["s3Location"]
             site = job["data"]["outputArtifacts"][0]["location"]["s3Location"]
@@ -492,16 +490,6 @@ def test_the_machines_endpoints_keep_nobody_from_the_artifacts(
             job = add(cpjob, region=region).invoke(handler)
             assert job.status == "Succeeded"
             assert job.output_artifacts["B"].content == job.input_artifacts["A"].content
-
-        @pytest.mark.parametrize("path", ["", "/", "/base", "/base/"])
-        @pytest.mark.parametrize("host", ["s3.emulator.invalid:4566", "artifacts.localhost"])
-        @pytest.mark.parametrize("style", ["path", "virtual", "auto"])
-        def test_an_endpoint_of_its_own(cpjob, style, host, path):
-            config = Config(s3={"addressing_style": style})
-            told = {"endpoint_url": f"http://{host}{path}", "config": config}
-            job = add(cpjob, artifact_bucket="artifacts")
-            job.invoke(lambda event, context: handler(event, context, **told))
-            assert job.output_artifacts["B"].exists
 
         @pytest.mark.cpjob(own_role=True)
         def test_early_clients(cpjob):
@@ -528,7 +516,7 @@ def test_the_machines_endpoints_keep_nobody_from_the_artifacts(
         """
     )
 
-    run(machine).assert_outcomes(passed=29)
+    run(machine).assert_outcomes(passed=5)
 
 
 def test_documents_do_not_depend_on_the_developers_region(

@@ -377,3 +377,30 @@ def test_a_handler_builds_around_the_users_own_mock(job: Job) -> None:
         OWN_S3.create_bucket(Bucket="the-users-own")
         assert_built(job.invoke(build_beside_a_bucket_of_its_own))
     assert_built(job)
+
+
+# -- an endpoint of the client's own ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["", "/", "/base", "/base/"])
+@pytest.mark.parametrize("host", ["s3.emulator.invalid:4566", "artifacts.localhost"])
+@pytest.mark.parametrize("style", ["path", "virtual", "auto"])
+def test_a_client_that_was_told_another_endpoint_finds_the_artifacts(
+    cpjob: CodePipelineStub, style: str, host: str, path: str
+) -> None:
+    job = cpjob.add_lambda_job(
+        input_artifacts={"Source": SOURCE}, output_artifacts=["Site"], artifact_bucket="artifacts"
+    )
+    s3 = session_of(credentials_of(job)).client(
+        "s3",
+        endpoint_url=f"http://{host}{path}",
+        config=Config(s3={"addressing_style": style}),
+    )
+
+    body = s3.get_object(**place(job, "Source"))["Body"].read()
+    s3.upload_fileobj(io.BytesIO(large()), *place(job, "Site").values(), Config=IN_PARTS)
+
+    assert body == job.input_artifacts["Source"].content
+    assert job.output_artifacts["Site"].content == large()
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.get_object(Bucket="artifacts", Key="another")
