@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Collection
@@ -14,6 +15,7 @@ OURS: Final = "pytest-cpjob"
 
 _STEP: Final = 0.01
 
+_looking: Final = threading.RLock()
 _never_released: Final = threading.Lock()
 _never_released.acquire()
 
@@ -93,7 +95,23 @@ def _is_parked(thread: threading.Thread) -> bool:
 
 
 def _frame_of(thread: threading.Thread) -> FrameType | None:
-    return sys._current_frames().get(thread.ident or 0)
+    return _current_frames().get(thread.ident or 0)
+
+
+def _current_frames() -> dict[int, FrameType]:
+    """Give each thread's frame, with the garbage collector at rest.
+
+    Where it runs inside of that call, and a finalizer lets another thread have its turn, Pythons
+    before 3.12 can stand still for ever (python/cpython#106883).
+    """
+    with _looking:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            return sys._current_frames()
+        finally:
+            if collects:
+                gc.enable()
 
 
 def _has_no_work(frame: FrameType) -> bool:
