@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from artifact_clients import place, s3_of
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -41,17 +42,6 @@ COMMON = (
 
 def succeed(job: Job) -> None:
     CLIENT.put_job_success_result(jobId=job.id)
-
-
-def s3_of(job: Job) -> Any:
-    given = job.details["jobDetails"]["data"]["artifactCredentials"]
-    return boto3.client(
-        "s3",
-        region_name="us-east-1",
-        aws_access_key_id=given["accessKeyId"],
-        aws_secret_access_key=given["secretAccessKey"],
-        aws_session_token=given["sessionToken"],
-    )
 
 
 # -- what the caller sees --------------------------------------------------------------------------
@@ -511,19 +501,10 @@ def test_a_faulty_call_of_s3s_is_one_about_the_artifacts_job(
 ) -> None:
     job = cpjob.add_job(input_artifacts=["Source"])
     another = cpjob.add_job(input_artifacts=["Source"])
-    given = job.details["jobDetails"]["data"]["artifactCredentials"]
-    s3 = boto3.client(
-        "s3",
-        region_name="us-east-1",
-        aws_access_key_id=given["accessKeyId"],
-        aws_secret_access_key=given["secretAccessKey"],
-        aws_session_token=given["sessionToken"],
-    )
-    source = job.input_artifacts["Source"]
     cpjob.fail("GetObject", error, service="s3")
 
     with pytest.raises((ClientError, ReadTimeoutError)):
-        s3.get_object(Bucket=source.bucket, Key=source.key)
+        s3_of(job).get_object(**place(job, "Source"))
 
     [call] = cpjob.calls
     assert call.job_ids == (job.id,)

@@ -12,9 +12,10 @@ from typing import Any
 
 import boto3
 import pytest
+from artifact_clients import s3_of
 from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
 
-from pytest_cpjob import Call, CodePipelineStub, CurrentRevision, Job, JobFailure, JobSuccess
+from pytest_cpjob import Call, CodePipelineStub, CurrentRevision, JobFailure, JobSuccess
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
@@ -24,17 +25,6 @@ TOKEN = "the token that the partner keeps"
 
 def codepipeline(operation: str, request: dict[str, Any], **rest: Any) -> Call:
     return Call("codepipeline", operation, request, **rest)
-
-
-def s3_of(job: Job) -> Any:
-    given = job.details["jobDetails"]["data"]["artifactCredentials"]
-    return boto3.client(
-        "s3",
-        region_name="us-east-1",
-        aws_access_key_id=given["accessKeyId"],
-        aws_secret_access_key=given["secretAccessKey"],
-        aws_session_token=given["sessionToken"],
-    )
 
 
 # -- calls -----------------------------------------------------------------------------------------
