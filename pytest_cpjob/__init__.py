@@ -12,19 +12,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_cpjob.artifacts.contents import Content
     from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
-    from pytest_cpjob.documents.arguments import ActionTypeArgument, EncryptionKeyArgument
+    from pytest_cpjob.artifacts.job_artifacts import JobArtifact
     from pytest_cpjob.documents.factories import (
         JobDetailsFactory,
         LambdaEventFactory,
         ThirdPartyJobDetailsFactory,
     )
     from pytest_cpjob.documents.facts import JobFacts
+    from pytest_cpjob.documents.faker_provider import CodePipelineProvider, FakerGenerator
+    from pytest_cpjob.documents.job_arguments import ActionTypeArgument, EncryptionKeyArgument
     from pytest_cpjob.documents.part_factories import (
         ArtifactFactory,
         CredentialsFactory,
         PipelineContextFactory,
     )
-    from pytest_cpjob.documents.shapes import (
+    from pytest_cpjob.documents.type_defs import (
         ActionConfiguration,
         ActionContext,
         ActionTypeId,
@@ -48,7 +50,6 @@ if TYPE_CHECKING:
         ThirdPartyJobDetails,
         ThirdPartyPipelineContext,
     )
-    from pytest_cpjob.documents.values import CodePipelineProvider, FakerGenerator
     from pytest_cpjob.endpoint.server import Endpoint
     from pytest_cpjob.errors import (
         ArtifactError,
@@ -58,10 +59,9 @@ if TYPE_CHECKING:
         UnfakedCallError,
         WorkerError,
     )
-    from pytest_cpjob.invocation import LambdaContext
     from pytest_cpjob.job import Job
-    from pytest_cpjob.job_artifacts import JobArtifact
-    from pytest_cpjob.service.record import Call
+    from pytest_cpjob.runners.lambda_runtime import LambdaContext
+    from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
     from pytest_cpjob.stub import CodePipelineStub
 
@@ -129,7 +129,7 @@ _HOMES = {
         "CredentialsFactory",
         "PipelineContextFactory",
     ),
-    "documents.shapes": (
+    "documents.type_defs": (
         "ActionConfiguration",
         "ActionContext",
         "ArtifactLocation",
@@ -154,8 +154,8 @@ _HOMES = {
         "ThirdPartyPipelineContext",
     ),
     "documents.facts": ("JobFacts",),
-    "documents.arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
-    "documents.values": ("CodePipelineProvider", "FakerGenerator"),
+    "documents.job_arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
+    "documents.faker_provider": ("CodePipelineProvider", "FakerGenerator"),
     "artifacts.contents": ("Content",),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
     "endpoint.server": ("Endpoint",),
@@ -167,10 +167,10 @@ _HOMES = {
         "UnfakedCallError",
         "WorkerError",
     ),
-    "invocation": ("LambdaContext",),
+    "runners.lambda_runtime": ("LambdaContext",),
     "job": ("Job",),
-    "job_artifacts": ("JobArtifact",),
-    "service.record": ("Call",),
+    "artifacts.job_artifacts": ("JobArtifact",),
+    "service.call_log": ("Call",),
     "service.results": ("CurrentRevision", "JobFailure", "JobSuccess"),
     "stub": ("CodePipelineStub",),
 }

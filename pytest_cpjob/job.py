@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_cpjob import invocation
-from pytest_cpjob.contract.secrets import masking
+from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError, HandlerError
-from pytest_cpjob.service.discreet import discreet
+from pytest_cpjob.runners import lambda_runtime as invocation
+from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.record import Call
+from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
 
 if TYPE_CHECKING:
-    from pytest_cpjob.documents.shapes import (
+    from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifacts
+    from pytest_cpjob.documents.type_defs import (
         GetJobDetailsResponse,
         GetThirdPartyJobDetailsResponse,
         LambdaEvent,
     )
-    from pytest_cpjob.handlers import Handler
-    from pytest_cpjob.invocation import LambdaContext
-    from pytest_cpjob.job_artifacts import Direction, JobArtifacts
+    from pytest_cpjob.runners.handlers import Handler
+    from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.stub import CodePipelineStub
 
 RETRY_WAITS: Final = (60.0, 120.0)
@@ -77,7 +77,7 @@ class Job:
         return self._artifacts("output")
 
     def _artifacts(self, direction: Direction) -> JobArtifacts:
-        from pytest_cpjob.job_artifacts import JobArtifact, JobArtifacts
+        from pytest_cpjob.artifacts.job_artifacts import JobArtifact, JobArtifacts
 
         facts = self._record.facts
         return JobArtifacts(
@@ -111,7 +111,7 @@ class Job:
     def result(self) -> Result | None:
         """What was reported: a `JobSuccess`, a `JobFailure`, or None so far."""
         result = self._record.result
-        return None if result is None else discreet(result, masking(self._stub.service))
+        return None if result is None else masked_copy(result, masking(self._stub.service))
 
     @property
     def continuation(self) -> Job | None:
@@ -123,7 +123,7 @@ class Job:
     def calls(self) -> list[Call]:
         """The code's calls that concerned this job, in order."""
         hide = masking(self._stub.service)
-        return [discreet(call, hide) for call in self._stub.service.record.calls(self.id)]
+        return [masked_copy(call, hide) for call in self._stub.service.call_log.calls(self.id)]
 
     # -- its documents ---------------------------------------------------------------------------
 
@@ -166,7 +166,7 @@ class Job:
         Raises:
             ValueError: another state.
         """
-        from pytest_cpjob.eventbridge import action_state_change
+        from pytest_cpjob.documents.eventbridge import action_state_change
 
         return action_state_change(self.facts, state, self._record.stream.at("event", state))
 
@@ -217,7 +217,7 @@ class Job:
             try:
                 function = runtime.load(handler, self._context(timeout), cold=cold)
             except Exception as error:
-                self._stub.witness.met(error)
+                self._stub.observer.met(error)
                 raise
             if self._stub.is_warm:
                 self._stub.twin_of(self._record)._invoke_once(runtime, function, retries, timeout)
@@ -244,10 +244,10 @@ class Job:
                 runtime.run(handler, event, self._context(timeout))
             except (Exception, SystemExit) as error:
                 self._record.raised += ((error, self.result is not None),)
-                self._stub.service.record.note(
+                self._stub.service.call_log.note(
                     self._stub.service.clock.now, self.id, f"the handler raised {error!r}"
                 )
-                self._stub.witness.met(error)
+                self._stub.observer.met(error)
                 if attempt == retries:
                     raise
                 self._stub.advance(RETRY_WAITS[min(attempt, 1)])

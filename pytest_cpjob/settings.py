@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 from pytest_cpjob.errors import CpjobError
+
+BUILT_IN_SEED: Final = "cpjob"
+BUILT_IN_REGION: Final = "us-east-1"
+BUILT_IN_ACCOUNT: Final = "123456789012"
 
 CHECKS: Final = (
     "no-result",

@@ -12,44 +12,44 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from botocore.exceptions import ReadTimeoutError
 
-from pytest_cpjob.adding import AddsJobs, JobIntake
 from pytest_cpjob.artifacts.access import Access
-from pytest_cpjob.artifacts.own_clients import own_client
 from pytest_cpjob.artifacts.store import ArtifactStore
-from pytest_cpjob.clients.environment import hide_machine
-from pytest_cpjob.clients.exchange import ServiceExchange
-from pytest_cpjob.clients.reach import Reach
-from pytest_cpjob.clients.stragglers import cut_off, release
-from pytest_cpjob.clients.undo import Undo, look_again
+from pytest_cpjob.aws.environment import hide_machine
+from pytest_cpjob.aws.plain_client import own_client
+from pytest_cpjob.clients.call_router import CallRouter
+from pytest_cpjob.clients.interceptor import ClientInterceptor
+from pytest_cpjob.clients.leftover_threads import cut_off, release
+from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.findings import error_of
-from pytest_cpjob.contract.secrets import masking
-from pytest_cpjob.documents.arguments import (
+from pytest_cpjob.contract.masking import masking
+from pytest_cpjob.contract.observer import Observer
+from pytest_cpjob.contract.output_capture import capture_output
+from pytest_cpjob.documents.job_arguments import (
     ActionTypeArgument,
     account_id_checked,
     region_checked,
 )
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import CpjobError
-from pytest_cpjob.expected import hear_expected
-from pytest_cpjob.handlers import Handler
-from pytest_cpjob.invocation import (
+from pytest_cpjob.job import Job
+from pytest_cpjob.job_builder import AddsJobs, JobIntake
+from pytest_cpjob.patching import Undo, restore_late_variables
+from pytest_cpjob.requirements import require
+from pytest_cpjob.runners.handlers import Handler
+from pytest_cpjob.runners.lambda_runtime import (
     FUNCTION_TIMEOUT,
     LambdaContext,
     LambdaFunction,
     LambdaRuntime,
     check_timeout,
 )
-from pytest_cpjob.job import Job
-from pytest_cpjob.overheard import overhear
-from pytest_cpjob.requirements import require
-from pytest_cpjob.service.discreet import discreet
+from pytest_cpjob.service.call_log import Call
+from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.record import Call
+from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
-from pytest_cpjob.service.service import JobService
 from pytest_cpjob.settings import Settings, resolve
 from pytest_cpjob.threads import wait_for_threads
-from pytest_cpjob.witness import Witness
 
 if TYPE_CHECKING:
     from pytest_cpjob.sweeps import Variation
@@ -128,20 +128,20 @@ class CodePipelineStub(AddsJobs):
         settings = self.settings
         self.service = JobService(account_id=settings.account_id)
         self.store = ArtifactStore(self._never_judge)
-        self.witness = Witness(settings, self.service, self.store)
-        self.exchange = ServiceExchange(
+        self.observer = Observer(settings, self.service, self.store)
+        self.router = CallRouter(
             self.service,
             account_id=settings.account_id,
             region=settings.region,
             access=self._access,
             is_in_store=self.store.has,
-            on_result=self.witness.look_at_outputs,
-            on_stopped=self.witness.stopped_calls.append,
+            on_result=self.observer.look_at_outputs,
+            on_stopped=self.observer.stopped_calls.append,
         )
         self._stream = Stream(settings.seed, settings.test_id, "stub")
         self.intake = JobIntake(settings, self.service, self.store, self._stream)
         self._faces: dict[str, Job] = {}
-        self._reach = Reach(self.exchange)
+        self._interceptor = ClientInterceptor(self.router)
         self._undo = Undo()
         self._invocations = itertools.count()
         self._schedules = itertools.count()
@@ -151,8 +151,8 @@ class CodePipelineStub(AddsJobs):
 
     def __enter__(self) -> CodePipelineStub:
         self.start()
-        self.witness.test_code.add(sys._getframe(1).f_code)
-        overhear(self.witness.overheard, self._undo)
+        self.observer.test_code.add(sys._getframe(1).f_code)
+        capture_output(self.observer.wrote, self._undo)
         return self
 
     def __exit__(
@@ -186,12 +186,12 @@ class CodePipelineStub(AddsJobs):
             self._begin()
         self._entered = True
         release()
-        look_again()
+        restore_late_variables()
         self._threads_before = frozenset(threading.enumerate())
         try:
             hide_machine(os.environ, self._undo, self.settings.region)
-            hear_expected(self.witness.met, self._undo)
-            self._reach.install()
+            watch_expected_errors(self.observer.met, self._undo)
+            self._interceptor.install()
         except BaseException:
             self.stop()
             raise
@@ -203,10 +203,10 @@ class CodePipelineStub(AddsJobs):
             return
         try:
             self._undo.later(self.store.stop)
-            self._undo.later(self._reach.remove)
+            self._undo.later(self._interceptor.remove)
             self._undo.all()
-            if self.witness.running_threads:
-                cut_off(self.witness.running_threads)
+            if self.observer.running_threads:
+                cut_off(self.observer.running_threads)
         finally:
             _active = None
 
@@ -229,19 +229,19 @@ class CodePipelineStub(AddsJobs):
     @property
     def jobs(self) -> list[Job]:
         """Every job, continued ones too, in the order in which they came to be."""
-        return [self.job(record) for record in list(self.service.ledger.jobs.values())]
+        return [self.job(record) for record in list(self.service.registry.jobs.values())]
 
     @property
     def calls(self) -> list[Call]:
         """Every AWS call of the code under test, in the order in which they ended."""
         hide = masking(self.service)
-        return [discreet(call, hide) for call in self.service.record.calls()]
+        return [masked_copy(call, hide) for call in self.service.call_log.calls()]
 
     @property
     def results(self) -> list[Result]:
         """Every result reported, in order."""
         hide = masking(self.service)
-        return [discreet(result, hide) for result in list(self.service.ledger.results)]
+        return [masked_copy(result, hide) for result in list(self.service.registry.results)]
 
     # -- what the test does ------------------------------------------------------------------------
 
@@ -346,7 +346,7 @@ class CodePipelineStub(AddsJobs):
                 given = self.scheduled_event() if event is None else event
                 return runtime.run(loaded, given, context)
             except (Exception, SystemExit) as error:
-                self.witness.met(error)
+                self.observer.met(error)
                 raise
 
     def vary(self, variation: Variation) -> None:
@@ -373,7 +373,7 @@ class CodePipelineStub(AddsJobs):
 
     def scheduled_event(self) -> dict[str, Any]:
         """Give the event that an EventBridge schedule invokes a function with, each with its id."""
-        from pytest_cpjob.eventbridge import scheduled_event
+        from pytest_cpjob.documents.eventbridge import scheduled_event
 
         stream = self._stream.at("scheduled event", next(self._schedules))
         return scheduled_event(stream, self.settings.region, self.settings.account_id)
@@ -394,7 +394,7 @@ class CodePipelineStub(AddsJobs):
                 or the threads' names.
             Exception: what the worker raised.
         """
-        from pytest_cpjob.worker import WorkerRun
+        from pytest_cpjob.runners.worker import WorkerRun
 
         WorkerRun(self, idle_polls).run(target)
 
@@ -406,13 +406,13 @@ class CodePipelineStub(AddsJobs):
         Raises:
             ContractError: there are findings; the text says each one, and how to allow it.
         """
-        found = self.witness.new_findings()
+        found = self.observer.new_findings()
         if found:
             raise error_of(found, in_pytest=bool(self.settings.test_id))
 
     def settle(self) -> None:
         """Wait for the threads that the test has started; those that do not end are found."""
-        self.witness.running_threads = wait_for_threads(
+        self.observer.running_threads = wait_for_threads(
             self._threads_before, THREAD_PATIENCE, daemons=True
         )
 
@@ -427,11 +427,11 @@ class CodePipelineStub(AddsJobs):
         )
 
     def _never_judge(self, client: Any) -> None:
-        self._reach.own_clients.add(client)
+        self._interceptor.own_clients.add(client)
 
     def __repr__(self) -> str:
         state = "active" if self.is_active else "not active"
-        return f"<CodePipelineStub {state}, {len(self.service.ledger.jobs)} jobs>"
+        return f"<CodePipelineStub {state}, {len(self.service.registry.jobs)} jobs>"
 
 
 def active() -> CodePipelineStub | None:

@@ -18,7 +18,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from pytest_cpjob.__main__ import main
+from pytest_cpjob.cli.parser import main
 
 Outcome = tuple[int, str, str]
 Run = Callable[..., Outcome]

@@ -19,10 +19,10 @@ from moto import mock_aws
 from test_states import TABLE
 
 from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError
-from pytest_cpjob.documents import model
-from pytest_cpjob.eventbridge import STATES
+from pytest_cpjob.aws import codepipeline_model as model
+from pytest_cpjob.documents.eventbridge import STATES
 from pytest_cpjob.service import limits
-from pytest_cpjob.service.service import JobService
+from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import CHECKS
 
 ROOT = Path(__file__).parent.parent

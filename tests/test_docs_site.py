@@ -14,7 +14,7 @@ from test_docs import PAGES, fenced, section, tables
 
 import pytest_cpjob
 from pytest_cpjob import CodePipelineStub, ContractError, sweeps
-from pytest_cpjob.__main__ import main
+from pytest_cpjob.cli.parser import main
 from pytest_cpjob.settings import OPTIONS
 
 ROOT = Path(__file__).parent.parent

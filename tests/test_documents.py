@@ -19,7 +19,7 @@ from pytest_cpjob import (
     PipelineContextFactory,
     ThirdPartyJobDetailsFactory,
 )
-from pytest_cpjob.documents.model import violations
+from pytest_cpjob.aws.codepipeline_model import violations
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 ID = "11111111-2222-4333-8444-555555555555"

@@ -13,8 +13,8 @@ import pytest
 from pytest_cpjob import CodePipelineStub, CpjobError
 from pytest_cpjob.endpoint import server
 from pytest_cpjob.endpoint.app import Application
-from pytest_cpjob.endpoint.moto_application import MotoApplication
-from pytest_cpjob.endpoint.web import Answer, HttpRequest
+from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
+from pytest_cpjob.endpoint.moto_app import MotoApplication
 from pytest_cpjob.threads import OURS
 
 pytest.importorskip("flask", reason="the endpoint needs the extra server")
@@ -95,7 +95,7 @@ def test_a_defect_of_the_server_is_an_error_of_the_test_and_no_silent_500(
     def broken(*arguments: object) -> None:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr("pytest_cpjob.endpoint.wire.read", broken)
+    monkeypatch.setattr("pytest_cpjob.endpoint.request_parsing.read", broken)
 
     result = run(
         pytester,

@@ -20,7 +20,7 @@ from botocore.exceptions import (
 )
 
 from pytest_cpjob import CodePipelineStub, ContractError, Job, JobSuccess
-from pytest_cpjob.service.service import JobService
+from pytest_cpjob.service.job_service import JobService
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 UNCHECKED = boto3.client(

@@ -348,7 +348,7 @@ def test_a_client_is_not_taken_for_one_that_lost_the_job_and_is_forgotten(
     job, claim = polled(cpjob)
     CLIENT.acknowledge_job(**claim)
     # The next client may be made where a forgotten one was, and then has its id.
-    monkeypatch.setattr("pytest_cpjob.clients.reach.id", lambda thing: 1, raising=False)
+    monkeypatch.setattr("pytest_cpjob.clients.interceptor.id", lambda thing: 1, raising=False)
     refused("InvalidNonce", lambda: CLIENT.acknowledge_job(**claim))
 
     boto3.client("codepipeline", region_name="us-east-1").put_job_success_result(jobId=job.id)

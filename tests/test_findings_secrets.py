@@ -26,9 +26,9 @@ from pytest_cpjob import (
     JobFailure,
     JobSuccess,
 )
-from pytest_cpjob.contract.secrets import mask, secret_members
+from pytest_cpjob.aws import codepipeline_model as model
+from pytest_cpjob.contract.masking import mask, secret_members
 from pytest_cpjob.contract.timeline import timeline
-from pytest_cpjob.documents import model
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
@@ -227,7 +227,7 @@ def test_all_that_can_be_read_in_an_output_is_looked_through(
 def test_an_output_of_any_kind_without_a_secret_is_none(
     cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("pytest_cpjob.artifacts.pieces.MOST", 1024 * 1024)
+    monkeypatch.setattr("pytest_cpjob.artifacts._pieces_tmp.MOST", 1024 * 1024)
 
     def handler(event: Any, context: Any) -> None:
         s3_of(job).put_object(**place(job, "Site"), Body=HOSTILE_ARTIFACTS[name])
@@ -415,7 +415,7 @@ def test_a_client_token_is_masked_and_no_leak(cpjob: CodePipelineStub) -> None:
     CLIENT.put_third_party_job_failure_result(**who, failureDetails=details)
     cpjob.check()
 
-    text = timeline(cpjob.service, cpjob.service.ledger.jobs[job.id])
+    text = timeline(cpjob.service, cpjob.service.registry.jobs[job.id])
     assert "  result  JobFailed: the token was <masked>" in text
     for shown in (text, repr(job), repr(job.result), repr(job.calls)):
         assert "<masked>" in shown
@@ -518,7 +518,7 @@ def test_a_timeline_masks_what_it_would_cut_short_or_wrap(cpjob: CodePipelineStu
     with pytest.raises(ContractError):
         cpjob.check()
 
-    text = timeline(cpjob.service, cpjob.service.ledger.jobs[job.id], cpjob.witness.findings)
+    text = timeline(cpjob.service, cpjob.service.registry.jobs[job.id], cpjob.observer.findings)
 
     assert text.count("<masked>") == 3
     assert "  result  JobFailed: the token was <masked>, all of it\n" in text

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from pytest_cpjob.clients.undo import Undo
-from pytest_cpjob.imports import when_imported
+from pytest_cpjob.patching import Undo, when_imported
 
 LATE = """
 import sys, time

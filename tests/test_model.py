@@ -13,8 +13,8 @@ from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cpjob.documents import model
-from pytest_cpjob.documents.model import (
+from pytest_cpjob.aws import codepipeline_model as model
+from pytest_cpjob.aws.codepipeline_model import (
     LIVE_LIMITS,
     Model,
     TypeMismatch,

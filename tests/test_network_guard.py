@@ -24,7 +24,7 @@ from botocore.httpsession import URLLib3Session
 from botocore.utils import ContainerMetadataFetcher, InstanceMetadataFetcher
 
 from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError
-from pytest_cpjob.clients.guard import check_leaving, is_loopback
+from pytest_cpjob.clients.network_guard import check_leaving, is_loopback
 
 NO_RETRIES = Config(retries={"max_attempts": 0})
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cpjob.clients.environment import configure_nothing, is_configured
-from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.aws.environment import configure_nothing, is_configured
+from pytest_cpjob.patching import Undo
 
 pytest_plugins = ["pytester"]
 

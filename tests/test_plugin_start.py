@@ -85,7 +85,8 @@ def test_our_modules_pass_by_pytests_import_hook(pytester: pytest.Pytester) -> N
         script="""
         import sys, pytest
         print("ended with", int(pytest.main(["-q", "-p", "no:faker", "-p", "no:randomly"])))
-        left = [each for each in sys.meta_path if type(each).__module__ == "pytest_cpjob.loading"]
+        ours = "pytest_cpjob.plugin.loading"
+        left = [each for each in sys.meta_path if type(each).__module__ == ours]
         print("left behind", left)
         """
     )

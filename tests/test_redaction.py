@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cpjob.__main__ import main
-from pytest_cpjob.redaction import redacted
+from pytest_cpjob.cli.parser import main
+from pytest_cpjob.cli.redaction import redacted
 
 COMMANDS = ("details", "poll", "third-party", "event")
 KEY = "--encryption-key"

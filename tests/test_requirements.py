@@ -14,7 +14,7 @@ import moto
 import pytest
 
 from pytest_cpjob import CodePipelineStub, CpjobError, requirements
-from pytest_cpjob.__main__ import main
+from pytest_cpjob.cli.parser import main
 from pytest_cpjob.endpoint.server import EndpointServer
 from pytest_cpjob.requirements import FLOORS, require
 
@@ -49,11 +49,11 @@ def test_hypothesis_is_asked_for_its_version_where_strategies_need_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     importlib.import_module("pytest_cpjob.strategies")
-    monkeypatch.delitem(sys.modules, "pytest_cpjob.documents.any_values")
+    monkeypatch.delitem(sys.modules, "pytest_cpjob.strategies.values")
     monkeypatch.setattr(hypothesis, "__version__", "6.111.2")
 
     with pytest.raises(CpjobError, match=r"^hypothesis 6\.111\.2 is too old "):
-        importlib.import_module("pytest_cpjob.documents.any_values")
+        importlib.import_module("pytest_cpjob.strategies.values")
 
 
 def test_cbor2_is_asked_for_its_version_where_the_endpoint_needs_it(

@@ -22,7 +22,8 @@ from docs_worker import (
     succeed,
 )
 
-from pytest_cpjob import CodePipelineStub, WorkerError, worker
+from pytest_cpjob import CodePipelineStub, WorkerError
+from pytest_cpjob.runners import worker
 
 # -- an endless worker -----------------------------------------------------------------------------
 
@@ -274,4 +275,4 @@ def test_nothing_stays_patched(
             cpjob.run_worker(target)
 
     assert what_may_be_replaced() == before
-    assert cpjob.exchange.running is None
+    assert cpjob.router.running is None

@@ -18,7 +18,7 @@ import pytest
 from botocore.client import BaseClient
 
 from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError, stub
-from pytest_cpjob.clients.stragglers import release
+from pytest_cpjob.clients.leftover_threads import release
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 
@@ -103,7 +103,7 @@ def test_a_daemon_is_found_as_well(straggler: Straggler, *, daemon: bool) -> Non
     with CodePipelineStub(allow=["running-thread"]) as cpjob:
         straggler.thread.start()
 
-    assert [thread.name for thread in cpjob.witness.running_threads] == ["straggler"]
+    assert [thread.name for thread in cpjob.observer.running_threads] == ["straggler"]
 
 
 def test_in_pytest_it_is_an_error_of_the_tests_teardown(pytester: pytest.Pytester) -> None:
@@ -191,7 +191,7 @@ def test_a_pool_that_is_at_work_is_a_finding() -> None:
     future = pool.submit(lock.acquire)
 
     assert names_found(cpjob) == ("running-thread",)
-    assert [thread.name for thread in cpjob.witness.running_threads] == ["builds_0"]
+    assert [thread.name for thread in cpjob.observer.running_threads] == ["builds_0"]
     lock.release()
     assert future.result()
     pool.shutdown()
@@ -250,7 +250,7 @@ def test_a_stragglers_later_call_is_refused_and_in_no_record(straggler: Straggle
         " test end its threads"
     )
     assert [call.operation for call in next_tests.calls] == ["PutJobSuccessResult"]
-    assert next_tests.witness.findings == []
+    assert next_tests.observer.findings == []
 
 
 def test_a_straggler_is_refused_without_any_stub_too(straggler: Straggler) -> None:

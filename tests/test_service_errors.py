@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from pytest_cpjob import CodePipelineStub, Job
-from pytest_cpjob.service.service import JobService
+from pytest_cpjob.service.job_service import JobService
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 SERVED = JobService(account_id="123456789012").operations

@@ -14,13 +14,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-from pytest_cpjob.documents.arguments import job_facts
-from pytest_cpjob.documents.model import operation_errors
+from pytest_cpjob.aws.codepipeline_model import operation_errors
+from pytest_cpjob.documents.job_arguments import job_facts
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.service.errors import ServiceError
+from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
-from pytest_cpjob.service.record import Caller
-from pytest_cpjob.service.service import JobService
 
 ACCOUNT = "123456789012"
 WORKER = Caller(client=1, thread=1)
@@ -66,7 +66,7 @@ class Workers(RuleBasedStateMachine):
 
     @property
     def jobs(self) -> Mapping[str, JobRecord]:
-        return self.service.ledger.jobs
+        return self.service.registry.jobs
 
     def pick(self, index: int) -> JobRecord:
         return list(self.jobs.values())[index % len(self.jobs)]
@@ -277,7 +277,7 @@ class Workers(RuleBasedStateMachine):
 
     def follow(self, expected: dict[str, str]) -> None:
         """Take the service's changes since the last step: those expected, along allowed edges."""
-        changes = self.service.ledger.changes[self.changes_seen :]
+        changes = self.service.registry.changes[self.changes_seen :]
         self.changes_seen += len(changes)
         for change in changes:
             assert (change.before, change.after) in EDGES
@@ -292,7 +292,7 @@ class Workers(RuleBasedStateMachine):
     @invariant()
     def a_job_has_one_result_and_keeps_it(self) -> None:
         assert {job.id: job.result for job in self.jobs.values() if job.result} == self.reported
-        assert self.service.ledger.results == list(self.reported.values())
+        assert self.service.registry.results == list(self.reported.values())
         for job_id, state in self.states.items():
             assert (job_id in self.reported) == (state in ("Succeeded", "Failed"))
 

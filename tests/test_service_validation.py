@@ -19,8 +19,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 
 from pytest_cpjob import CodePipelineStub
-from pytest_cpjob.service.record import Caller
-from pytest_cpjob.service.service import JobService
+from pytest_cpjob.service.call_log import Caller
+from pytest_cpjob.service.job_service import JobService
 
 MODEL = botocore.session.get_session().get_service_model("codepipeline")
 SERVED = JobService(account_id="123456789012").operations

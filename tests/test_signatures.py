@@ -13,8 +13,8 @@ from botocore.session import Session
 
 pytest.importorskip("flask", reason="the endpoint needs the extra server")
 
-from pytest_cpjob.endpoint.signature import is_wrong
-from pytest_cpjob.endpoint.web import HttpRequest
+from pytest_cpjob.endpoint.http_server import HttpRequest
+from pytest_cpjob.endpoint.signatures import is_wrong
 
 RIGHT, WRONG = "a-Secret/Access+Key", "another"
 

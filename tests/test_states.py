@@ -9,7 +9,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from pytest_cpjob import CodePipelineStub, Job
-from pytest_cpjob.documents import model
+from pytest_cpjob.aws import codepipeline_model as model
 
 HOUR = 3600
 FAILURE = {"type": "JobFailed", "message": "out of paper"}

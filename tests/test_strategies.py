@@ -28,9 +28,9 @@ from pytest_cpjob import (
     ThirdPartyPipelineContext,
     strategies,
 )
+from pytest_cpjob.aws.codepipeline_model import violations
+from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.documents.factories import JobDetailsFactory
-from pytest_cpjob.documents.model import violations
-from pytest_cpjob.documents.regions import partition_of
 from pytest_cpjob.documents.streams import Stream
 
 # An example of the greatest size is a long one to print.

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from pytest_cpjob import CodePipelineStub, HandlerError, WorkerError, worker
+from pytest_cpjob import CodePipelineStub, HandlerError, WorkerError
+from pytest_cpjob.runners import worker
 
 Run = Callable[[Callable[[], object]], object]
 

@@ -17,7 +17,7 @@ import pytest
 
 import pytest_cpjob
 from pytest_cpjob import CodePipelineStub, plugin
-from pytest_cpjob.documents import shapes
+from pytest_cpjob.documents import type_defs as shapes
 
 TYPING = Path(__file__).parent / "typing"
 USERS = TYPING / "user_tests.py"

@@ -14,12 +14,12 @@ from faker import Faker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cpjob.documents import regions
-from pytest_cpjob.documents.draws import Draws
-from pytest_cpjob.documents.model import violations
-from pytest_cpjob.documents.regions import partition_of
+from pytest_cpjob.aws import regions
+from pytest_cpjob.aws.codepipeline_model import violations
+from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.documents.faker_provider import CodePipelineProvider, seeded_generator
 from pytest_cpjob.documents.streams import NamedRandom, Stream, job_stream
-from pytest_cpjob.documents.values import CodePipelineProvider, seeded_generator
+from pytest_cpjob.documents.values import Draws
 from pytest_cpjob.errors import CpjobError
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"

@@ -49,7 +49,7 @@ def test_a_process_that_is_looked_after_gets_real_time_between_the_looks(
 def test_a_process_that_does_not_end_holds_up_the_time_for_a_while_only(
     cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_cpjob.processes.MOST_REAL", 0.01)
+    monkeypatch.setattr("pytest_cpjob.virtual_time.processes.MOST_REAL", 0.01)
     process = subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE)
 
     def handler(event: Any, context: object) -> None:

@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 
-from pytest_cpjob import CodePipelineStub, timetable
+from pytest_cpjob import CodePipelineStub
+from pytest_cpjob.virtual_time import scheduler as timetable
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 

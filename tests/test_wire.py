@@ -14,8 +14,8 @@ from botocore.auth import HmacV1Auth, S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from pytest_cpjob.endpoint import wire
-from pytest_cpjob.endpoint.answers import written, written_error
+from pytest_cpjob.endpoint import request_parsing as wire
+from pytest_cpjob.endpoint.responses import written, written_error
 from pytest_cpjob.service.errors import ServiceError
 
 cbor2 = pytest.importorskip("cbor2", reason="the endpoint's CBOR needs the extra server")

@@ -12,7 +12,8 @@ import pytest
 from botocore.exceptions import ClientError
 from docs_worker import CLIENT, acknowledge, add, operations, poll, poll_for_ever, poll_once
 
-from pytest_cpjob import CodePipelineStub, WorkerError, worker
+from pytest_cpjob import CodePipelineStub, WorkerError
+from pytest_cpjob.runners import worker
 
 # -- bounds ----------------------------------------------------------------------------------------
 

@@ -12,7 +12,8 @@ import boto3
 import pytest
 from docs_worker import CLIENT, DOCS, Polled, add, poll_for_ever
 
-from pytest_cpjob import CodePipelineStub, WorkerError, worker
+from pytest_cpjob import CodePipelineStub, WorkerError
+from pytest_cpjob.runners import worker
 
 
 def start(target: Callable[..., object], *args: object, daemon: bool = False) -> threading.Thread:

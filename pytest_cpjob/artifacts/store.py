@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from pytest_cpjob.artifacts.own_clients import own_client
+from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import ArtifactError
 from pytest_cpjob.requirements import require

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from pytest_cpjob.contract.evidence import Evidence, named
 from pytest_cpjob.contract.findings import NO_REPLY, NOT_THE_JOBS, OWN_ROLE, Finding
+from pytest_cpjob.contract.inspection import Evidence, named
 from pytest_cpjob.contract.leaks import leaked_secrets
-from pytest_cpjob.contract.secrets import masking
+from pytest_cpjob.contract.masking import masking
+from pytest_cpjob.service.call_log import Call, Entry
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.record import Call, Entry
 from pytest_cpjob.service.results import RESULTS, JobSuccess
 
 _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
@@ -30,7 +30,7 @@ def find_all(evidence: Evidence) -> list[Finding]:
         found += _outputs(job, evidence)
     found += _own_role(evidence)
     found += _refused_requests(evidence, mask)
-    if evidence.service.ledger.jobs:
+    if evidence.service.registry.jobs:
         found += leaked_secrets(evidence)
     found += [
         Finding(
@@ -61,7 +61,7 @@ def find_all(evidence: Evidence) -> list[Finding]:
 def _calls_by_job(evidence: Evidence) -> dict[str, list[Entry]]:
     """Sort the calls of the code under test by job, in one pass: there may be thousands of both."""
     called: dict[str, list[Entry]] = {}
-    for entry in evidence.service.record.entries:
+    for entry in evidence.service.call_log.entries:
         if entry.call is not None and entry.caller is not None and not entry.caller.by_test:
             for job_id in entry.call.job_ids:
                 called.setdefault(job_id, []).append(entry)
@@ -167,7 +167,7 @@ def _same_key(one: str | None, other: str) -> bool:
 
 def _own_role(evidence: Evidence) -> Iterator[Finding]:
     seen = set()
-    for entry in evidence.service.record.entries:
+    for entry in evidence.service.call_log.entries:
         call = entry.call
         if call is None or entry.holder in (None, "job"):
             continue
@@ -192,7 +192,7 @@ def _object(call: Call, evidence: Evidence) -> str:
     """Name the object that a call touched: of a copy's two, the one that is an artifact."""
     bucket, key = call.request.get("Bucket"), call.request.get("Key")
     source = call.request.get("CopySource")
-    if source and (bucket, key) not in evidence.service.ledger.owners:
+    if source and (bucket, key) not in evidence.service.registry.owners:
         if isinstance(source, str):
             return f"s3://{source.lstrip('/')}"
         bucket, key = source.get("Bucket"), source.get("Key")
@@ -200,7 +200,7 @@ def _object(call: Call, evidence: Evidence) -> str:
 
 
 def _refused_requests(evidence: Evidence, mask: Callable[[str], str]) -> Iterator[Finding]:
-    for entry in evidence.service.record.entries:
+    for entry in evidence.service.call_log.entries:
         call = entry.call
         if call is None or entry.error is None or evidence.surfaced(entry.error):
             continue

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterator
 from typing import IO, Final
 
-from pytest_cpjob.contract.evidence import Evidence, named
 from pytest_cpjob.contract.findings import Finding
-from pytest_cpjob.contract.secrets import secrets_by_job
+from pytest_cpjob.contract.inspection import Evidence, named
+from pytest_cpjob.contract.masking import secrets_by_job
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobFailure
 

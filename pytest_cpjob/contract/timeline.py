@@ -6,13 +6,13 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from pytest_cpjob.contract.evidence import named
 from pytest_cpjob.contract.findings import Finding
-from pytest_cpjob.contract.secrets import masking
+from pytest_cpjob.contract.inspection import named
+from pytest_cpjob.contract.masking import masking
+from pytest_cpjob.service.call_log import Entry
+from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.record import Entry
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
-from pytest_cpjob.service.service import JobService
 
 WIDTH: Final = 80
 _INDENT: Final = 10
@@ -35,7 +35,7 @@ def timeline(service: JobService, job: JobRecord, findings: Sequence[Finding] = 
     facts, mask = job.facts, masking(service)
     where = f"{facts.pipeline_name}/{facts.stage_name}/{facts.action_name}"
     lines = textwrap.wrap(f"{where}, {facts.action_type}: {job.status}", WIDTH)
-    for entry in service.record.of_job(job.id):
+    for entry in service.call_log.of_job(job.id):
         if entry.caller is not None and entry.caller.by_test and _is_s3(entry):
             continue  # the test's own looks into the bucket
         lines += _line(f"+{entry.at:.10g}s", mask("; ".join(_parts(entry, job))))

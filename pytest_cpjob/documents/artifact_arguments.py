@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, cast
 
+from pytest_cpjob.aws.text import plain
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.documents.refusals import check, refuse
-from pytest_cpjob.documents.shapes import Artifact, LambdaArtifact
 from pytest_cpjob.documents.streams import Stream
-from pytest_cpjob.documents.text import plain
+from pytest_cpjob.documents.type_defs import Artifact, LambdaArtifact
 
 ArtifactKind = Literal["input", "output"]
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from pytest_cpjob.documents import render
-from pytest_cpjob.documents.arguments import (
+from pytest_cpjob.documents.facts import Credentials
+from pytest_cpjob.documents.job_arguments import (
     ActionTypeArgument,
     ArtifactsArgument,
     EncryptionKeyArgument,
@@ -14,14 +15,13 @@ from pytest_cpjob.documents.arguments import (
     job_facts,
     text,
 )
-from pytest_cpjob.documents.facts import Credentials
 from pytest_cpjob.documents.part_factories import Factory
-from pytest_cpjob.documents.shapes import (
+from pytest_cpjob.documents.streams import job_stream
+from pytest_cpjob.documents.type_defs import (
     GetJobDetailsResponse,
     GetThirdPartyJobDetailsResponse,
     LambdaEvent,
 )
-from pytest_cpjob.documents.streams import job_stream
 
 DEFAULT_INPUTS: Final = ("SourceArtifact",)
 DEFAULT_OUTPUTS: Final = ("BuildArtifact",)

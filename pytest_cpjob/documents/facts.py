@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from pytest_cpjob.documents.draws import Draws
+from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.aws.text import plain
 from pytest_cpjob.documents.refusals import check, refuse, shortened
-from pytest_cpjob.documents.regions import partition_of
-from pytest_cpjob.documents.text import plain
+from pytest_cpjob.documents.values import Draws
 
 if TYPE_CHECKING:
-    from pytest_cpjob.documents.shapes import ActionTypeId, AWSSessionCredentials
+    from pytest_cpjob.documents.type_defs import ActionTypeId, AWSSessionCredentials
 
 _WAY_OUT = (
     "write 'Category:Owner:Provider:Version', such as 'Build:Custom:Docs:1', or a dict of the four"

@@ -6,22 +6,22 @@ from collections.abc import Iterator
 from typing import Literal, overload
 
 from pytest_cpjob.documents import render
-from pytest_cpjob.documents.arguments import (
+from pytest_cpjob.documents.artifact_arguments import bucket_name, object_key
+from pytest_cpjob.documents.facts import ArtifactFacts, Credentials
+from pytest_cpjob.documents.job_arguments import (
     account_id_checked,
     job_facts,
     region_checked,
     text,
 )
-from pytest_cpjob.documents.artifact_arguments import bucket_name, object_key
-from pytest_cpjob.documents.facts import ArtifactFacts, Credentials
 from pytest_cpjob.documents.refusals import refuse
-from pytest_cpjob.documents.shapes import (
+from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.type_defs import (
     Artifact,
     AWSSessionCredentials,
     PipelineContext,
     ThirdPartyPipelineContext,
 )
-from pytest_cpjob.documents.streams import Stream
 
 
 class Factory:

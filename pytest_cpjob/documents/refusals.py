@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from pytest_cpjob.documents.model import violations
-from pytest_cpjob.documents.text import is_unicode
+from pytest_cpjob.aws.codepipeline_model import violations
+from pytest_cpjob.aws.text import is_unicode
 
 _SHOWN = 60
 

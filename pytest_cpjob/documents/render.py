@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_cpjob.documents.facts import ArtifactFacts, Credentials, JobFacts
-from pytest_cpjob.documents.shapes import (
+from pytest_cpjob.documents.type_defs import (
     ActionContext,
     Artifact,
     ArtifactLocation,

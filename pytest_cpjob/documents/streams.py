@@ -7,7 +7,7 @@ from hashlib import shake_128
 from random import Random
 from typing import Any, NoReturn
 
-from pytest_cpjob.documents.draws import Draws
+from pytest_cpjob.documents.values import Draws
 
 # What one round of SHAKE-128 gives: asking for less would cost the same.
 _ROUND = 168

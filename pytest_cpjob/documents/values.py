@@ -1,48 +1,273 @@
-"""The Faker provider of CodePipeline's values, for anyone's Faker."""
+"""Values as AWS makes them, drawn from a given `random.Random`; Faker is not needed here.
+
+Importing Faker takes several times as long as making a document, so the drawing lives here;
+`values.CodePipelineProvider` is the same methods as a Faker provider.
+"""
 
 from __future__ import annotations
 
+import string
+from base64 import b64encode
 from random import Random
-from typing import TYPE_CHECKING, Any, cast
+from typing import Protocol
 
-from faker import Factory, Generator
-from faker.providers import BaseProvider
-
-from pytest_cpjob.documents.draws import Draws
-from pytest_cpjob.documents.streams import Stream
-from pytest_cpjob.requirements import require
+from pytest_cpjob.aws.regions import partition_of
 
 
-class CodePipelineProvider(Draws, BaseProvider):
-    """Account ids, ARNs, artifact keys, credentials and the like, in AWS's formats.
+def _table(alphabet: str) -> bytes:
+    """Return the translation of any byte to a letter: quicker than a choice for each."""
+    return bytes(ord(alphabet[number % len(alphabet)]) for number in range(256))
 
-    Every method draws only from `self.generator.random`, so seeding the Faker fixes them all.
 
-    >>> from faker import Faker
-    >>> fake = Faker()
-    >>> fake.add_provider(CodePipelineProvider)
-    >>> fake.pipeline_arn("web", account_id="123456789012")
-    'arn:aws:codepipeline:us-east-1:123456789012:web'
+_ALPHANUMERIC = _table(string.ascii_letters + string.digits)
+_BASE32 = _table(string.ascii_uppercase + "234567")
+_VERSION_ID = str.maketrans("+/", "._")
+# Today's session tokens of STS are base64 of this, a byte 0x10-0x13, and the rest.
+_TOKEN_HEAD = b"!\n\torigin_ec"
+_TOKEN_KINDS = (b"\x10", b"\x11", b"\x12", b"\x13")
+# Eight words each: three bits of a byte choose one.
+_SUBJECTS = ("billing", "catalog", "checkout", "docs", "orders", "payments", "search", "website")
+_PARTS = ("api", "backend", "frontend", "infra", "jobs", "service", "site", "worker")
+_VERBS = ("build", "check", "deploy", "invalidate", "notify", "publish", "sync", "validate")
+
+
+def uuid_of(drawn: bytes) -> str:
+    """Return the UUID (version 4) of 16 random bytes, without `uuid`: in a third of its time."""
+    digits, variant = drawn.hex(), "89ab"[drawn[8] & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+class RandomSource(Protocol):
+    """What a Faker `Generator` is to a provider: the owner of the `random.Random` to draw from."""
+
+    @property
+    def random(self) -> Random:
+        """The generator of random numbers to draw from."""
+        ...
+
+
+class Draws:
+    """CodePipeline's values, each drawn from `self.generator.random` and nothing else.
+
+    Only `randbytes` is used, the one method that costs a single call on any `Random`.
+
+    Formats follow the samples in AWS's documentation and public issue threads; where the service's
+    model has a pattern, every value matches it.
     """
 
+    generator: RandomSource
 
-if TYPE_CHECKING:
+    def __init__(self, generator: RandomSource) -> None:
+        self.generator = generator
 
-    class FakerGenerator(Generator, Draws):
-        """A Faker generator for type checkers: what Faker's providers add is not in its class."""
+    def _uuid(self) -> str:
+        return uuid_of(self.generator.random.randbytes(16))
 
-        def __getattr__(self, name: str) -> Any: ...
-else:
-    FakerGenerator = Generator
+    def _number(self, start: int, stop: int) -> int:
+        drawn = int.from_bytes(self.generator.random.randbytes(8), "big")
+        return start + drawn % (stop - start)
 
+    def account_id(self) -> str:
+        """Return an AWS account id: 12 digits, a string because it may begin with 0.
 
-def seeded_generator(stream: Stream) -> FakerGenerator:
-    """Return a Faker generator with all of Faker's providers and ours, seeded from a stream.
+        >>> len(values.account_id())
+        12
 
-    It has a `random.Random` of its own, which may be seeded anew; Faker's global one is left alone.
-    """
-    require("faker")
-    generator = Factory.create()
-    generator.random = Random(stream.values.generator.random.getrandbits(128))
-    generator.add_provider(CodePipelineProvider)
-    return cast("FakerGenerator", generator)
+        Model shape: AccountId.
+        """
+        return f"{self._number(1, 10**12):012d}"
+
+    def job_id(self) -> str:
+        """Return a job's id: a lower-case UUID.
+
+        >>> values.job_id()[14]
+        '4'
+
+        Model shape: JobId.
+        """
+        return self._uuid()
+
+    def client_id(self) -> str:
+        """Return the id by which CodePipeline knows a partner's client: a lower-case UUID.
+
+        >>> len(values.client_id())
+        36
+
+        Model shape: ClientId.
+        """
+        return self._uuid()
+
+    def client_token(self) -> str:
+        """Return the secret that a partner's worker keeps for a client: here a UUID.
+
+        >>> len(values.client_token())
+        36
+
+        Model shape: ClientToken, which may be any 1 to 256 characters.
+        """
+        return self._uuid()
+
+    def execution_id(self) -> str:
+        """Return a pipeline or action execution's id: a lower-case UUID.
+
+        >>> values.execution_id().count("-")
+        4
+
+        Model shapes: PipelineExecutionId, ActionExecutionId.
+        """
+        return self._uuid()
+
+    def aws_request_id(self) -> str:
+        """Return a Lambda invocation's request id: a lower-case UUID.
+
+        >>> len(values.aws_request_id())
+        36
+
+        Source: the Lambda developer guide, "AWS Lambda context object".
+        """
+        return self._uuid()
+
+    def pipeline_name(self) -> str:
+        """Return a pipeline's name as people give them: words joined by hyphens.
+
+        >>> values.pipeline_name().endswith("-pipeline")
+        True
+
+        Model shape: PipelineName.
+        """
+        subject, part = self.generator.random.randbytes(2)
+        return f"{_SUBJECTS[subject & 7]}-{_PARTS[part & 7]}-pipeline"
+
+    def function_name(self) -> str:
+        """Return a Lambda function's name: words joined by hyphens.
+
+        >>> values.function_name().islower()
+        True
+
+        Source: the Lambda developer guide; at most 64 letters, digits, hyphens and underscores.
+        """
+        verb, subject, part = self.generator.random.randbytes(3)
+        return f"{_VERBS[verb & 7]}-{_SUBJECTS[subject & 7]}-{_PARTS[part & 7]}"
+
+    def pipeline_arn(
+        self,
+        pipeline_name: str | None = None,
+        *,
+        region: str = "us-east-1",
+        account_id: str | None = None,
+    ) -> str:
+        """Return a pipeline's ARN; what is not given is drawn.
+
+        >>> values.pipeline_arn("web", region="cn-north-1", account_id="123456789012")
+        'arn:aws-cn:codepipeline:cn-north-1:123456789012:web'
+
+        Model shape: PipelineArn (no resource type before the name).
+        """
+        account = self.account_id() if account_id is None else account_id
+        name = self.pipeline_name() if pipeline_name is None else pipeline_name
+        return f"arn:{partition_of(region)}:codepipeline:{region}:{account}:{name}"
+
+    def artifact_bucket_name(self, region: str = "us-east-1") -> str:
+        """Return the name of the artifact bucket that CodePipeline makes for a region.
+
+        >>> values.artifact_bucket_name("eu-west-3")[:23]
+        'codepipeline-eu-west-3-'
+
+        Source: the user guide, "Create a pipeline in CodePipeline that uses resources from another
+        AWS account"; buckets seen in public have 11 or 12 digits.
+        """
+        return f"codepipeline-{region}-{self._number(10**10, 10**12)}"
+
+    def artifact_object_key(self, pipeline_name: str, artifact_name: str) -> str:
+        """Return an artifact's key: 20 characters of its pipeline, 10 of its name, 7 drawn ones.
+
+        >>> values.artifact_object_key("a-rather-long-pipeline-name", "SourceArtifact")[:-7]
+        'a-rather-long-pipeli/SourceArti/'
+
+        Source: the user guide's troubleshooting page, "Folder names are truncated".
+        """
+        tail = self.generator.random.randbytes(7).translate(_ALPHANUMERIC)
+        return f"{pipeline_name[:20]}/{artifact_name[:10]}/{tail.decode()}"
+
+    def access_key_id(self) -> str:
+        """Return a temporary access key's id: `ASIA` and 16 characters of base 32.
+
+        >>> values.access_key_id()[:4]
+        'ASIA'
+
+        Source: the IAM user guide, "Unique identifiers".
+        """
+        return "ASIA" + self.generator.random.randbytes(16).translate(_BASE32).decode()
+
+    def secret_access_key(self) -> str:
+        """Return a secret access key: 40 characters of base 64, `/` and `+` among them.
+
+        >>> len(values.secret_access_key())
+        40
+
+        Model shape: SecretAccessKey.
+        """
+        return b64encode(self.generator.random.randbytes(30)).decode()
+
+    def session_token(self) -> str:
+        """Return a session token of STS: 668 to 688 characters of base 64, beginning as today's do.
+
+        >>> values.session_token()[:17]
+        'IQoJb3JpZ2luX2VjE'
+
+        Model shape: SessionToken. STS promises no maximum length.
+        """
+        drawn = self.generator.random.randbytes(504)
+        kind = _TOKEN_KINDS[drawn[1] & 3]
+        return b64encode(_TOKEN_HEAD + kind + drawn[2 : 489 + (drawn[0] & 15)]).decode()
+
+    def kms_key_id(self) -> str:
+        """Return a KMS key's id: a lower-case UUID.
+
+        >>> len(values.kms_key_id())
+        36
+
+        Source: the KMS developer guide, "Key identifiers".
+        """
+        return self._uuid()
+
+    def kms_key_arn(self, region: str = "us-east-1", account_id: str | None = None) -> str:
+        """Return a KMS key's ARN in `region`; the account is drawn when not given.
+
+        >>> values.kms_key_arn("eu-west-1", "123456789012")[:39]
+        'arn:aws:kms:eu-west-1:123456789012:key/'
+
+        Source: the KMS developer guide, "Key ARN".
+        """
+        account = self.account_id() if account_id is None else account_id
+        return f"arn:{partition_of(region)}:kms:{region}:{account}:key/{self.kms_key_id()}"
+
+    def commit_id(self) -> str:
+        """Return a Git commit's id, a repository artifact's revision: 40 hexadecimal digits.
+
+        >>> len(values.commit_id())
+        40
+
+        Model shape: Revision.
+        """
+        return self.generator.random.randbytes(20).hex()
+
+    def s3_version_id(self) -> str:
+        """Return an object's version id, the revision of an artifact from S3: 32 characters.
+
+        >>> len(values.s3_version_id())
+        32
+
+        Source: the API reference of PutActionRevision.
+        """
+        return b64encode(self.generator.random.randbytes(24)).decode().translate(_VERSION_ID)
+
+    def nonce(self) -> str:
+        """Return a job's nonce as in AWS's samples: a small number, as a string.
+
+        >>> values.nonce().isdecimal()
+        True
+
+        Model shape: Nonce; the samples of PollForJobs show "3".
+        """
+        return str(self._number(1, 10))

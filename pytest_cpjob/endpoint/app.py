@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from pytest_cpjob.clients.calls import CallInFlight, plain_copy
-from pytest_cpjob.endpoint import wire
-from pytest_cpjob.endpoint.answers import written, written_error
-from pytest_cpjob.endpoint.moto_application import MotoApplication
-from pytest_cpjob.endpoint.signature import is_wrong
-from pytest_cpjob.endpoint.web import Answer, HttpRequest
+from pytest_cpjob.aws.botocore_models import operations
+from pytest_cpjob.clients.pending_call import PendingCall, plain_copy
+from pytest_cpjob.endpoint import request_parsing as wire
+from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
+from pytest_cpjob.endpoint.moto_app import MotoApplication
+from pytest_cpjob.endpoint.responses import written, written_error
+from pytest_cpjob.endpoint.signatures import is_wrong
 from pytest_cpjob.errors import UnfakedCallError
-from pytest_cpjob.service.aws_services import operations
+from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.service.errors import ServiceError
-from pytest_cpjob.service.record import Caller
 
 if TYPE_CHECKING:
     from pytest_cpjob.stub import CodePipelineStub
@@ -96,12 +96,12 @@ class Application:
         if invocation in self._faults_met:
             # A client's own retries of one call meet the one fault that was set up for it.
             return self._faults_met[invocation]
-        return self._exchange(stub, request, http, invocation)
+        return self._router(stub, request, http, invocation)
 
-    def _exchange(
+    def _router(
         self, stub: CodePipelineStub, request: wire.Request, http: HttpRequest, invocation: str
     ) -> Answer | None:
-        call = CallInFlight(
+        call = PendingCall(
             request.service,
             request.operation,
             plain_copy(request.params),
@@ -116,7 +116,7 @@ class Application:
             error = raised
             if call.fault is None:
                 answer = self._not_answered(stub, call, request, raised)
-        stub.exchange.ended(call, error)
+        stub.router.ended(call, error)
         if call.fault is not None and invocation:
             self._faults_met[invocation] = answer
         if self._on_call is not None:
@@ -126,13 +126,13 @@ class Application:
     def _not_answered(
         self,
         stub: CodePipelineStub,
-        call: CallInFlight,
+        call: PendingCall,
         request: wire.Request,
         error: Exception,
     ) -> Answer:
         """Tell the test, and the caller, that there is no answer."""
         if isinstance(error, UnfakedCallError):
-            stub.exchange.stopped(call.name)
+            stub.router.stopped(call.name)
         else:
             self.fail(call.name, error)
         refused = ServiceError("NotImplemented", f"{call.name}: {error!r}", 501)
@@ -141,11 +141,11 @@ class Application:
     def _answered(
         self,
         stub: CodePipelineStub,
-        call: CallInFlight,
+        call: PendingCall,
         request: wire.Request,
         http: HttpRequest,
     ) -> tuple[Answer, BaseException | None]:
-        early = stub.exchange.before(call, request.params, "", _presented(stub, request, http))
+        early = stub.router.before(call, request.params, "", _presented(stub, request, http))
         if early is None:
             return self._passed_on(stub, call, request, http)
         response, parsed = early
@@ -157,11 +157,11 @@ class Application:
     def _passed_on(
         self,
         stub: CodePipelineStub,
-        call: CallInFlight,
+        call: PendingCall,
         request: wire.Request,
         http: HttpRequest,
     ) -> tuple[Answer, BaseException | None]:
-        """Let moto answer, with what the exchange makes of it afterwards."""
+        """Let moto answer, with what the router makes of it afterwards."""
         answer = self._moto.answer(http)
         if answer.status in (404, 405) and answer.body.startswith(b"<!doctype html>"):
             raise UnfakedCallError("moto's service has no such path")
@@ -172,7 +172,7 @@ class Application:
         if issued is not None:
             parsed["Credentials"] = {"AccessKeyId": issued[1].decode()}
         seen, before = _Response(answer.status), parsed.get("Error")
-        stub.exchange.after(call, seen, parsed)
+        stub.router.after(call, seen, parsed)
         if parsed.get("Error") is not before:
             return _refused(request, seen.status_code, parsed)
         if answer.status >= 500:
@@ -201,7 +201,7 @@ def _presented(
 
 
 class _Response:
-    """What the exchange changes of an answer."""
+    """What the router changes of an answer."""
 
     def __init__(self, status: int) -> None:
         self.status_code = status
@@ -219,7 +219,7 @@ def _is_head(request: wire.Request) -> bool:
 def _refused(
     request: wire.Request, status: int, parsed: dict[str, Any]
 ) -> tuple[Answer, BaseException]:
-    """Write an error that the exchange answers with."""
+    """Write an error that the router answers with."""
     code, message = parsed["Error"]["Code"], parsed["Error"]["Message"]
     error = ServiceError(code, message, status)
     answer = written_error(error, request.protocol, head=_is_head(request))

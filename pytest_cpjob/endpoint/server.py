@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_cpjob.clients.environment import DUMMY_CREDENTIALS
-from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS
 from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.patching import Undo
 from pytest_cpjob.requirements import require
 from pytest_cpjob.threads import OURS
 
 if TYPE_CHECKING:
-    from pytest_cpjob.endpoint.web import Answer, HttpRequest
+    from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
     from pytest_cpjob.stub import CodePipelineStub
 
 HOST: Final = "127.0.0.1"
@@ -43,8 +43,8 @@ class EndpointServer:
                 )
         require("cbor2")
         from pytest_cpjob.endpoint.app import Application
-        from pytest_cpjob.endpoint.moto_application import MotoApplication
-        from pytest_cpjob.endpoint.web import WebServer
+        from pytest_cpjob.endpoint.http_server import WebServer
+        from pytest_cpjob.endpoint.moto_app import MotoApplication
 
         self._server = WebServer((HOST, port), self._respond, self._failed)
         self._application = Application(MotoApplication(HOST, self._server.port), on_call)
@@ -69,7 +69,7 @@ class EndpointServer:
 
     def serve(self, stub: CodePipelineStub) -> None:
         """Let this stub answer from now on."""
-        stub.exchange.endpoint_url = self.url
+        stub.router.endpoint_url = self.url
         self._application.serve(stub)
 
     def end(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pytest_cpjob.service import aws_services
+from pytest_cpjob.aws import botocore_models as aws_services
 
 COMMON_ERRORS: Final = (
     "AccessDeniedException",

@@ -13,13 +13,12 @@ from pytest_cpjob.documents import render
 from pytest_cpjob.documents.facts import ActionType
 from pytest_cpjob.service import limits
 from pytest_cpjob.service.action_types import ActionTypes
+from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.service.errors import ServiceError, invalid
 from pytest_cpjob.service.grants import Grants
-from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.ledger import Ledger
+from pytest_cpjob.service.jobs import JobRecord, JobRegistry
 from pytest_cpjob.service.queue import Queue
-from pytest_cpjob.service.record import Caller
 from pytest_cpjob.service.results import JobSuccess, failure_of, success_of
 
 Request = Mapping[str, Any]
@@ -30,9 +29,9 @@ class JobOperations:
     """The job operations over one set of jobs, for custom and partner workers and Lambdas."""
 
     def __init__(
-        self, ledger: Ledger, queue: Queue, types: ActionTypes, grants: Grants, clock: Clock
+        self, registry: JobRegistry, queue: Queue, types: ActionTypes, grants: Grants, clock: Clock
     ) -> None:
-        self._ledger = ledger
+        self._registry = registry
         self._queue = queue
         self._types = types
         self._grants = grants
@@ -106,7 +105,7 @@ class JobOperations:
             )
         job.acknowledged = True
         job.acknowledged_by_test = caller.by_test
-        self._ledger.set_status(job, "InProgress")
+        self._registry.set_status(job, "InProgress")
         return {"status": "InProgress"}
 
     def details(self, request: Request, caller: Caller) -> Response:
@@ -146,7 +145,7 @@ class JobOperations:
                 "Exceeded the total size limit for all variables in the pipeline:"
                 f" {size} bytes, at most {limits.OUTPUT_VARIABLES_BYTES}",
             )
-        self._ledger.end(job, result, "Succeeded")
+        self._registry.end(job, result, "Succeeded")
         if result.continuation_token is not None:
             self._continue(job, result)
         return {}
@@ -161,7 +160,7 @@ class JobOperations:
 
     def _fail(self, job: JobRecord, request: Request) -> Response:
         self._check_accepts_result(job)
-        self._ledger.end(job, failure_of(request), "Failed")
+        self._registry.end(job, failure_of(request), "Failed")
         return {}
 
     def _check_accepts_result(self, job: JobRecord) -> None:
@@ -189,17 +188,17 @@ class JobOperations:
             allow=job.allow,
             previous=job,
         )
-        self._ledger.add(job.continuation)
+        self._registry.add(job.continuation)
         self._queue.add(job.continuation)
 
     def _find(self, job_id: str) -> JobRecord:
-        job = self._ledger.jobs.get(job_id)
+        job = self._registry.jobs.get(job_id)
         if job is None or job.kind == "third-party":
             raise _not_found(job_id)
         return job
 
     def _find_third_party(self, request: Request) -> JobRecord:
-        job = self._ledger.jobs.get(request["jobId"])
+        job = self._registry.jobs.get(request["jobId"])
         if job is None or job.kind != "third-party":
             raise _not_found(request["jobId"])
         if request["clientToken"] != job.client_token:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
 
-from pytest_cpjob.service.discreet import Discreet
+from pytest_cpjob.service.masked_copies import MaskedCopy
 
 RESULTS: Final = frozenset(
     {
@@ -20,7 +20,7 @@ RESULTS: Final = frozenset(
 """The operations that report a result."""
 
 
-class _Reported(Discreet):
+class _Reported(MaskedCopy):
     """A value of the test's own prints all that it holds; what was reported hides secrets."""
 
     __slots__ = ()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from pytest_cpjob.clients.environment import configure_nothing
-from pytest_cpjob.clients.undo import Undo
+from pytest_cpjob.aws.environment import configure_nothing
+from pytest_cpjob.patching import Undo
 from tests.benchmarks import sides
 from tests.benchmarks.action import by_hand
 from tests.benchmarks.measuring import Row, always, compared

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.service.call_log import Caller
+from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.record import Caller
-from pytest_cpjob.service.service import JobService
 from tests.benchmarks.measuring import Row
 
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
@@ -33,7 +33,7 @@ class Queue:
 
     def __init__(self, service: JobService) -> None:
         self._service = service
-        self._like = next(iter(service.ledger.jobs.values()))
+        self._like = next(iter(service.registry.jobs.values()))
         self._numbers = itertools.count()
 
     def poll(self) -> float:

@@ -1,0 +1,1 @@
+"""AWS's own data: botocore's models, regions, environment variables."""

@@ -1,0 +1,293 @@
+"""The router: what each call in flight is answered with, and what is noted of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+from urllib.parse import unquote
+
+from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
+from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.clients import credentials as identity
+from pytest_cpjob.clients.pending_call import PendingCall
+from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3
+from pytest_cpjob.service.call_log import Call, Caller, Entry, Parameters
+from pytest_cpjob.service.errors import ServiceError
+from pytest_cpjob.service.faults import Fault
+from pytest_cpjob.service.job_service import JobService
+from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.results import RESULTS
+
+_MISSING: Final = frozenset({"NoSuchKey", "404"})
+
+
+class Running(Protocol):
+    """Code under test that is run by us: it is told of each call, and may end it by raising.
+
+    Attributes:
+        job_id: the job that the code is run for, if it is run for one.
+    """
+
+    job_id: str | None
+
+    def calling(self, call: PendingCall) -> None:
+        """Hear of a call before it is made."""
+
+    def called(self, call: PendingCall, error: BaseException | None) -> None:
+        """Hear of a call that has ended."""
+
+
+class CallRouter:
+    """Answers CodePipeline's calls from the service, and judges S3's on artifact buckets.
+
+    Attributes:
+        running: the invocation or worker that is under way, if any.
+        endpoint_url: where the same stub is served over HTTP: what this process sends there is
+            judged and recorded when it arrives.
+    """
+
+    def __init__(
+        self,
+        service: JobService,
+        *,
+        account_id: str,
+        region: str,
+        access: Callable[[], Access],
+        is_in_store: Callable[[str, Mapping[str, Any]], bool],
+        on_result: Callable[[JobRecord], None],
+        on_stopped: Callable[[tuple[str, str | None]], None],
+    ) -> None:
+        self._service = service
+        self._account_id = account_id
+        self._region = region
+        self._access = access
+        self._is_in_store = is_in_store
+        self._on_result = on_result
+        self._other_roles: set[str] = set()
+        self._on_stopped = on_stopped
+        self.running: Running | None = None
+        self.endpoint_url: str | None = None
+
+    def began(self, call: PendingCall) -> None:
+        """Tell who runs the code that it calls."""
+        if self.running is not None and not call.by_test:
+            self.running.calling(call)
+
+    # -- before and after ------------------------------------------------------------------------
+
+    def is_issued(self, access_key_id: str | None) -> bool:
+        """Whether an access key id is of some job's artifact credentials."""
+        return self._service.grants.find(access_key_id) is not None
+
+    def before(
+        self, call: PendingCall, params: Mapping[str, Any], url: str, credentials: object
+    ) -> Answer | None:
+        """Meet a fault, answer from the service, judge S3, or let the call pass."""
+        presented = identity.read(credentials)
+        caller = call.caller
+        call.caller = Caller(caller.client, caller.thread, presented.access_key_id, caller.by_test)
+        if self.endpoint_url is not None and call.service != "codepipeline":
+            call.is_the_endpoints = url.startswith(self.endpoint_url)
+            if call.is_the_endpoints:
+                return None
+        if not call.by_test:
+            call.fault = self._service.faults.take(call.service, call.operation)
+            if call.fault is not None and not call.fault.after:
+                if call.service == "s3":
+                    self._note_owners(call, params, presented)
+                return _meet(call.fault, call, url)
+        if call.service == "codepipeline" and call.operation in self._service.operations:
+            return self._answer(call, url, presented)
+        if call.service == "s3" and not call.by_test:
+            return self._judge(call, params, url, identity.resolve(credentials, presented))
+        return None
+
+    def after(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
+        """Hide missing objects as S3 does, learn other roles' keys, lose an answer."""
+        if call.hides_missing and parsed.get("Error", {}).get("Code") in _MISSING:
+            head = call.operation == "HeadObject"
+            _become(http, parsed, refused_by_s3("", denied(), head=head))
+        if call.service == "sts" and "AccessKeyId" in parsed.get("Credentials", {}):
+            self._other_roles.add(parsed["Credentials"]["AccessKeyId"])
+        if call.fault is not None and call.fault.after and call.service != "codepipeline":
+            _become(http, parsed, _meet(call.fault, call, ""))
+
+    def is_in_store(self, call: PendingCall, params: Mapping[str, Any]) -> bool:
+        """Whether a call is about a bucket or a key of the artifact store's, and ours to see to."""
+        return not call.is_the_endpoints and self._is_in_store(call.service, params)
+
+    # -- CodePipeline ----------------------------------------------------------------------------
+
+    def _answer(self, call: PendingCall, url: str, presented: Presented) -> Answer:
+        request = call.request
+        if self.is_issued(presented.access_key_id):
+            return refused(url, self._not_authorized(call.operation))
+        job_id = request.get("jobId")  # over HTTP, of any type
+        job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
+        call.state = job.status if job is not None else None
+        answer, call.changes = self._service.call(call.operation, request, call.caller)
+        call.job_ids = _job_ids(request, answer)
+        reported = call.operation in RESULTS and isinstance(answer, dict)
+        if reported and job is not None and not call.by_test:
+            self._on_result(job)
+        if call.fault is not None:
+            return _meet(call.fault, call, url)
+        if isinstance(answer, ServiceError):
+            call.message = answer.message
+            return refused(url, answer)
+        return answered(url, answer)
+
+    def _not_authorized(self, operation: str) -> ServiceError:
+        partition = partition_of(self._region)
+        return ServiceError(
+            "AccessDeniedException",
+            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/PipelineActionRole/"
+            f"1624294113598 is not authorized to perform: codepipeline:{operation}",
+        )
+
+    # -- S3 --------------------------------------------------------------------------------------
+
+    def _judge(
+        self, call: PendingCall, params: Mapping[str, Any], url: str, presented: Presented
+    ) -> Answer | None:
+        if presented.access_key_id in self._other_roles:
+            presented = presented._replace(own_role=True)
+        access = self._access()
+        for operation, bucket, key in _touched(call.operation, params):
+            verdict = access.judge(operation, bucket, key, presented)
+            if verdict is None:
+                continue
+            self._note(call, verdict, bucket, key)
+            if verdict.error is not None:
+                call.message = verdict.error.message
+                head = call.operation.startswith("Head")
+                return refused_by_s3(url, verdict.error, head=head)
+            call.hides_missing = call.hides_missing or verdict.holder == "job"
+        return None
+
+    def _note(
+        self, call: PendingCall, verdict: Verdict, bucket: str | None, key: str | None
+    ) -> None:
+        """Note which job an artifact is of, and whose credentials touched it."""
+        owners = tuple(self._service.registry.owners.get((bucket or "", key or ""), ()))
+        holder: str = verdict.holder
+        if verdict.job_id is not None and owners and verdict.job_id not in owners:
+            holder = "other-job"
+        mine = (verdict.job_id,) if holder == "job" and verdict.job_id else owners
+        call.job_ids = tuple(dict.fromkeys((*call.job_ids, *mine)))
+        call.holder = holder if call.holder in (None, "job") else call.holder
+
+    def _note_owners(
+        self, call: PendingCall, params: Mapping[str, Any], presented: Presented
+    ) -> None:
+        """Note whose artifacts a call was about that a fault kept from being judged."""
+        grant = self._service.grants.find(presented.access_key_id)
+        for _, bucket, key in _touched(call.operation, params):
+            owners = tuple(self._service.registry.owners.get((bucket or "", key or ""), ()))
+            mine = (grant.job_id,) if grant is not None and grant.job_id in owners else owners
+            call.job_ids = tuple(dict.fromkeys((*call.job_ids, *mine)))
+
+    # -- the record ------------------------------------------------------------------------------
+
+    def ended(self, call: PendingCall, error: BaseException | None) -> None:
+        """Note the call in the record, and tell who runs the code."""
+        if not call.is_the_endpoints:
+            self._record(call, error)
+        if self.running is not None and not call.by_test:
+            self.running.called(call, error)
+
+    def _record(self, call: PendingCall, error: BaseException | None) -> None:
+        if not call.job_ids and call.service == "codepipeline":
+            call.job_ids = _job_ids(call.request, None)
+        noted = Call(
+            call.service,
+            call.operation,
+            Parameters(call.request),
+            _code(error),
+            tuple(id for id in call.job_ids if id in self._service.registry.jobs),
+            self._service.clock.now,
+            threading.current_thread().name,
+        )
+        self._service.call_log.add(
+            Entry(
+                noted.at,
+                noted,
+                call.caller,
+                call.changes,
+                call.message,
+                call.holder,
+                error if _is_refusal(call, noted.error) else None,
+                call.fault,
+                call.state,
+                job_id=self.running.job_id if self.running is not None else None,
+            )
+        )
+
+    def stopped(self, what: str) -> None:
+        """Note what the network guard stopped."""
+        self._on_stopped((what, self.running.job_id if self.running is not None else None))
+
+
+def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
+    """Each object that an S3 call touches: (operation, bucket, key), a copy's source included."""
+    bucket = params.get("Bucket")
+    touched = [(operation, _bucket_name(bucket), params.get("Key"))]
+    source = params.get("CopySource")
+    if isinstance(source, Mapping):
+        touched.append(("GetObject", source.get("Bucket"), source.get("Key")))
+    elif isinstance(source, str):
+        path = unquote(source.partition("?versionId=")[0]).lstrip("/")
+        source_bucket, _, key = path.partition("/")
+        touched.append(("GetObject", source_bucket, key))
+    return touched
+
+
+def _bucket_name(bucket: object) -> str | None:
+    return None if bucket is None else str(bucket)
+
+
+def _job_ids(
+    request: Mapping[str, Any], answer: Mapping[str, Any] | ServiceError | None
+) -> tuple[str, ...]:
+    if type(answer) is dict and "jobs" in answer:
+        return tuple(job.get("id") or job["jobId"] for job in answer["jobs"])
+    job_id = request.get("jobId")
+    return (job_id,) if isinstance(job_id, str) else ()
+
+
+def _meet(fault: Fault, call: PendingCall, url: str) -> Answer:
+    """Give what the caller of a faulty call sees."""
+    if isinstance(fault.error, Exception):
+        raise fault.error
+    error = ServiceError(fault.error, f"{call.operation} met a fault that the test set up")
+    call.message = error.message
+    if call.service == "s3":
+        return refused_by_s3(url, error, head=call.operation.startswith("Head"))
+    return refused(url, error)
+
+
+def _become(http: Any, parsed: dict[str, Any], answer: Answer) -> None:
+    """Change an answer of somebody else's, in place, into another."""
+    response, body = answer
+    http.status_code = response.status_code
+    parsed.clear()
+    parsed.update(body)
+
+
+def _is_refusal(call: PendingCall, code: str | None) -> bool:
+    """Whether AWS would not have taken the request at all."""
+    if call.by_test or call.fault is not None:
+        return False
+    return code == "ParamValidationError" or (
+        code == "ValidationException" and call.service == "codepipeline"
+    )
+
+
+def _code(error: BaseException | None) -> str | None:
+    if error is None:
+        return None
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        return str(response.get("Error", {}).get("Code", type(error).__name__))
+    return type(error).__name__

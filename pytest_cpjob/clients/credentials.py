@@ -1,0 +1,200 @@
+"""What clients sign with while a stub is active: never a developer's own credentials.
+
+A client made at import keeps what botocore found then: a profile's keys, or a role's that are
+renewed on the way. Signing for moto with these would put a real key id into a URL, call STS, or
+start a `credential_process`. So wherever botocore found the credentials by itself, or none, the
+handler's own role stands in; what a handler gave a client itself is used as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import boto3
+import botocore
+from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.session import Session
+from botocore.signers import RequestSigner
+
+from pytest_cpjob.artifacts.access import Presented
+from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS, MOTOS_KEY
+from pytest_cpjob.patching import Undo
+
+OWN_ROLE = Credentials(*DUMMY_CREDENTIALS.values())
+"""The handler's own role."""
+
+
+def presented_by(
+    signer: RequestSigner | None, client_config: Any, is_issued: Callable[[str | None], bool]
+) -> object:
+    """Give the credentials that a call will be signed with; None where it is not signed.
+
+    A job's own, that the code under test put into the environment, are the job's even so.
+    """
+    if getattr(client_config, "signature_version", None) is botocore.UNSIGNED:
+        return None
+    credentials = getattr(signer, "_credentials", None)
+    if _needs_stand_in(credentials) and not is_issued(read(credentials).access_key_id):
+        return OWN_ROLE
+    return credentials
+
+
+def sign_with_dummies(undo: Undo, is_active: Callable[[], bool]) -> None:
+    """Let nothing of the machine's be signed with, or renewed, until the undo."""
+    undo.set_attribute(
+        RequestSigner,
+        "get_auth_instance",
+        _signing_as(OWN_ROLE, RequestSigner.get_auth_instance, is_active),
+    )
+    undo.set_attribute(
+        RefreshableCredentials, "_refresh", _resting(RefreshableCredentials._refresh, is_active)
+    )
+
+
+def sign_asynchronously_with_dummies(undo: Undo, is_active: Callable[[], bool]) -> None:
+    """Do the same to aiobotocore, which is imported already."""
+    signer = sys.modules["aiobotocore.signers"].AioRequestSigner
+    own_role = sys.modules["aiobotocore.credentials"].AioCredentials(*DUMMY_CREDENTIALS.values())
+    undo.set_attribute(
+        signer,
+        "get_auth_instance",
+        _signing_as(own_role, signer.get_auth_instance, is_active),
+    )
+
+
+def _needs_stand_in(credentials: object) -> bool:
+    return credentials is None or is_of_the_machine(credentials)
+
+
+def _signing_as(
+    own_role: object, original: Callable[..., Any], is_active: Callable[[], bool]
+) -> Callable[..., Any]:
+    def get_auth_instance(
+        self: Any,
+        signing_name: str,
+        region_name: str,
+        signature_version: str | None = None,
+        request_credentials: object = None,
+        **kwargs: Any,
+    ) -> Any:
+        if is_active() and request_credentials is None and _needs_stand_in(self._credentials):
+            request_credentials = own_role
+        return original(
+            self, signing_name, region_name, signature_version, request_credentials, **kwargs
+        )
+
+    return get_auth_instance
+
+
+def _resting(original: Callable[..., None], is_active: Callable[[], bool]) -> Callable[..., None]:
+    """Leave the machine's credentials alone; an account id in an endpoint asks for new ones."""
+
+    def _refresh(self: RefreshableCredentials) -> None:
+        if not (is_active() and is_of_the_machine(self)):
+            original(self)
+
+    return _refresh
+
+
+_NOBODY: Final = Presented(None, None, None, own_role=True)
+_FROM_THE_MACHINE: Final = frozenset(
+    {
+        "assume-role",
+        "assume-role-with-web-identity",
+        "boto-config",
+        "config-file",
+        "container-role",
+        "custom-process",
+        "ec2-credentials-file",
+        "env",
+        "iam-role",
+        "login",
+        "shared-credentials-file",
+        "sso",
+    }
+)
+
+
+def is_of_the_machine(credentials: object) -> bool:
+    """Whether botocore found these credentials by itself: they are the handler's own role's."""
+    return getattr(credentials, "method", None) in _FROM_THE_MACHINE
+
+
+def read(credentials: object) -> Presented:
+    """Read a client's credentials as they are now.
+
+    The attributes are read, not `get_frozen_credentials`: aiobotocore's is a coroutine, and a
+    refresh of a developer's own credentials would leave for the network.
+    """
+    if credentials is None:
+        return _NOBODY
+    values = vars(credentials)
+    key = values.get("access_key", values.get("_access_key"))
+    own = values.get("method") != "explicit" or key in (
+        DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        MOTOS_KEY,
+    )
+    return Presented(
+        key,
+        values.get("secret_key", values.get("_secret_key")),
+        values.get("token", values.get("_token")),
+        own_role=own,
+    )
+
+
+def resolve(credentials: Any, presented: Presented) -> Presented:
+    """Let credentials that a handler refreshes itself be renewed, as signing would do next.
+
+    Long jobs wrap GetJobDetails in botocore's RefreshableCredentials. Those that botocore got
+    from a profile or a role are the handler's own; they are never asked.
+    """
+    if not hasattr(credentials, "refresh_needed") or is_of_the_machine(credentials):
+        return presented
+    frozen = credentials.get_frozen_credentials()
+    if not hasattr(frozen, "access_key"):
+        return presented
+    return Presented(frozen.access_key, frozen.secret_key, frozen.token, own_role=False)
+
+
+def leave_sessions_alone(undo: Undo, is_active: Callable[[], bool]) -> None:
+    """Let sessions forget the dummy credentials, and boto3 its default session, at the undo."""
+    undo.set_attribute(Session, "get_credentials", _forgetting(Session.get_credentials, is_active))
+    made: list[tuple[object, object]] = []
+    undo.later(lambda: _restore_default_session(made))
+    undo.set_attribute(
+        boto3, "setup_default_session", _noting(boto3.setup_default_session, made, is_active)
+    )
+
+
+def _forgetting(original: Callable[..., Any], is_active: Callable[[], bool]) -> Callable[..., Any]:
+    def get_credentials(self: Any) -> Any:
+        if self._credentials is not None or not is_active():
+            return original(self)
+        try:
+            return original(self)
+        finally:
+            self._credentials = None
+
+    return get_credentials
+
+
+def _noting(
+    original: Callable[..., None],
+    made: list[tuple[object, object]],
+    is_active: Callable[[], bool],
+) -> Callable[..., None]:
+    def setup_default_session(**kwargs: Any) -> None:
+        before = boto3.DEFAULT_SESSION
+        original(**kwargs)
+        if is_active():
+            made.append((boto3.DEFAULT_SESSION, before))
+
+    return setup_default_session
+
+
+def _restore_default_session(made: list[tuple[object, object]]) -> None:
+    for session, before in reversed(made):
+        if boto3.DEFAULT_SESSION is session:
+            boto3.DEFAULT_SESSION = before

@@ -1,0 +1,315 @@
+"""The reach: every botocore client in the process, made whenever and however, meets the stub.
+
+`BaseClient._make_api_call` is the one way that all clients call through, and the place that
+moto's manual names for this. While a stub is active it is wrapped, to do two things: put our
+handlers on the events of the client that calls, and note the call in the record when it ends.
+The handlers answer in `before-call`: after botocore has validated the parameters, before it signs
+or sends anything. So no credentials are needed, and moto never sees what is answered here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from botocore.client import BaseClient
+from botocore.httpsession import URLLib3Session
+
+from pytest_cpjob.clients.credentials import (
+    leave_sessions_alone,
+    presented_by,
+    sign_asynchronously_with_dummies,
+    sign_with_dummies,
+)
+from pytest_cpjob.clients.endpoint_urls import send_to_aws_endpoint
+from pytest_cpjob.clients.leftover_threads import is_cut_off
+from pytest_cpjob.clients.network_guard import check_leaving
+from pytest_cpjob.clients.pending_call import PendingCall, pending_call, plain_copy
+from pytest_cpjob.clients.responses import Answer
+from pytest_cpjob.clients.session_cache import share_endpoints, share_events, share_models
+from pytest_cpjob.patching import Undo
+from pytest_cpjob.service.call_log import Caller
+
+Params = Mapping[str, Any]
+
+_AIO_SESSIONS = (
+    ("aiobotocore.httpsession", "AIOHTTPSession"),
+    ("aiobotocore.httpxsession", "HttpxSession"),
+)
+
+
+class Router(Protocol):
+    """What the reach asks when a client calls: the rooms that know the answer."""
+
+    def is_issued(self, access_key_id: str | None) -> bool:
+        """Whether an access key id is of some job's artifact credentials."""
+
+    def began(self, call: PendingCall) -> None:
+        """Hear of a call before anything is done; what is raised here ends it unnoted."""
+
+    def before(
+        self, call: PendingCall, params: Params, url: str, credentials: object
+    ) -> Answer | None:
+        """Answer the call, let it pass (None), or raise what the caller is to see."""
+
+    def is_in_store(self, call: PendingCall, params: Params) -> bool:
+        """Whether moto alone can answer, since the call is about what is in the artifact store."""
+
+    def after(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
+        """See, and where need be change, what somebody else answered."""
+
+    def ended(self, call: PendingCall, error: BaseException | None) -> None:
+        """Note the call's end in the record."""
+
+    def stopped(self, what: str) -> None:
+        """Note what the network guard stopped."""
+
+
+class _Met(NamedTuple):
+    """What is known of a client: its number, which no other one ever has; whether moto knows it."""
+
+    number: int
+    by_moto: bool
+
+
+class ClientInterceptor:
+    """The wrap around all clients: one install, one undo list."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._undo = Undo()
+        self._active = False
+        self._met: weakref.WeakKeyDictionary[BaseClient, _Met] = weakref.WeakKeyDictionary()
+        self._numbers = itertools.count(1)
+        self._thread = threading.local()
+        self._told: weakref.WeakSet[BaseClient] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self.own_clients: weakref.WeakSet[BaseClient] = weakref.WeakSet()
+
+    def install(self) -> None:
+        """Reach every client from now on."""
+        self._active = True
+        self._undo.later(self._deactivate)
+        self._undo.later(self._forget_clients)
+        share_models(self._undo)
+        share_events(self._undo)
+        share_endpoints(self._undo)
+        sign_with_dummies(self._undo, self._is_active)
+        leave_sessions_alone(self._undo, self._is_active)
+        self._wrap(BaseClient, "_make_api_call", self._wrapped)
+        self._wrap(URLLib3Session, "send", self._guarded)
+        self._reach_aiobotocore()
+
+    def remove(self) -> None:
+        """Take everything back, except what somebody else has wrapped since: that goes inert."""
+        self._undo.all()
+
+    def _deactivate(self) -> None:
+        self._active = False
+
+    def _is_active(self) -> bool:
+        return self._active
+
+    # -- the wrap ------------------------------------------------------------------------------
+
+    def _wrap(
+        self, owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+    ) -> None:
+        """Wrap a method; a wrap that an earlier stub had to leave, and is inert, goes out first."""
+        there = original = getattr(owner, name)
+        while (left_by := vars(original).get("reach")) is not None and not left_by._is_active():
+            original = original.__wrapped__
+        if original is not there:
+            setattr(owner, name, original)
+        ours = wrap(original)
+        vars(ours).update(__wrapped__=original, reach=self)
+        self._undo.set_attribute(owner, name, ours)
+
+    def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def _make_api_call(client: BaseClient, operation_name: str, api_params: Params) -> Any:
+            if not self._active or is_cut_off():
+                return original(client, operation_name, api_params)
+            call = self._begin(client, operation_name, api_params)
+            token = pending_call.set(call)
+            try:
+                response = original(client, operation_name, api_params)
+            except BaseException as error:
+                self._router.ended(call, error)
+                raise
+            finally:
+                pending_call.reset(token)
+            self._router.ended(call, None)
+            return response
+
+        return _make_api_call
+
+    def _wrapped_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def _make_api_call(
+            client: BaseClient, operation_name: str, api_params: Params
+        ) -> Any:
+            if not self._active or is_cut_off():
+                return await original(client, operation_name, api_params)
+            call = self._begin(client, operation_name, api_params)
+            call.is_async = True
+            token = pending_call.set(call)
+            try:
+                response = await original(client, operation_name, api_params)
+            except BaseException as error:
+                self._router.ended(call, error)
+                raise
+            finally:
+                pending_call.reset(token)
+            self._router.ended(call, None)
+            return response
+
+        return _make_api_call
+
+    def _begin(self, client: BaseClient, operation: str, params: Params) -> PendingCall:
+        number = self._meet(client)
+        by_test = client in self.own_clients
+        call = PendingCall(
+            client.meta.service_model.service_name,
+            operation,
+            plain_copy(params),
+            by_test,
+            Caller(number, self._thread_number(), None, by_test),
+            client.meta.endpoint_url,
+        )
+        self._router.began(call)
+        return call
+
+    # -- a client's events -----------------------------------------------------------------------
+
+    def _thread_number(self) -> int:
+        """Give this thread's number; `threading.get_ident` gives an ended thread's once more."""
+        number: int | None = getattr(self._thread, "number", None)
+        if number is None:
+            number = self._thread.number = next(self._numbers)
+        return number
+
+    def _meet(self, client: BaseClient) -> int:
+        """Make sure that our handlers, and moto's once there is a moto, are on this client.
+
+        Returns:
+            The client's number; `id` gives a forgotten client's once more.
+        """
+        moto_there = "moto.core.models" in sys.modules
+        met = self._met.get(client)
+        if met is not None and met.by_moto >= moto_there:
+            return met.number
+        with self._lock:
+            met = self._met.get(client)
+            if met is None:
+                client.meta.events.register("before-call", self._before_call)
+                client.meta.events.register("after-call", self._after_call)
+            if moto_there:
+                self._tell_moto(client)
+            number = next(self._numbers) if met is None else met.number
+            self._met[client] = _Met(number, moto_there)
+        return number
+
+    def _tell_moto(self, client: BaseClient) -> None:
+        """Tell moto of a client that was made before moto was imported (its `patch_client`)."""
+        from moto.core.models import botocore_stubber, patch_client
+
+        if not _has_handler(client, "before-send", botocore_stubber):
+            patch_client(client)
+            self._told.add(client)
+
+    def _forget_clients(self) -> None:
+        """Take our handlers, and moto's where we put it, off the clients that are still there."""
+        for client in list(self._met):
+            client.meta.events.unregister("before-call", self._before_call)
+            client.meta.events.unregister("after-call", self._after_call)
+        if self._told:
+            from moto.core.models import botocore_stubber
+
+            for client in list(self._told):
+                client.meta.events.unregister("before-send", botocore_stubber)
+
+    def _before_call(
+        self, model: Any, params: Any, request_signer: Any, context: Any, **_: Any
+    ) -> Answer | None:
+        call = pending_call.get()
+        if call is None or not self._active:
+            return None
+        redirect = context.get("s3_redirect") or {}
+        given = redirect.get("params") or call.request
+        answer = self._router.before(
+            call,
+            given,
+            str(params.get("url", "")),
+            presented_by(request_signer, context.get("client_config"), self._router.is_issued),
+        )
+        # moto answers aiobotocore over HTTP only: what it sends there is to arrive there.
+        if answer is None and not call.is_async and self._router.is_in_store(call, given):
+            send_to_aws_endpoint(params, call.endpoint_url, call.service, context["client_region"])
+        return answer
+
+    def _after_call(self, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
+        call = pending_call.get()
+        if call is not None and self._active:
+            self._router.after(call, http_response, parsed)
+
+    # -- the network -----------------------------------------------------------------------------
+
+    def _guarded(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def send(session: Any, request: Any) -> Any:
+            if self._active:
+                self._check_leaving(request)
+            return original(session, request)
+
+        return send
+
+    def _guarded_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def send(session: Any, request: Any) -> Any:
+            if self._active:
+                self._check_leaving(request)
+            return await original(session, request)
+
+        return send
+
+    def _check_leaving(self, request: Any) -> None:
+        call = pending_call.get()
+
+        def report(what: str) -> None:
+            if call is None or not call.by_test:
+                self._router.stopped(what)
+
+        check_leaving(request.method, request.url, call.name if call else None, report)
+
+    # -- aiobotocore -----------------------------------------------------------------------------
+
+    def _reach_aiobotocore(self) -> None:
+        """Wrap aiobotocore's client class, now or at the moment it is defined."""
+        loaded = sys.modules.get("aiobotocore.client")
+        if loaded is not None:
+            self._wrap_aiobotocore(loaded.AioBaseClient)
+            return
+
+        def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:
+            super(BaseClient, cls).__init_subclass__(**kwargs)
+            if cls.__name__ == "AioBaseClient" and "_make_api_call" in vars(cls):
+                self._wrap_aiobotocore(cls)
+
+        self._undo.set_attribute(BaseClient, "__init_subclass__", classmethod(__init_subclass__))
+
+    def _wrap_aiobotocore(self, client_class: Any) -> None:
+        self._wrap(client_class, "_make_api_call", self._wrapped_async)
+        sign_asynchronously_with_dummies(self._undo, self._is_active)
+        for module, name in _AIO_SESSIONS:
+            session_class = getattr(sys.modules.get(module), name, None)
+            if session_class is not None:
+                self._wrap(session_class, "send", self._guarded_async)
+
+
+def _has_handler(client: BaseClient, event: str, handler: object) -> bool:
+    """Whether the client's emitter has this very handler for an event."""
+    emitter = getattr(client.meta.events, "_emitter", client.meta.events)
+    handlers = getattr(emitter, "_handlers", None)
+    found = handlers.prefix_search(event) if handlers is not None else ()
+    return any(each is handler for each in found)

@@ -1,0 +1,71 @@
+"""Threads that outlive their test: cut off from AWS until they end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from botocore.client import BaseClient
+
+from pytest_cpjob.errors import UnfakedCallError
+from pytest_cpjob.patching import Undo
+
+_cut_off: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_guards: weakref.WeakSet[Any] = weakref.WeakSet()
+_undo = Undo()
+
+
+def is_cut_off() -> bool:
+    """Whether this thread is one that outlived its test."""
+    return bool(_cut_off) and threading.current_thread() in _cut_off
+
+
+def cut_off(threads: Iterable[threading.Thread]) -> None:
+    """Let these threads call AWS no more; the process is as it was once they have ended."""
+    release()
+    _cut_off.update(threads)
+    for client_class in _client_classes():
+        original = client_class._make_api_call
+        if not _is_guarded(original):
+            _undo.set_attribute(client_class, "_make_api_call", _guarded(original))
+
+
+def release() -> None:
+    """Take the guard away where all threads have ended."""
+    if not _guards:
+        return
+    for thread in list(_cut_off):
+        if not thread.is_alive():
+            _cut_off.discard(thread)
+    if not _cut_off:
+        _undo.all()
+
+
+def _client_classes() -> Iterator[Any]:
+    yield BaseClient
+    aiobotocore = sys.modules.get("aiobotocore.client")
+    if aiobotocore is not None:
+        yield aiobotocore.AioBaseClient
+
+
+def _is_guarded(function: Any) -> bool:
+    """Whether the guard stands already, be it behind a tracer that has wrapped it since."""
+    while function is not None and function not in _guards:
+        function = getattr(function, "__wrapped__", None)
+    return function is not None
+
+
+def _guarded(original: Callable[..., Any]) -> Callable[..., Any]:
+    def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
+        if is_cut_off():
+            raise UnfakedCallError(
+                f"thread {threading.current_thread().name!r} called {operation_name} after its"
+                " test had ended: let the code under test end its threads"
+            )
+        return original(client, operation_name, api_params)
+
+    _guards.add(_make_api_call)
+    return _make_api_call

@@ -1,0 +1,92 @@
+"""Answers in the form in which botocore's own HTTP layer would have given them."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Generator, Mapping
+from functools import cached_property
+from typing import Any
+
+from botocore.awsrequest import AWSResponse, HeadersDict
+
+from pytest_cpjob.documents.values import uuid_of
+from pytest_cpjob.service.errors import ServiceError
+
+Answer = tuple[AWSResponse, dict[str, Any]]
+"""What a `before-call` handler gives instead of a request: the HTTP response and its parse."""
+
+
+class _Content(bytes):
+    """A body as botocore's handlers read it; aiobotocore's await it first."""
+
+    def __await__(self) -> Generator[None, None, bytes]:
+        yield from ()
+        return self
+
+
+class _Response(AWSResponse):  # type: ignore[misc]  # botocore has no types
+    """A response whose body is there: GetBucketLocation's handler reads it even of an error."""
+
+    def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        # Not super's: most answers are parsed already, and nobody reads headers and body.
+        self.url = url
+        self.status_code = status
+        self._headers = headers
+        self._body = body
+        self._content = None
+
+    @cached_property
+    def headers(self) -> HeadersDict:
+        return HeadersDict(self._headers)
+
+    @cached_property
+    def raw(self) -> io.BytesIO:
+        return io.BytesIO(self._body)
+
+    @property
+    def content(self) -> bytes:
+        return _Content(self.raw.getvalue())
+
+
+def answered(url: str, response: Mapping[str, Any]) -> Answer:
+    """A JSON service's response with HTTP status 200."""
+    return _answer(url, 200, dict(response), "application/x-amz-json-1.1")
+
+
+def refused(url: str, error: ServiceError) -> Answer:
+    """A JSON service's error."""
+    parsed = {"Error": {"Message": error.message, "Code": error.code}}
+    return _answer(url, error.status, parsed, "application/x-amz-json-1.1")
+
+
+def refused_by_s3(url: str, error: ServiceError, *, head: bool) -> Answer:
+    """S3's error; a HEAD has no body, so botocore knows no more than the status."""
+    if head:
+        reason = "Not Found" if error.status == 404 else "Forbidden"
+        if error.status == 400:
+            reason = "Bad Request"
+        parsed = {"Error": {"Code": str(error.status), "Message": reason}}
+        return _answer(url, error.status, parsed, "application/xml")
+    from xml.sax.saxutils import escape
+
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{error.code}</Code><Message>{escape(error.message)}</Message></Error>"
+    )
+    parsed = {"Error": {"Code": error.code, "Message": error.message}}
+    return _answer(url, error.status, parsed, "application/xml", body.encode())
+
+
+def _answer(
+    url: str, status: int, parsed: dict[str, Any], content_type: str, body: bytes = b""
+) -> Answer:
+    request_id = uuid_of(os.urandom(16))
+    headers = {"x-amzn-requestid": request_id, "content-type": content_type}
+    parsed["ResponseMetadata"] = {
+        "RequestId": request_id,
+        "HTTPStatusCode": status,
+        "HTTPHeaders": headers,
+        "RetryAttempts": 0,
+    }
+    return _Response(url, status, headers.copy(), body), parsed

@@ -1,0 +1,144 @@
+"""What sessions share: a handler may make one for each job, and each would start from nothing.
+
+A fresh `boto3.Session` reads every model again, and works out again what each event is called,
+what each handler takes and where each service is: most of what a typical test costs. While a stub
+is active, all sessions share what was found. Only files inside botocore's and boto3's own packages,
+and what follows from them, are shared, so a project's own models, and changes to them, are always
+read anew.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import weakref
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import boto3
+import botocore
+import botocore.hooks
+import botocore.regions
+from botocore.hooks import EVENT_ALIASES, EventAliaser
+from botocore.loaders import JSONFileLoader, Loader
+
+from pytest_cpjob.patching import Undo
+
+_PACKAGES = tuple(
+    os.path.join(os.path.dirname(package.__file__), "data") for package in (botocore, boto3)
+)
+_files: dict[str, Any] = {}
+_shared: set[int] = set()
+_listings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+_event_names: dict[str, str] = {}
+_endpoints: dict[tuple[object, ...], Any] = {}
+
+
+def share_models(undo: Undo) -> None:
+    """Let all loaders in the process share what they read, until the undo."""
+    undo.set_attribute(JSONFileLoader, "load_file", _sharing_files(JSONFileLoader.load_file))
+    undo.set_attribute(
+        Loader, "list_available_services", _sharing_listings(Loader.list_available_services)
+    )
+
+
+def share_events(undo: Undo) -> None:
+    """Let all emitters in the process share what they work out, until the undo."""
+    undo.set_attribute(EventAliaser, "__init__", _sharing_names(EventAliaser.__init__))
+    original = getattr(botocore.hooks, "accepts_kwargs", None)
+    if original is not None:
+        undo.set_attribute(botocore.hooks, "accepts_kwargs", _asking_the_code(original))
+
+
+def share_endpoints(undo: Undo) -> None:
+    """Let all clients of a service share its parsed endpoint rules, until the undo."""
+    original = getattr(botocore.regions, "EndpointProvider", None)
+    if original is not None:
+        undo.set_attribute(botocore.regions, "EndpointProvider", _sharing_rules(original))
+    resolver = getattr(botocore.regions, "EndpointRulesetResolver", None)
+    if resolver is not None:
+        undo.set_attribute(resolver, "construct_endpoint", _resolving_once(resolver))
+
+
+def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
+    def __init__(self: Any, event_emitter: Any, event_aliases: Any = None) -> None:
+        original(self, event_emitter, event_aliases)
+        if event_aliases is None or event_aliases == EVENT_ALIASES:
+            self._alias_name_cache = _event_names
+
+    return __init__
+
+
+def _asking_the_code(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Look where `inspect` would in the end, for a hundred functions of each session."""
+
+    def accepts_kwargs(func: Any) -> Any:
+        function = getattr(func, "__func__", func)
+        if type(function) is not FunctionType or "__signature__" in function.__dict__:
+            return original(func)
+        return function.__code__.co_flags & inspect.CO_VARKEYWORDS
+
+    return accepts_kwargs
+
+
+def _sharing_rules(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Parse rules once that were read once: then they are the same object."""
+
+    def endpoint_provider(ruleset_data: Any, partition_data: Any, **options: Any) -> Any:
+        def made() -> Any:
+            return original(ruleset_data=ruleset_data, partition_data=partition_data, **options)
+
+        if not {id(ruleset_data), id(partition_data)} <= _shared:
+            return made()
+        key = (original, id(ruleset_data), id(partition_data), repr(options))
+        if key not in _endpoints:
+            _endpoints[key] = made()
+        return _endpoints[key]
+
+    return endpoint_provider
+
+
+def _resolving_once(resolver: Any) -> Callable[..., Any]:
+    """Resolve each client's endpoint of CodePipeline once: no operation has a part in its rules."""
+    original = resolver.construct_endpoint
+    resolved: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+    def construct_endpoint(
+        self: Any, operation_model: Any, call_args: Any, request_context: Any
+    ) -> Any:
+        if operation_model.service_model.service_name != "codepipeline":
+            return original(self, operation_model, call_args, request_context)
+        endpoint = resolved.get(self)
+        if endpoint is None:
+            endpoint = resolved[self] = original(self, operation_model, call_args, request_context)
+        return endpoint
+
+    return construct_endpoint
+
+
+def _sharing_files(original: Callable[..., Any]) -> Callable[..., Any]:
+    def load_file(self: JSONFileLoader, file_path: str) -> Any:
+        if not file_path.startswith(_PACKAGES):
+            return original(self, file_path)
+        if file_path not in _files:
+            loaded = original(self, file_path)
+            if loaded is None:
+                return None
+            _files[file_path] = loaded
+            _shared.add(id(loaded))
+        return _files[file_path]
+
+    return load_file
+
+
+def _sharing_listings(original: Callable[..., Any]) -> Callable[..., Any]:
+    def list_available_services(self: Loader, type_name: str) -> list[str]:
+        paths = tuple(self.search_paths)
+        if not all(path.startswith(_PACKAGES) for path in paths if os.path.isdir(path)):
+            return list(original(self, type_name))
+        if (type_name, paths) not in _listings:
+            _listings[type_name, paths] = list(original(self, type_name))
+        return list(_listings[type_name, paths])
+
+    return list_available_services

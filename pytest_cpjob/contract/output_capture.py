@@ -1,0 +1,85 @@
+"""What code writes while it runs: standard output, standard error and logging, wrote."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from pytest_cpjob.patching import Undo
+
+Hear = Callable[[str, str], None]
+"""Told where something was written, and what."""
+
+
+def capture_output(hear: Hear, undo: Undo) -> None:
+    """Listen to `sys.stdout`, `sys.stderr` and the root logger until the undo.
+
+    Where `hear` is told already, of a whole test say, it is not told again.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if isinstance(stream, _Tee) and stream.tells(hear):
+            continue
+        tee = _Tee(stream, name, hear)
+        setattr(sys, name, tee)
+        undo.later(partial(tee.stop, name))
+    root = logging.getLogger()
+    if not any(isinstance(each, _Listener) and each.tells(hear) for each in root.handlers):
+        handler = _Listener(hear)
+        root.addHandler(handler)
+        undo.later(lambda: root.removeHandler(handler))
+
+
+class _Tee:
+    """A text stream whose writes are heard; everything else is the stream's own."""
+
+    def __init__(self, stream: Any, where: str, hear: Hear) -> None:
+        self._stream = stream
+        self._where = where
+        self._hear: Hear | None = hear
+
+    def tells(self, hear: Hear) -> bool:
+        """Whether it is this listener that is told."""
+        return self._hear == hear
+
+    def stop(self, name: str) -> None:
+        """Hear no more, and put back under its name in `sys` what was there, if it is still us."""
+        self._hear = None
+        stream = getattr(sys, name)
+        # Of two that overlapped in threads, the one that ends last takes away both.
+        while isinstance(stream, _Tee) and stream._hear is None:
+            stream = stream._stream
+        setattr(sys, name, stream)
+
+    def write(self, text: str) -> int:
+        if self._hear is not None:
+            self._hear(self._where, text)
+        written: int = self._stream.write(text)
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Listener(logging.Handler):
+    def __init__(self, hear: Hear) -> None:
+        super().__init__()
+        self._hear = hear
+
+    def tells(self, hear: Hear) -> bool:
+        """Whether it is this listener that is told."""
+        return self._hear == hear
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._hear("the log", self.format(record))
+        except Exception:
+            # A record that cannot be formatted is for the handlers of others to complain about.
+            return

@@ -1,0 +1,109 @@
+"""moto behind the endpoint: the same request, answered by moto's own server application."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
+from pytest_cpjob.errors import UnfakedCallError
+
+_SPELLINGS: Final = "moto.preserved_header_names"
+"""Where newer moto looks for the names of S3 metadata that WSGI would spell with hyphens."""
+
+_OURS_TO_TELL: Final = frozenset({"connection", "server", "transfer-encoding"})
+
+
+class MotoApplication:
+    """moto's server application, for requests that were read already.
+
+    Args:
+        host, port: where requests come in.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        # moto re-exports these without saying so to type checkers.
+        server: Any = importlib.import_module("moto.server")
+        self._dispatcher = server.DomainDispatcherApplication(server.create_backend_app)
+        self._host = host
+        self._port = port
+
+    def answer(self, request: HttpRequest) -> Answer:
+        """Answer one request.
+
+        Raises:
+            UnfakedCallError: moto has no such service.
+            Exception: what moto raises: it has no such operation, or a defect.
+        """
+        environ = self._environ(request)
+        try:
+            application = self._dispatcher.get_application(environ)
+        except Exception as error:
+            raise UnfakedCallError("moto has no such service") from error
+        return _run(application, environ)
+
+    def _environ(self, request: HttpRequest) -> dict[str, Any]:
+        """Give the request as WSGI has it, with what moto reads besides."""
+        path, _, query = request.target.partition("?")
+        environ: dict[str, Any] = {
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(request.body),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": False,
+            "wsgi.run_once": False,
+            "REQUEST_METHOD": request.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
+            "QUERY_STRING": query,
+            "RAW_URI": request.target,
+            "REQUEST_URI": request.target,
+            "REMOTE_ADDR": self._host,
+            "SERVER_NAME": self._host,
+            "SERVER_PORT": str(self._port),
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            _SPELLINGS: {},
+        }
+        # Names with underscores come last, and never stand in for those with hyphens.
+        for name in sorted(dict.fromkeys(request.headers), key=lambda name: "_" in name):
+            key = "HTTP_" + name.upper().replace("-", "_")
+            if key not in environ:
+                environ[key] = request.header(name)
+                environ[_SPELLINGS].update({key: name} if "_" in name else {})
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        environ.pop("HTTP_CONTENT_LENGTH", None)
+        environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+        environ["CONTENT_LENGTH"] = str(len(request.body))
+        return environ
+
+
+def _run(application: Any, environ: dict[str, Any]) -> Answer:
+    began: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(
+        status: str, headers: list[tuple[str, str]], exc_info: object = None
+    ) -> Callable[[bytes], object]:
+        began.append((status, headers))
+        return lambda data: None
+
+    content = application(environ, start_response)
+    try:
+        body = b"".join(content)
+    finally:
+        close = getattr(content, "close", None)
+        if close is not None:
+            close()
+    status, headers = began[-1]
+    is_head = environ["REQUEST_METHOD"] == "HEAD"
+    told = [
+        (name, value)
+        for name, value in headers
+        # The length of a HEAD's answer is that of the object, which only moto knows.
+        if name.lower() not in _OURS_TO_TELL and (is_head or name.lower() != "content-length")
+    ]
+    return Answer(int(status.split()[0]), told, body)

@@ -1,0 +1,59 @@
+"""The wire, outwards: answers and errors in the protocol that the request came in."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from xml.sax.saxutils import escape
+
+from pytest_cpjob.endpoint.http_server import Answer
+from pytest_cpjob.endpoint.request_parsing import Protocol
+from pytest_cpjob.service.errors import ServiceError
+
+_NAMESPACE = "com.amazonaws.codepipeline"
+
+
+def written(response: Mapping[str, Any], protocol: Protocol) -> Answer:
+    """Write a CodePipeline answer; those without members have no body (API reference)."""
+    return _of_codepipeline(200, response, protocol)
+
+
+def written_error(error: ServiceError, protocol: Protocol, *, head: bool = False) -> Answer:
+    """Write an error as AWS does; the answer to a HEAD has no body.
+
+    In JSON `__type` is the short name, as seen of CodePipeline; in CBOR it is the shape's whole
+    name, as the protocol's specification says.
+    """
+    if protocol == "s3":
+        return _xml(error, "<Error>{}</Error>", head=head)
+    if protocol == "query":
+        return _xml(error, "<ErrorResponse><Error>{}</Error></ErrorResponse>", head=head)
+    kind = f"{_NAMESPACE}#{error.code}" if protocol == "cbor" else error.code
+    answer = _of_codepipeline(error.status, {"__type": kind, "message": error.message}, protocol)
+    if protocol == "rest-json":
+        answer.headers.append(("x-amzn-ErrorType", error.code))
+    return answer
+
+
+def _of_codepipeline(status: int, content: Mapping[str, Any], protocol: Protocol) -> Answer:
+    headers = [("x-amzn-RequestId", str(uuid.uuid4()))]
+    if protocol != "cbor":
+        headers.append(("Content-Type", "application/x-amz-json-1.1"))
+        return Answer(status, headers, json.dumps(content).encode() if content else b"")
+    import cbor2
+
+    headers.append(("smithy-protocol", "rpc-v2-cbor"))
+    if not content:  # without a body there is no content type either, says the specification
+        return Answer(status, headers, b"")
+    headers.append(("Content-Type", "application/cbor"))
+    return Answer(status, headers, cbor2.dumps(dict(content)))
+
+
+def _xml(error: ServiceError, form: str, *, head: bool) -> Answer:
+    request_id = uuid.uuid4().hex[:16].upper()
+    headers = [("Content-Type", "application/xml"), ("x-amz-request-id", request_id)]
+    content = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{form.format(content)}'
+    return Answer(error.status, headers, b"" if head else body.encode())

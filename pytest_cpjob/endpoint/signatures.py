@@ -1,0 +1,105 @@
+"""Signatures: whether a request to S3 was signed with the secret key that its signer should have.
+
+Signature version 4, in the header or in the query of a presigned URL, as the S3 API reference
+computes it ("Authenticating Requests (AWS Signature Version 4)"). Other versions are not computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, quote, unquote
+
+from pytest_cpjob.endpoint.http_server import HttpRequest
+
+_ALGORITHM: Final = "AWS4-HMAC-SHA256"
+_HEADER: Final = re.compile(
+    _ALGORITHM
+    + r"\s+Credential=[^/,\s]+/([^,\s]+),\s*SignedHeaders=([^,\s]+),\s*Signature=(\w+)\s*"
+)
+
+
+class _Signature(NamedTuple):
+    """A signature, with what it was made of besides the request and the secret key."""
+
+    scope: str
+    signed_headers: str
+    moment: str
+    payload: str
+    digest: str
+
+
+def is_wrong(http: HttpRequest, secret_access_key: str) -> bool:
+    """Tell whether a request carries a signature that another secret key has made."""
+    path, _, query = http.target.partition("?")
+    members = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)
+    signature = _in_header(http) or _in_query(dict(members))
+    if signature is None:
+        return False
+    # SDKs sign the path that they send; some send less of it encoded than the reference says.
+    paths = {path, quote(unquote(path), safe="/-_.~")}
+    return not any(
+        hmac.compare_digest(
+            _digest(_canonical(http, each, members, signature), signature, secret_access_key),
+            signature.digest,
+        )
+        for each in paths
+    )
+
+
+def _in_header(http: HttpRequest) -> _Signature | None:
+    found = _HEADER.fullmatch(http.header("Authorization") or "")
+    if found is None:
+        return None
+    scope, signed_headers, digest = found.groups()
+    payload = http.header("X-Amz-Content-Sha256") or hashlib.sha256(http.body).hexdigest()
+    moment = http.header("X-Amz-Date") or http.header("Date") or ""
+    return _Signature(scope, signed_headers, moment, payload, digest)
+
+
+def _in_query(query: dict[str, str]) -> _Signature | None:
+    if query.get("X-Amz-Algorithm") != _ALGORITHM:
+        return None
+    return _Signature(
+        query.get("X-Amz-Credential", "").partition("/")[2],
+        query.get("X-Amz-SignedHeaders", ""),
+        query.get("X-Amz-Date", ""),
+        query.get("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
+        query.get("X-Amz-Signature", ""),
+    )
+
+
+def _canonical(
+    http: HttpRequest, path: str, members: list[tuple[str, str]], signature: _Signature
+) -> bytes:
+    """Write the request in the one form that is signed."""
+    encoded = sorted(
+        (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
+        for name, value in members
+        if name != "X-Amz-Signature"
+    )
+    headers = [
+        f"{name}:{' '.join((http.header(name) or '').split())}\n"
+        for name in signature.signed_headers.split(";")
+    ]
+    lines = (
+        http.method,
+        path,
+        "&".join(f"{name}={value}" for name, value in encoded),
+        "".join(headers),
+        signature.signed_headers,
+        signature.payload,
+    )
+    # The server has read header bytes as Latin-1, whatever they were.
+    return "\n".join(lines).encode("latin-1", "replace")
+
+
+def _digest(canonical: bytes, signature: _Signature, secret_access_key: str) -> str:
+    key = f"AWS4{secret_access_key}".encode()
+    for part in signature.scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    hashed = hashlib.sha256(canonical).hexdigest()
+    signed = "\n".join((_ALGORITHM, signature.moment, signature.scope, hashed))
+    return hmac.digest(key, signed.encode("latin-1", "replace"), "sha256").hex()

@@ -1,0 +1,135 @@
+"""The undo list: every change to the process, taken back in reverse, and only while it is ours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, MutableMapping, Sequence
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, Final
+
+_ABSENT: Final = object()
+
+
+_changed_since: Final[dict[str, Callable[[], bool]]] = {}
+"""By variable, the undoing that was due when somebody else had changed it: whether it is done."""
+
+
+def restore_late_variables() -> None:
+    """Take variables back to which others have given our value anew, after it was taken back.
+
+    pytest's `monkeypatch` does so where its fixture came first, and so is undone last. To be called
+    while nothing of ours is in place.
+    """
+    for name, restore in list(_changed_since.items()):
+        if restore():
+            del _changed_since[name]
+
+
+class Undo:
+    """What to take back, last first."""
+
+    def __init__(self) -> None:
+        self._steps: list[Callable[[], object]] = []
+
+    def later(self, step: Callable[[], object]) -> None:
+        """Take this step when all is undone."""
+        self._steps.append(step)
+
+    def set_attribute(self, owner: Any, name: str, value: object) -> None:
+        """Set `owner.name` until the undo; left alone then if somebody else has set it since."""
+        before = owner.__dict__.get(name, _ABSENT)
+        setattr(owner, name, value)
+
+        def restore() -> None:
+            if owner.__dict__.get(name) is value:
+                if before is _ABSENT:
+                    delattr(owner, name)
+                else:
+                    setattr(owner, name, before)
+
+        self.later(restore)
+
+    def set_variable(self, environ: MutableMapping[str, str], name: str, value: str | None) -> None:
+        """Set (or, with None, remove) a variable until the undo, unless it changed since.
+
+        Who has changed it may have kept our value to put back later: see `restore_late_variables`.
+        """
+        before = environ.get(name)
+        _put(environ, name, value)
+
+        def is_restored() -> bool:
+            if environ.get(name) == value:
+                _put(environ, name, before)
+            return environ.get(name) == before
+
+        def restore() -> None:
+            if not is_restored():
+                # Of several, the first knows what was there before any of ours.
+                _changed_since.setdefault(name, is_restored)
+
+        self.later(restore)
+
+    def all(self) -> None:
+        """Take every step; the first exception comes out after the last step."""
+        failure: BaseException | None = None
+        while self._steps:
+            try:
+                self._steps.pop()()
+            except Exception as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+
+def _put(environ: MutableMapping[str, str], name: str, value: str | None) -> None:
+    if value is None:
+        environ.pop(name, None)
+    else:
+        environ[name] = value
+
+
+def when_imported(name: str, then: Callable[[], None], undo: Undo) -> None:
+    """Do something as soon as a module is there: now, or right after its import; until the undo."""
+    if name in sys.modules:
+        then()
+        return
+    finder = _Finder(name, then)
+    sys.meta_path.insert(0, finder)
+    undo.later(finder.remove)
+
+
+class _Finder:
+    """Finds the one module as Python would, and hears of the end of its execution."""
+
+    def __init__(self, name: str, then: Callable[[], None]) -> None:
+        self._name = name
+        self._then = then
+        self._is_looking = False
+
+    def remove(self) -> None:
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name != self._name or self._is_looking:
+            return None
+        self._is_looking = True
+        try:
+            spec = find_spec(name)
+        finally:
+            self._is_looking = False
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                execute(module)
+                if self in sys.meta_path:
+                    self._then()
+
+            # On this loader alone, which was made for this one import.
+            spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        return spec

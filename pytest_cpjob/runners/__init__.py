@@ -1,0 +1,1 @@
+"""How code under test is run: Lambda handlers and workers."""

@@ -1,0 +1,180 @@
+"""The job service put together: jobs come in by `add`, calls by `call`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from pytest_cpjob.aws import codepipeline_model as model
+from pytest_cpjob.documents import render
+from pytest_cpjob.documents.facts import ActionType
+from pytest_cpjob.documents.type_defs import (
+    GetJobDetailsResponse,
+    GetThirdPartyJobDetailsResponse,
+    LambdaEvent,
+)
+from pytest_cpjob.service.action_type_operations import ActionTypeOperations
+from pytest_cpjob.service.action_types import ActionTypes
+from pytest_cpjob.service.call_log import Caller, CallLog, Change, Entry
+from pytest_cpjob.service.clock import Clock
+from pytest_cpjob.service.errors import ServiceError, invalid
+from pytest_cpjob.service.faults import Faults
+from pytest_cpjob.service.grants import Grants
+from pytest_cpjob.service.job_operations import JobOperations
+from pytest_cpjob.service.jobs import JobRecord, JobRegistry
+from pytest_cpjob.service.queue import Queue
+
+Request = Mapping[str, Any]
+Response = dict[str, Any]
+
+_OF_JOBS: Final[Mapping[str, Callable[[JobOperations, Request, Caller], Response]]] = {
+    "PollForJobs": JobOperations.poll,
+    "AcknowledgeJob": JobOperations.acknowledge,
+    "GetJobDetails": JobOperations.details,
+    "PutJobSuccessResult": JobOperations.succeed,
+    "PutJobFailureResult": JobOperations.fail,
+    "PollForThirdPartyJobs": JobOperations.poll_third_party,
+    "GetThirdPartyJobDetails": JobOperations.details_third_party,
+    "AcknowledgeThirdPartyJob": JobOperations.acknowledge_third_party,
+    "PutThirdPartyJobSuccessResult": JobOperations.succeed_third_party,
+    "PutThirdPartyJobFailureResult": JobOperations.fail_third_party,
+}
+_OF_TYPES: Final[Mapping[str, Callable[[ActionTypeOperations, Request], Response]]] = {
+    "CreateCustomActionType": ActionTypeOperations.create,
+    "DeleteCustomActionType": ActionTypeOperations.delete,
+    "ListActionTypes": ActionTypeOperations.list,
+    "GetActionType": ActionTypeOperations.get,
+}
+_OPERATIONS: Final = (*_OF_JOBS, *_OF_TYPES)
+
+
+class JobService:
+    """The CodePipeline job service of one account and region, safe under threads."""
+
+    def __init__(self, *, account_id: str) -> None:
+        self.clock = Clock()
+        self.call_log = CallLog()
+        self.faults = Faults()
+        self.grants = Grants()
+        self.types = ActionTypes()
+        self.registry = JobRegistry()
+        self.lock = threading.RLock()
+        self._queue = Queue(self.registry.set_status)
+        self.clock.on_advance(self._elapse)
+        self._of_jobs = JobOperations(
+            self.registry, self._queue, self.types, self.grants, self.clock
+        )
+        self._of_types = ActionTypeOperations(self.types, account_id)
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The names of the operations that are answered here."""
+        return _OPERATIONS
+
+    def check(self, job: JobRecord) -> None:
+        """Refuse a job that could not be added, before anything is done for it.
+
+        Raises:
+            ValueError: the job's id is taken, or its action type does not allow it.
+        """
+        with self.lock:
+            self.registry.check_new(job)
+            self.types.for_job(job.facts.action_type).check_job(job.facts)
+
+    def add(self, job: JobRecord) -> None:
+        """Take a job in.
+
+        Raises:
+            ValueError: the job's id is taken, or its action type does not allow it.
+        """
+        with self.lock:
+            self.check(job)
+            self.types.register_silently(job.facts)
+            self.registry.add(job)
+            self._queue.add(job)
+
+    def add_action_type(
+        self,
+        action_type: object,
+        properties: Mapping[str, Mapping[str, Any]],
+        inputs: tuple[int, int],
+        outputs: tuple[int, int],
+    ) -> None:
+        """Register an action type in the short way.
+
+        Raises:
+            ValueError: AWS would not register it.
+        """
+        with self.lock:
+            self.types.add(ActionType.parse(action_type), properties, inputs, outputs)
+
+    def call(
+        self, operation: str, request: Request, caller: Caller
+    ) -> tuple[Response | ServiceError, tuple[Change, ...]]:
+        """Answer one call: the response or the error, and which jobs changed their state.
+
+        The request is held against the model first, and refused in AWS's own wording. It is kept
+        nowhere: what is kept is a copy, and the response is the caller's own.
+        """
+        with self.lock:
+            start = len(self.registry.changes)
+            try:
+                _check(operation, request)
+                answer: Response | ServiceError = self._perform(
+                    operation, _present(request), caller
+                )
+            except ServiceError as error:
+                answer = error
+            return answer, tuple(self.registry.changes[start:])
+
+    def _perform(self, operation: str, request: Request, caller: Caller) -> Response:
+        if operation in _OF_JOBS:
+            return _OF_JOBS[operation](self._of_jobs, request, caller)
+        return _OF_TYPES[operation](self._of_types, request)
+
+    def details(self, job: JobRecord) -> GetJobDetailsResponse | GetThirdPartyJobDetailsResponse:
+        """Give what the job's details operation would answer: no call, no renewal."""
+        with self.lock:
+            credentials = self.grants.current(job, self.clock.now)
+            if job.kind == "third-party":
+                nonce = job.nonce or job.next_nonce
+                return render.third_party_job_details(job.facts, credentials, nonce)
+            return render.job_details(job.facts, credentials)
+
+    def event(self, job: JobRecord) -> LambdaEvent:
+        """Deliver a Lambda job: the event that CodePipeline invokes the function with."""
+        with self.lock:
+            if not job.delivered:
+                self.call_log.note(self.clock.now, job.id, "event delivered to the function")
+            job.delivered = True
+            return render.lambda_event(job.facts, self.grants.current(job, self.clock.now))
+
+    def _elapse(self) -> None:
+        with self.lock:
+            start = len(self.registry.changes)
+            self._queue.elapse(self.clock.now)
+            changes = tuple(self.registry.changes[start:])
+            if changes:
+                self.call_log.add(Entry(self.clock.now, None, None, changes))
+
+
+def _present(value: Any) -> Any:
+    """Copy a valid request; on this service's wire a null member is an absent one."""
+    if type(value) is str:
+        return value
+    if type(value) is dict or isinstance(value, Mapping):
+        return {name: _present(item) for name, item in value.items() if item is not None}
+    if isinstance(value, (list, tuple)):
+        return [_present(item) for item in value]
+    return value
+
+
+def _check(operation: str, request: Request) -> None:
+    """Hold a request against the model, and refuse it as the service would."""
+    found = model.request_violations(operation, request)
+    for one in found:
+        if isinstance(one, model.TypeMismatch):
+            raise ServiceError("SerializationException", f"{one.path}: {one.constraint}")
+    if found:
+        raise invalid(model.validation_message(found))

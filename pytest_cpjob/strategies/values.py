@@ -1,0 +1,199 @@
+"""Hypothesis strategies of single values: what the model allows, the longest values too."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, Literal, TypeVar
+
+from pytest_cpjob.aws.codepipeline_model import load
+from pytest_cpjob.documents.facts import ActionType
+from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.values import Draws
+from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.requirements import require
+from pytest_cpjob.settings import BUILT_IN_REGION
+
+try:
+    from hypothesis import strategies as st
+    from hypothesis.strategies import DrawFn, SearchStrategy
+except ModuleNotFoundError as error:
+    raise CpjobError(
+        "pytest_cpjob.strategies needs Hypothesis, which is not installed\n"
+        "- way out: pip install 'pytest-cpjob[hypothesis]'"
+    ) from error
+require("hypothesis")
+
+_T = TypeVar("_T")
+
+_CATEGORIES: Final = ("Build", "Test", "Deploy", "Invoke")
+"""What custom actions can be for (the user guide); the model's others are not in use for them."""
+_MOST_PROPERTIES: Final = 10
+_LOWER: Final = string.ascii_lowercase + string.digits
+_WORDS: Final = _LOWER + string.ascii_uppercase + "-_"
+# Letters first: text shrinks towards the first of its alphabet.
+_PRINTABLE: Final = _LOWER + string.ascii_uppercase + string.punctuation
+
+ANY_CHARACTER: Final = st.characters(exclude_categories=["Cs"])
+"""Every character that UTF-8 can carry."""
+
+
+def any_text(
+    alphabet: str | SearchStrategy[str], least: int, most: int | None
+) -> SearchStrategy[str]:
+    """Give short texts, and texts of the greatest length."""
+    if most is None:
+        return st.text(alphabet, min_size=least)
+    short = st.text(alphabet, min_size=least, max_size=min(most, 30))
+    # Hypothesis by itself would hardly ever draw the longest, and never one of 50,000 characters.
+    part = st.text(alphabet, min_size=1, max_size=3)
+    return short | part.map(lambda repeated: (repeated * most)[:most])
+
+
+@cache
+def any_of_shape(shape_name: str) -> SearchStrategy[str]:
+    """Give what the model allows for a string whose pattern, if any, is a set of characters."""
+    shape = load().shapes[shape_name]
+    pattern = shape.get("pattern")
+    alphabet: str | SearchStrategy[str] = ANY_CHARACTER
+    if pattern is not None:
+        alphabet = "".join(one for one in _PRINTABLE if re.fullmatch(pattern, one, re.ASCII))
+    return any_text(alphabet, shape.get("min", 1), shape.get("max"))
+
+
+@cache
+def any_stream() -> SearchStrategy[Stream]:
+    """Give streams to draw from what nobody chooses: ids, keys, credentials."""
+    return st.integers(0, 2**64 - 1).map(lambda seed: Stream("hypothesis", seed))
+
+
+# Composite, unlike `.map`: a failing example then prints as the value that it is.
+@st.composite
+def made_of(draw: DrawFn, make: Callable[..., _T], *strategies: SearchStrategy[Any]) -> _T:
+    """Give what `make` returns for one value of each strategy."""
+    return make(*[draw(strategy) for strategy in strategies])
+
+
+def drawn_by(draw: Callable[[Draws], _T]) -> SearchStrategy[_T]:
+    """Give what `draw` draws from a stream."""
+    return made_of(lambda stream: draw(stream.values), any_stream())
+
+
+@cache
+def any_region() -> SearchStrategy[str]:
+    """Give regions with CodePipeline: the built-in one, other partitions, the longest name."""
+    return st.sampled_from(
+        (BUILT_IN_REGION, "eu-west-3", "us-gov-west-1", "cn-north-1", "ap-southeast-2")
+    )
+
+
+@cache
+def any_account() -> SearchStrategy[str]:
+    """Give account ids; some begin with 0."""
+    return st.text(string.digits, min_size=12, max_size=12)
+
+
+@cache
+def any_action_type(owner: str) -> SearchStrategy[ActionType]:
+    """Give the types of actions of whose jobs workers hear."""
+    return st.builds(
+        ActionType,
+        st.sampled_from(_CATEGORIES),
+        st.just(owner),
+        any_of_shape("ActionProvider"),
+        any_of_shape("Version"),
+    )
+
+
+@cache
+def any_configuration() -> SearchStrategy[dict[str, str]]:
+    """Give the configuration of a custom action, whose type has 10 properties at most."""
+    names = any_of_shape("ActionConfigurationKey")
+    return st.dictionaries(
+        names, any_of_shape("ActionConfigurationValue"), max_size=_MOST_PROPERTIES
+    )
+
+
+@cache
+def any_function_name() -> SearchStrategy[str]:
+    """Give the names of Lambda functions."""
+    return any_text(_WORDS, 1, 64)
+
+
+@cache
+def any_user_parameters() -> SearchStrategy[str]:
+    """Give UserParameters: JSON, then any text."""
+    letters = st.text(ANY_CHARACTER, max_size=20)
+    scalars = st.none() | st.booleans() | st.integers() | letters
+    values = st.dictionaries(letters, scalars | st.lists(scalars, max_size=3), max_size=3)
+    written = st.builds(json.dumps, values, ensure_ascii=st.booleans())
+    return written | any_of_shape("ActionConfigurationValue")
+
+
+@cache
+def any_continuation_token() -> SearchStrategy[str]:
+    """Give continuation tokens: as in AWS's example, then any text."""
+    examples = drawn_by(lambda values: json.dumps({"previous_job_id": values.job_id()}))
+    return examples | any_of_shape("ContinuationToken")
+
+
+@cache
+def any_nonce() -> SearchStrategy[str]:
+    """Give nonces: a digit, as in AWS's samples, or the longest number."""
+    most = load().shapes["Nonce"]["max"]
+    return (st.integers(1, 9) | st.integers(10 ** (most - 1), 10**most - 1)).map(str)
+
+
+@cache
+def any_input_name() -> SearchStrategy[str]:
+    """Give the names of input artifacts: usual ones first."""
+    usual = ("SourceArtifact", "Artifact_Source_Repo", "AppConfig")
+    return st.sampled_from(usual) | any_of_shape("ArtifactName")
+
+
+@cache
+def any_output_name() -> SearchStrategy[str]:
+    """Give the names of output artifacts: usual ones first."""
+    usual = ("BuildArtifact", "Site", "Test-Report")
+    return st.sampled_from(usual) | any_of_shape("ArtifactName")
+
+
+@cache
+def any_extension() -> SearchStrategy[str]:
+    """Give what the key of an object ends with: most have no extension."""
+    return st.sampled_from(("", ".zip", ".json", ".war"))
+
+
+@cache
+def any_revision() -> SearchStrategy[str]:
+    """Give revisions: a commit's, an S3 object's, or what a custom source reported."""
+    commits, versions = drawn_by(Draws.commit_id), drawn_by(Draws.s3_version_id)
+    return commits | versions | any_of_shape("Revision")
+
+
+@cache
+def any_bucket() -> SearchStrategy[str]:
+    """Give the names of buckets that people chose, of 3 to 63 characters."""
+    ends = st.sampled_from(_LOWER)
+    names = st.tuples(ends, any_text(_LOWER + "-.", 1, 61), ends).map("".join)
+    # Neither two dots in a row nor an IP address.
+    return names.filter(lambda name: ".." not in name and not name.replace(".", "").isdigit())
+
+
+@cache
+def any_encryption_key() -> SearchStrategy[Literal[True] | str]:
+    """Give a key's ARN, also another account's, its id, or the ARN of an alias.
+
+    What is in braces is the job's.
+    """
+    keys = "arn:{partition}:kms:{region}:"
+    return st.one_of(
+        st.just(True),
+        drawn_by(lambda values: f"{keys}{values.account_id()}:key/{values.kms_key_id()}"),
+        drawn_by(Draws.kms_key_id),
+        drawn_by(lambda values: f"mrk-{values.commit_id()[:32]}"),
+        any_text(_WORDS + "/", 1, 250).map(lambda name: f"{keys}{{account_id}}:alias/{name}"),
+    )

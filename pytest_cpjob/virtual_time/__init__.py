@@ -1,0 +1,1 @@
+"""Waits on the job clock: sleeping takes no real time."""
