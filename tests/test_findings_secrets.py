@@ -227,7 +227,7 @@ def test_all_that_can_be_read_in_an_output_is_looked_through(
 def test_an_output_of_any_kind_without_a_secret_is_none(
     cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("pytest_cpjob.artifacts._pieces_tmp.MOST", 1024 * 1024)
+    monkeypatch.setattr("pytest_cpjob.artifacts.archives.MOST", 1024 * 1024)
 
     def handler(event: Any, context: Any) -> None:
         s3_of(job).put_object(**place(job, "Site"), Body=HOSTILE_ARTIFACTS[name])
