@@ -17,7 +17,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
-from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError, stub
+from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError, harness
 from pytest_cpjob.clients.leftover_threads import release
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
@@ -25,7 +25,7 @@ CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(stub, "THREAD_PATIENCE", 0.05)
+    monkeypatch.setattr(harness, "THREAD_PATIENCE", 0.05)
     yield
     # Else the next stub would do it, maybe in a test that looks whether anything has changed.
     release()
@@ -111,9 +111,9 @@ def test_in_pytest_it_is_an_error_of_the_tests_teardown(pytester: pytest.Pyteste
         """
         import threading
         import pytest
-        from pytest_cpjob import stub
+        from pytest_cpjob import harness
 
-        stub.THREAD_PATIENCE = 0.05
+        harness.THREAD_PATIENCE = 0.05
         LET_GO = threading.Event()
 
         def test_leaves_a_thread(cpjob):
@@ -151,7 +151,7 @@ def test_threads_that_were_there_before_are_nobodys_finding(straggler: Straggler
 
 
 def test_a_thread_that_is_about_to_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stub, "THREAD_PATIENCE", 5.0)
+    monkeypatch.setattr(harness, "THREAD_PATIENCE", 5.0)
     cpjob = CodePipelineStub()
     cpjob._start()
     job = cpjob.add_lambda_job()
