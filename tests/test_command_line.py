@@ -516,7 +516,7 @@ def test_the_jobs_of_the_documentation_are_served(
         ("jobs.json", '["Build:Custom:Docs:1"]', "expected a list of jobs"),
         ("jobs.json", '[{"kind": "partner"}]', "kind: expected one of job, lambda, third-party"),
         ("jobs.json", '[{"kind": ["job"]}]', "kind: expected one of"),
-        ("jobs.json", '[{"theme": "dark"}]', "unexpected keyword argument 'theme'"),
+        ("jobs.json", '[{"theme": "dark"}]', "got an unknown argument 'theme'"),
         ("jobs.json", '[{"action_type": "Docs"}]', "action_type: "),
         ("jobs.json", '[{"job_id": 5}]', "job_id: "),
         ("jobs.json", '[{"input_artifacts": {"In": "/no/such/file"}}]', "/no/such/file"),
