@@ -27,7 +27,7 @@ from pytest_cpjob.settings import CHECKS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
-BEHAVIOUR, FIRST_RUN = PAGES["behaviour.md"], PAGES["first-run.md"]
+BEHAVIOUR, FINDINGS = PAGES["behaviour.md"], PAGES["findings.md"]
 
 
 def fenced(page: str, language: str) -> list[str]:
@@ -117,7 +117,7 @@ def test_a_block_of_a_mistake_fails_as_the_page_shows(
 
 
 def test_the_block_about_unittest_runs_without_pytest(pytester: pytest.Pytester) -> None:
-    [block] = fenced(section(FIRST_RUN, "unittest"), "python")
+    [block] = fenced(PAGES["unittest.md"], "python")
     pytester.makepyfile(test_pasted=block)
 
     result = pytester.run(sys.executable, "-m", "unittest", "test_pasted")
@@ -170,9 +170,9 @@ def sides(diff: str) -> tuple[str, str]:
 
 @contextmanager
 def stand_ins(*, held: bool) -> Iterator[dict[str, Any]]:
-    """What the diffs leave to their readers, with the page's own three functions."""
+    """Yield the names that the diffs use without defining them."""
     names: dict[str, Any] = {"__name__": "handler"}
-    exec(fenced(FIRST_RUN, "python")[0], names)
+    exec(fenced(FINDINGS, "python")[0], names)
     codepipeline = names["codepipeline"]
     busy = threading.Lock()
     threads = set(threading.enumerate())
@@ -235,7 +235,7 @@ def found_in(source: str, case: Case, *, mended: bool) -> set[str]:
 
 @pytest.mark.parametrize("finding", CHECKS)
 def test_the_code_before_has_the_finding_and_the_code_after_has_none(finding: str) -> None:
-    [diff] = fenced(section(FIRST_RUN, f"`{finding}`"), "diff")
+    [diff] = fenced(section(FINDINGS, f"`{finding}`"), "diff")
     before, after = sides(diff)
     case = CASES.get(finding, Case())
 
@@ -245,11 +245,11 @@ def test_the_code_before_has_the_finding_and_the_code_after_has_none(finding: st
 
 @pytest.mark.parametrize("finding", CHECKS)
 def test_each_finding_has_a_section_that_says_how_to_go_on(finding: str) -> None:
-    assert f'allow=["{finding}"]' in section(FIRST_RUN, f"`{finding}`")
+    assert f'allow=["{finding}"]' in section(FINDINGS, f"`{finding}`")
 
 
 def test_there_is_no_section_about_a_finding_that_does_not_exist() -> None:
-    titles = re.findall(r"^### `(.*)`$", section(FIRST_RUN, "The findings"), re.MULTILINE)
+    titles = re.findall(r"^### `(.*)`$", section(FINDINGS, "The findings"), re.MULTILINE)
     assert sorted(titles) == sorted(CHECKS)
 
 
