@@ -1,11 +1,10 @@
 """Fifteen mistakes that handler authors make, under four tools: who notices.
 
-The rows are the ranked mistakes of public handlers (`faulty_handlers`);
-`docs/comparison.md` prints this table. A tool notices a mistake when a test of it does not pass. The
-test asks for one thing: that the job ends as the test has set it up, with success, with a failure
-where the source cannot be built, and alone where another worker has it. What a tool leaves to
-whoever writes the test, an event or a service's answers, is as one who makes the mistake thinks
-that it is.
+The rows are the ranked mistakes of public handlers (`faulty_handlers`); `docs/comparison.md` prints
+this table. A tool notices a mistake when a test of it does not pass. The test asks for one thing:
+that the job ends as the test has set it up, with success, with a failure where the source cannot be
+built, and alone where another worker has it. What a tool leaves to the author of the test, an event
+or a service's answers, is written as somebody who makes the mistake believes it to be.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ class Case(NamedTuple):
     """How the two sides of a section's diff are run.
 
     Attributes:
-        besides: what the unmended code is found to have done besides.
+        besides: what the unfixed code is found to have done besides.
         job: what its Lambda job is added with.
         fault: what its calls meet.
     """
@@ -210,12 +210,12 @@ def stand_ins(*, held: bool) -> Iterator[dict[str, Any]]:
             thread.join(30)
 
 
-def found_in(source: str, case: Case, *, mended: bool) -> set[str]:
+def found_in(source: str, case: Case, *, fixed: bool) -> set[str]:
     """The findings of a side of a diff."""
     [entry] = re.findall(r"^def (\w+)", source, re.MULTILINE)
-    expected_errors = () if mended else (ClientError, UnfakedCallError, BrokenDeploymentError)
+    expected_errors = () if fixed else (ClientError, UnfakedCallError, BrokenDeploymentError)
     try:
-        with stand_ins(held=not mended) as names, CodePipelineStub() as cpjob:
+        with stand_ins(held=not fixed) as names, CodePipelineStub() as cpjob:
             exec(source, names)
             if case.fault is not None:
                 operation, error, service = case.fault
@@ -239,8 +239,8 @@ def test_the_code_before_has_the_finding_and_the_code_after_has_none(finding: st
     before, after = sides(diff)
     case = CASES.get(finding, Case())
 
-    assert found_in(before, case, mended=False) == {finding} | case.besides
-    assert found_in(after, case, mended=True) == set()
+    assert found_in(before, case, fixed=False) == {finding} | case.besides
+    assert found_in(after, case, fixed=True) == set()
 
 
 @pytest.mark.parametrize("finding", CHECKS)
