@@ -360,6 +360,7 @@ def links() -> Iterator[Any]:
     """Each relative link, with the page that it stands on."""
     for path in (
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
         ROOT / ".github" / "SECURITY.md",
         *(ROOT / "docs").glob("*.md"),
     ):
