@@ -55,7 +55,7 @@ def _check(name: str, found: str) -> None:
     release = re.match(r"\d+(?:\.\d+)*", found)
     if release is not None and _numbers(release.group()) < _numbers(needed):
         raise CpjobError(
-            f"{name} {found} is too old for pytest-cpjob, which requires {name} {needed} or later\n"
+            f"{name} {found} is too old for pytest-cpjob, which needs {name} {needed} or later\n"
             f"- way out: pip install --upgrade '{name}>={needed}'"
         )
 

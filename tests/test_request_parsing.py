@@ -166,7 +166,7 @@ def test_cbor_is_read_with_its_timestamps() -> None:
         (b"\xc1\x61a", "no CBOR"),  # a timestamp that is a text
         (b"\xc0\x63abc", "no CBOR"),  # a date that is none
         (b"\x80", "no object"),
-        (b"\xa1\x01\x02", "the name of a member is no text"),
+        (b"\xa1\x01\x02", "the name of a member is not a string"),
         (b"\xa1\x61a" * 100 + b"\xa0", "nested deeper"),
     ],
     ids=["cut off", "break", "bad timestamp", "bad date", "list", "number as a name", "deep"],

@@ -39,7 +39,7 @@ class EndpointServer:
         for needed in _NEEDED:
             if find_spec(needed) is None:
                 raise CpjobError(
-                    f"the endpoint requires {needed!r}: pip install 'pytest-cpjob[server]'"
+                    f"the endpoint needs {needed!r}: pip install 'pytest-cpjob[server]'"
                 )
         require("cbor2")
         from pytest_cpjob.endpoint.app import Application
