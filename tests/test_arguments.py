@@ -185,7 +185,7 @@ def test_a_job_that_aws_could_not_send_is_refused_in_the_same_words_and_leaves_n
     [
         (
             {"user_parameters": "x", "configuration": {"UserParameters": "y"}},
-            "user_parameters: configuration['UserParameters'] already gives it; got 'x'; give user_",
+            "user_parameters: configuration['UserParameters'] already gives it; got 'x'; give user",
         ),
         (
             {"function_name": "f", "configuration": {"FunctionName": "g"}},

@@ -185,8 +185,8 @@ def test_an_object_that_is_no_archive_is_an_error_that_says_what_it_found(
 ) -> None:
     site.put(b"<html>")
     assert error_of(site) == (
-        f"output artifact 'Site' of job {job.id} is not an archive: 6 bytes that begin with b'<html>';"
-        " read it by .content or .text()"
+        f"output artifact 'Site' of job {job.id} is not an archive: 6 bytes that begin with"
+        " b'<html>'; read it by .content or .text()"
     )
     site.put(b"")
     assert error_of(site) == (
