@@ -477,7 +477,7 @@ def test_a_member_of_a_property_that_is_none_is_absent(cpjob: CodePipelineStub) 
         ({"inputs": (0, 6)}, "inputs.maximumCount: Member must have value less than or equal to 5"),
         ({"outputs": (-1, 2)}, "outputs.minimumCount: Member must have value greater than"),
         ({"outputs": (2, 1)}, "outputs: the minimum is above the maximum; got (2, 1)"),
-        ({"inputs": 5}, "inputs: expected the least and the most"),
+        ({"inputs": 5}, "inputs: expected minimum and maximum"),
     ],
 )
 def test_the_short_way_refuses_what_aws_would_not_register(

@@ -123,7 +123,7 @@ REFUSED_LAMBDA: list[tuple[str, Any, str]] = [
     ),
     ("function_name", "", ": Member must have length greater than or equal to 1; got ''"),
     ("function_name", ["f"], ": Member must be a string; got ['f']"),
-    ("function_name", "a b", ": Lambda wants letters, digits, hyphens and underscores, or the fun"),
+    ("function_name", "a b", ": Lambda requires letters, digits, hyphens and underscores, or "),
     ("function_name", "f" * 65, ": Member must have length less than or equal to 64; got 'fff"),
     ("function_name", f"{'f' * 138}:v1", ": Member must have length less than or equal to 140; g"),
 ]
@@ -232,7 +232,7 @@ def test_a_job_of_another_kind_names_the_way_to_add_it(
     ("arguments", "said"),
     [
         ({"name": "a/b"}, "name: Member must satisfy regular expression pattern: [a-zA-Z0-9_"),
-        ({"revision": False}, "revision: Member must be a string; got False; write None for none"),
+        ({"revision": False}, "revision: Member must be a string; got False; write None to"),
         ({"revision": ""}, "revision: Member must have length greater than or equal to 1; got ''"),
         ({"bucket": "B"}, "bucket: S3 requires 3 to 63 lower-case letters"),
         ({"key": ""}, "key: S3 requires 1 to 1024 bytes of UTF-8; got ''"),

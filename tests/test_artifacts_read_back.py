@@ -303,7 +303,7 @@ def test_after_the_stub_artifacts_say_that_they_are_gone() -> None:
         site = cpjob.add_lambda_job(output_artifacts=["Site"]).output_artifacts["Site"]
         site.put(b"built")
 
-    with pytest.raises(ArtifactError, match="look at artifacts while the stub is active"):
+    with pytest.raises(ArtifactError, match="read artifacts while the stub is active"):
         site.content  # noqa: B018
 
 

@@ -344,5 +344,5 @@ def test_a_cold_start_sees_variables_that_changed_since_the_warm_one(
 
 
 def test_a_cold_start_of_a_function_is_an_error(cpjob: CodePipelineStub) -> None:
-    with pytest.raises(HandlerError, match=r"^cold=True .* wants its name, 'package\.module\.func"):
+    with pytest.raises(HandlerError, match=r"^cold=True .* requires its name, 'package\.module"):
         cpjob.invoke(lambda event, context: None, cold=True)

@@ -123,7 +123,7 @@ def test_a_request_outside_of_any_call_is_stopped_and_named_by_its_address() -> 
 
     error = finding(swallowing(lambda: URLLib3Session().send(request)))
 
-    assert "GET https://example.invalid/token was about to leave" in str(error)
+    assert "GET https://example.invalid/token was blocked before it reached " in str(error)
     assert "secret" not in str(error)
 
 
