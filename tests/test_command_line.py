@@ -206,7 +206,7 @@ def test_a_file_that_is_no_json_is_named(cli: Run, tmp_path: Path) -> None:
         code, out, err = cli("event", "--redact", str(path))
 
         assert (code, out, err.count("\n")) == (2, "", 1)
-        assert f"{path} is no JSON" in err
+        assert f"{path} is not valid JSON" in err
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -510,8 +510,8 @@ def test_the_jobs_of_the_documentation_are_served(
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("jobs.json", "{", "is no JSON"),
-        ("jobs.yaml", "- {", "is no YAML"),
+        ("jobs.json", "{", "is not valid JSON"),
+        ("jobs.yaml", "- {", "is not valid YAML"),
         ("jobs.json", "{}", "expected a list of jobs"),
         ("jobs.json", '["Build:Custom:Docs:1"]', "expected a list of jobs"),
         ("jobs.json", '[{"kind": "partner"}]', "kind: expected one of job, lambda, third-party"),

@@ -85,8 +85,8 @@ def test_a_timestamp_is_the_moment_that_it_is_in_the_other_protocol() -> None:
         (b"[]", "not an object"),
         (b'"text"', "not an object"),
         (b'{"a":' * 100 + b"1" + b"}" * 100, "nested deeper"),
-        (b'{"currentRevision": {"created": 1e300}}', "no timestamp"),
-        (b'{"currentRevision": {"created": NaN}}', "no timestamp"),
+        (b'{"currentRevision": {"created": 1e300}}', "invalid timestamp"),
+        (b'{"currentRevision": {"created": NaN}}', "invalid timestamp"),
     ],
     ids=[
         "cut off",
