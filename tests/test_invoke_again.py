@@ -115,7 +115,7 @@ def test_lambda_retries_no_more_than_twice(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_lambda_job()
 
     with pytest.raises(
-        ValueError, match=r"^retries: Lambda runs an event again at most 2 times, got 3$"
+        ValueError, match=r"^retries: Lambda retries an event at most 2 times, got 3$"
     ):
         job.invoke(succeed, retries=3)
 
