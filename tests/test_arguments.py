@@ -70,7 +70,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("output_artifacts", ["a/b"], "[0]: Member must satisfy regular expression pattern: [a-zA"),
     ("output_artifacts", list("abcdef"), ": Member must have length less than or equal to 5; got"),
     ("output_artifacts", "Site", ": Member must be a list; got 'Site'; write ['Site']"),
-    ("output_artifacts", {"Site": {}}, ": Member must be a list; got {'Site': {}}; here an artif"),
+    ("output_artifacts", {"Site": {}}, ": Member must be a list; got {'Site': {}}; artifacts h"),
     ("output_artifacts", ["Site", 5], "[1]: Member must be a string or a dict; got 5; write a na"),
     ("output_artifacts", ["Site", "Site"], "[1]: artifact names must be unique, and "),
     ("output_artifacts", [{}], "[0].name: Member must not be null; got {}; write a name"),
