@@ -314,7 +314,7 @@ def test_a_member_of_an_enum_of_strings_is_its_string(
         "user_parameters": Words.WORD,
         "action_type": Words.TYPE,
     }
-    settings = CodePipelineStub(region=Words.REGION, account_id=Words.ACCOUNT).settings
+    settings = CodePipelineStub(region=Words.REGION, account_id=Words.ACCOUNT)._harness.settings
     documents: list[Any] = [
         cpjob_details_factory(
             **common, input_artifacts=[source], output_artifacts=[Words.TYPE[:3]]
