@@ -185,11 +185,11 @@ def test_a_job_that_aws_could_not_send_is_refused_in_the_same_words_and_leaves_n
     [
         (
             {"user_parameters": "x", "configuration": {"UserParameters": "y"}},
-            "user_parameters: configuration['UserParameters'] already gives it; got 'x'; give user",
+            "user_parameters: configuration['UserParameters'] already has it; got 'x'; give user",
         ),
         (
             {"function_name": "f", "configuration": {"FunctionName": "g"}},
-            "function_name: configuration['FunctionName'] already gives it; got 'f'; give function",
+            "function_name: configuration['FunctionName'] already has it; got 'f'; give function",
         ),
         (
             {"user_parameters": "x", "action_type": "Build:Custom:Docs:1"},
