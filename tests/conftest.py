@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from forked_pytest import ended
 from hypothesis import HealthCheck, settings
 from user_projects import LEAN
 
@@ -21,6 +23,12 @@ for name in [name for name in os.environ if name.startswith(("AWS_ENDPOINT_URL",
 # would be blamed on the test that draws the first text. How fast we are is for benchmarks to judge.
 settings.register_profile("cpjob", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cpjob")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_pytest_is_ended() -> Iterator[None]:
+    with ended():
+        yield
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from artifact_clients import credentials_of, place, s3_of
+from forked_pytest import run_forked
 
 from pytest_cpjob import ArtifactError, CodePipelineStub, ContractError, Job, JobArtifact
 
@@ -387,7 +388,7 @@ def test_nothing_is_left_in_moto_or_in_the_environment_after_a_test(
 ) -> None:
     pytester.makepyfile(LEAVES_NOTHING)
 
-    result = pytester.runpytest_subprocess("-p", "no:faker", "-W", "error", *arguments)
+    result = run_forked(pytester, "-p", "no:faker", "-W", "error", *arguments)
 
     result.assert_outcomes(passed=6)
 

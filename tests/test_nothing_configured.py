@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from forked_pytest import run_forked
 
 from pytest_cpjob.aws.environment import configure_nothing, is_configured
 from pytest_cpjob.patching import Undo
@@ -61,7 +62,7 @@ def machine(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytes
 
 
 def run(machine: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return machine.runpytest_subprocess("-p", "no:faker", "-p", "no:randomly", *arguments)
+    return run_forked(machine, "-p", "no:faker", "-p", "no:randomly", *arguments)
 
 
 def aws_files(config: str, credentials: str = "") -> None:

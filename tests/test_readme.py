@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from forked_pytest import run_forked
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -15,7 +16,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 def test_a_block_runs_as_pasted(pytester: pytest.Pytester, block: str) -> None:
     pytester.makepyfile(test_pasted=block)
 
-    outcomes = pytester.runpytest_subprocess("-p", "no:faker").parseoutcomes()
+    outcomes = run_forked(pytester, "-p", "no:faker").parseoutcomes()
 
     assert set(outcomes) == {"passed"}
     assert outcomes["passed"] == block.count("\ndef test_")
@@ -50,4 +51,4 @@ def test_the_ini_line_that_turns_fakers_plugin_off_works(pytester: pytest.Pytest
         "def test_none(pytestconfig): assert not pytestconfig.pluginmanager.hasplugin('faker')"
     )
 
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    run_forked(pytester).assert_outcomes(passed=1)

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 import boto3  # noqa: F401 -- what an inner pytest run were to import first would be forgotten with it
 import moto  # noqa: F401
 import pytest
+from forked_pytest import run_forked
 
 import pytest_cpjob.stub  # noqa: F401
 
@@ -44,8 +45,9 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 def run(project: pytest.Pytester, body: str, *arguments: str) -> pytest.RunResult:
     project.makepyfile(f"import pytest\nfrom handlers import *\nfrom pytest_cpjob import *\n{body}")
     in_processes = {"-n", "--tb=native"} & set(arguments)
-    run_pytest = project.runpytest_subprocess if in_processes else project.runpytest_inprocess
-    return run_pytest(*QUIET, *arguments)
+    if in_processes:
+        return run_forked(project, *QUIET, *arguments)
+    return project.runpytest_inprocess(*QUIET, *arguments)
 
 
 def lines_between(result: pytest.RunResult, first: str, last: str) -> list[str]:
@@ -87,7 +89,7 @@ def test_a_finding_is_an_error_at_teardown_without_a_traceback(project: pytest.P
         ],
         consecutive=True,
     )
-    result.stdout.no_fnmatch_line("*plugin.py*")
+    result.stdout.no_fnmatch_line("*pytest_cpjob?plugin*")
 
 
 def test_the_timeline_of_a_failed_test(project: pytest.Pytester) -> None:

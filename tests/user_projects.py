@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from forked_pytest import run_forked
 
 # What the start of a user's pytest would otherwise spend most of its time on, by plugin names.
 PLUGINS = (
@@ -61,4 +62,4 @@ def run(pytester: pytest.Pytester, *arguments: str, beside: str = "") -> pytest.
     without = LEAN.replace(f"-p no:{beside}", "") if beside else LEAN
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTEST_ADDOPTS", without)
-        return pytester.runpytest_subprocess(*arguments)
+        return run_forked(pytester, *arguments)
