@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-# What a stub with artifacts imports, but for plugins: pytest itself must be the one that loads them.
+# What a stub with artifacts imports, but for plugins: pytest must be the one to load them.
 IMPORTED = (
     "boto3",
     "cryptography.hazmat.primitives.ciphers",
