@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from forked_pytest import ended
 from hypothesis import HealthCheck, settings
-from user_projects import LEAN
+from user_projects import run_alike
 
 pytest_plugins = ["pytester"]
 
@@ -33,12 +33,6 @@ def forked_pytest_is_ended() -> Iterator[None]:
 
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """pytest's own, whose runs load no plugin that their test does not ask for.
-
-    They also look the same on each machine: where pytest finds a CI service's variables, its short
-    summary repeats whole messages, and a test that counts them would count twice.
-    """
-    monkeypatch.setenv("PYTEST_ADDOPTS", LEAN)
-    for name in ("CI", "BUILD_NUMBER", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
+    """pytest's own, whose runs load no plugin that their test does not ask for."""
+    run_alike(monkeypatch)
     return pytester

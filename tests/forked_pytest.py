@@ -27,20 +27,20 @@ IMPORTED = (
     "moto.core.models",
     "moto.kms.responses",
     "moto.s3.responses",
-    "moto.ssm.responses",
+    "moto.sns.responses",
     "moto.sts.responses",
 )
 _server: subprocess.Popen[str] | None = None
 
 
-def run_forked(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    """Run pytest in the test's folder and environment, as `runpytest_subprocess` does."""
+def run_forked(folder: Path, *arguments: str) -> pytest.RunResult:
+    """Run pytest in a folder, in the environment of now, as `runpytest_subprocess` does."""
     run = {
-        "arguments": [f"--basetemp={pytester.path / 'basetemp'}", *arguments],
+        "arguments": [f"--basetemp={folder / 'basetemp'}", *arguments],
         "environment": dict(os.environ),
-        "folder": str(pytester.path),
-        "out": str(pytester.path / "stdout"),
-        "err": str(pytester.path / "stderr"),
+        "folder": str(folder),
+        "out": str(folder / "stdout"),
+        "err": str(folder / "stderr"),
     }
     start = time.perf_counter()
     server = _started()

@@ -16,7 +16,7 @@ BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 def test_a_block_runs_as_pasted(pytester: pytest.Pytester, block: str) -> None:
     pytester.makepyfile(test_pasted=block)
 
-    outcomes = run_forked(pytester, "-p", "no:faker").parseoutcomes()
+    outcomes = run_forked(pytester.path, "-p", "no:faker").parseoutcomes()
 
     assert set(outcomes) == {"passed"}
     assert outcomes["passed"] == block.count("\ndef test_")
@@ -51,4 +51,4 @@ def test_the_ini_line_that_turns_fakers_plugin_off_works(pytester: pytest.Pytest
         "def test_none(pytestconfig): assert not pytestconfig.pluginmanager.hasplugin('faker')"
     )
 
-    run_forked(pytester).assert_outcomes(passed=1)
+    run_forked(pytester.path).assert_outcomes(passed=1)

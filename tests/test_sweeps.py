@@ -365,14 +365,3 @@ def test_a_modules_marker_is_for_its_tests_of_cpjob(pytester: pytest.Pytester) -
     )
 
     pytester.runpytest("-p", "no:faker").assert_outcomes(passed=3)
-
-
-def test_sweeps_run_on_two_workers(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        my_action=HANDLER,
-        test_my_action=TEST.format(
-            mark="@pytest.mark.cpjob_job_variants", condition='job.status == "Succeeded"'
-        ),
-    )
-
-    pytester.runpytest_subprocess("-n", "2", "-p", "no:faker").assert_outcomes(passed=11)
