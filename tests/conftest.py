@@ -24,6 +24,20 @@ for name in [name for name in os.environ if name.startswith(("AWS_ENDPOINT_URL",
 settings.register_profile("cpjob", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cpjob")
 
+# The files whose tests take long are begun first, so that no worker is left with one at the end.
+LONG = ("test_typing", "test_xdist", "test_other_clients", "test_nothing_configured")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """On several workers of pytest-xdist, keep a module's tests together where that may be."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
 
 @pytest.fixture(scope="session", autouse=True)
 def forked_pytest_is_ended() -> Iterator[None]:
