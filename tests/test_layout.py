@@ -124,17 +124,12 @@ def against_the_floors(imports: list[Import], floors: tuple[str, ...]) -> list[s
 
 
 IMPORTS = imports_of(Path(pytest_cpjob.__file__).parent)
-unfinished = pytest.mark.xfail(
-    strict=True, reason="stub, job, job_builder and runners still know each other"
-)
 
 
-@unfinished
 def test_no_imports_go_in_a_circle() -> None:
     assert circle_in(IMPORTS) == []
 
 
-@unfinished
 def test_no_module_imports_from_a_later_floor() -> None:
     assert against_the_floors(IMPORTS, FLOORS) == []
 
