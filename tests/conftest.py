@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from forked_pytest import ended
 from hypothesis import HealthCheck, settings
 from user_projects import run_alike
+
+if TYPE_CHECKING:
+    from pytest_cpjob import CodePipelineStub
 
 pytest_plugins = ["pytester"]
 
@@ -50,3 +54,13 @@ def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pyte
     """pytest's own, whose runs load no plugin that their test does not ask for."""
     run_alike(monkeypatch)
     return pytester
+
+
+@pytest.fixture(params=["invoke", "run_worker"])
+def run(
+    request: pytest.FixtureRequest, cpjob: CodePipelineStub
+) -> Callable[[Callable[[], object]], object]:
+    """Run a function as Lambda would, and as a worker."""
+    if request.param == "run_worker":
+        return lambda function: cpjob.run_worker(function)
+    return lambda function: cpjob.invoke(lambda event, context: function())

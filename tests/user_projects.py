@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from forked_pytest import run_forked
+
+import pytest_cpjob
 
 # What the start of a user's pytest would otherwise spend most of its time on, by plugin names.
 PLUGINS = (
@@ -138,6 +143,19 @@ def run(folder: Path, *arguments: str, beside: str = "") -> pytest.RunResult:
     with pytest.MonkeyPatch.context() as patch:
         run_alike(patch, beside=beside)
         return run_forked(folder, *arguments)
+
+
+def run_program(text: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a process of its own, with the package that is tested here."""
+    home = Path(pytest_cpjob.__file__).parent.parent
+    path = os.pathsep.join(filter(None, [str(home), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, "-c", text],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def documents_of(folder: Path, *arguments: str, beside: str = "") -> dict[str, str]:
