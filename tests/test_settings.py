@@ -272,7 +272,7 @@ def test_the_names_to_allow_may_come_from_any_iterable(cpjob: CodePipelineStub) 
     cpjob.add_lambda_job(allow=iter(["no-result"])).invoke(lambda event, context: None)
     cpjob.check()
 
-    allowed = CodePipelineStub(allow=iter(["no-result", "own-role"])).settings.allow
+    allowed = CodePipelineStub(allow=iter(["no-result", "own-role"]))._harness.settings.allow
     assert allowed == {"no-result", "own-role"}
 
 
