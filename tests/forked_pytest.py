@@ -7,6 +7,7 @@ about them, or about what is loaded when, takes `runpytest_subprocess`.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -81,6 +82,7 @@ def _serve() -> None:
     """Fork for each line that asks for a run, and answer with the exit status."""
     for module in IMPORTED:
         import_module(module)
+    gc.freeze()  # pytest collects garbage at each run's end, and would go through all of this
     for line in sys.stdin:
         child = os.fork()
         if not child:
