@@ -122,10 +122,10 @@ def test_the_options_of_pytest(pytester: pytest.Pytester) -> None:
     ids=["options", "findings"],
 )
 def test_an_error_lists_them_all(wrong: dict[str, object], names: str) -> None:
-    with pytest.raises(ValueError, match="; there are ") as caught:
+    with pytest.raises(ValueError, match="; expected one of ") as caught:
         CodePipelineStub(**wrong)  # type: ignore[arg-type]
 
-    assert sorted(str(caught.value).partition("; there are ")[2].split(", ")) == listed(names)
+    assert sorted(str(caught.value).partition("; expected one of ")[2].split(", ")) == listed(names)
 
 
 def printed_help(capsys: pytest.CaptureFixture[str], *command: str) -> str:

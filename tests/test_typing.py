@@ -18,8 +18,9 @@ import pytest
 from forked_pytest import run_forked
 
 import pytest_cpjob
-from pytest_cpjob import CodePipelineStub, plugin
+from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.documents import type_defs as shapes
+from pytest_cpjob.plugin import fixtures
 
 TYPING = Path(__file__).parent / "typing"
 USERS = TYPING / "user_tests.py"
@@ -55,8 +56,7 @@ def name_of(annotation: ast.expr | None) -> str:
 
 FIXTURES = {
     function.name: name_of(function.returns)
-    for module in Path(plugin.__file__).parent.glob("*.py")
-    for function in functions_of(module)
+    for function in functions_of(Path(fixtures.__file__))
     if function.name.startswith("cpjob")
     and any("pytest.fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
 }
