@@ -17,6 +17,7 @@ from pytest_cpjob.documents.job_arguments import (
 )
 from pytest_cpjob.documents.part_factories import Factory
 from pytest_cpjob.documents.streams import job_stream
+from pytest_cpjob.documents.timestamps import first_expiration
 from pytest_cpjob.documents.type_defs import (
     GetJobDetailsResponse,
     GetThirdPartyJobDetailsResponse,
@@ -160,7 +161,8 @@ class LambdaEventFactory(Factory):
     Arguments as for `JobDetailsFactory`; the action type is always Invoke:AWS:Lambda:1.
     `user_parameters` is text, or a dict or list that becomes JSON text. As in AWS's events,
     `UserParameters`, `continuationToken` and `encryptionKey` are absent when there are none, an
-    output artifact's `revision` is `None`, and there is no action type and no pipeline context.
+    output artifact's `revision` is `None`, the credentials have an `expirationTime` (milliseconds
+    since 1970), and there is no action type and no pipeline context.
 
     Raises:
         ValueError: AWS could not send a value; it names the argument, the rule and the value.
@@ -214,4 +216,5 @@ class LambdaEventFactory(Factory):
             default_inputs=DEFAULT_INPUTS,
             default_outputs=DEFAULT_OUTPUTS,
         )
-        return render.lambda_event(facts, Credentials.draw(stream.at("credentials").values))
+        credentials = Credentials.draw(stream.at("credentials").values)
+        return render.lambda_event(facts, credentials, first_expiration(stream.at("clock")))

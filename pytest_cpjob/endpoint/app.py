@@ -17,6 +17,11 @@ from pytest_cpjob.clients.pending_call import PendingCall, plain_copy
 from pytest_cpjob.endpoint import request_parsing as wire
 from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
 from pytest_cpjob.endpoint.moto_app import MotoApplication
+from pytest_cpjob.endpoint.moto_codepipeline import (
+    as_cbor,
+    codepipeline_answer,
+    codepipeline_request,
+)
 from pytest_cpjob.endpoint.responses import written, written_error
 from pytest_cpjob.endpoint.signatures import is_wrong
 from pytest_cpjob.errors import UnfakedCallError
@@ -162,7 +167,10 @@ class Application:
         http: HttpRequest,
     ) -> tuple[Answer, BaseException | None]:
         """Let moto answer, with what the router makes of it afterwards."""
-        answer = self._moto.answer(http)
+        if request.service == "codepipeline":
+            answer = codepipeline_answer(self._moto.answer(codepipeline_request(request, http)))
+        else:
+            answer = self._moto.answer(http)
         if answer.status in (404, 405) and answer.body.startswith(b"<!doctype html>"):
             raise UnfakedCallError("moto's service has no such path")
         parsed: dict[str, Any] = {}
@@ -177,6 +185,8 @@ class Application:
             return _refused(request, seen.status_code, parsed)
         if answer.status >= 500:
             self.fail(call.name, RuntimeError(f"moto answered {answer.status}: {answer.body!r}"))
+        if request.protocol == "cbor":
+            answer = as_cbor(request.operation, answer)
         if before is None:
             return answer, None
         return answer, _raised_there(parsed, request.operation)
@@ -209,7 +219,7 @@ class _Response:
 
 def _check_operation(operation: str) -> None:
     if operation not in operations("codepipeline"):
-        raise ServiceError("UnknownOperationException", f"no operation {operation!r}", 400)
+        raise wire.unknown_operation()
 
 
 def _is_head(request: wire.Request) -> bool:

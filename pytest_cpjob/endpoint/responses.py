@@ -31,7 +31,8 @@ def written_error(error: ServiceError, protocol: Protocol, *, head: bool = False
     if protocol == "query":
         return _xml(error, "<ErrorResponse><Error>{}</Error></ErrorResponse>", head=head)
     kind = f"{_NAMESPACE}#{error.code}" if protocol == "cbor" else error.code
-    answer = _of_codepipeline(error.status, {"__type": kind, "message": error.message}, protocol)
+    content = {"__type": kind, "message": error.message} if error.message else {"__type": kind}
+    answer = _of_codepipeline(error.status, content, protocol)
     if protocol == "rest-json":
         answer.headers.append(("x-amzn-ErrorType", error.code))
     return answer

@@ -52,6 +52,11 @@ S3_ERRORS: Final = (
 )
 """S3's own common errors (its API reference, "Error responses")."""
 
+_UNLISTED: Final = {
+    ("codepipeline", "CreateCustomActionType"): ("ActionTypeAlreadyExistsException",),
+}
+"""Errors that the model has, and lists at no operation, where they can only be meant for one."""
+
 _OFTEN_CALLED: Final = (
     "s3",
     "kms",
@@ -183,7 +188,8 @@ def valid_errors(service: str, operation: str) -> list[str]:
     common = S3_ERRORS if service == "s3" else COMMON_ERRORS
     of_protocol = QUERY_ERRORS if aws_services.speaks_query(service) else ()
     modelled = aws_services.operation_errors(service, operation)
-    return list(dict.fromkeys((*modelled, *common, *of_protocol)))
+    unlisted = _UNLISTED.get((service, operation), ())
+    return list(dict.fromkeys((*modelled, *unlisted, *common, *of_protocol)))
 
 
 def _is_botocores(kind: type) -> bool:

@@ -34,6 +34,8 @@ class JobRecord:
         hand_outs: how often the job was handed out.
         delivered: whether a Lambda's event was given to the code under test.
         acknowledged_by_test: whether it was the test's own client that acknowledged.
+        abandoned: whether its execution was stopped and the job abandoned: a result of it is
+            accepted and changes nothing.
         raised: what a Lambda handler raised, each with whether a result had been reported before.
     """
 
@@ -55,6 +57,7 @@ class JobRecord:
     delivered: bool = False
     acknowledged: bool = False
     acknowledged_by_test: bool = False
+    abandoned: bool = False
     raised: tuple[tuple[BaseException, bool], ...] = ()
 
     @property
@@ -136,6 +139,15 @@ class JobRegistry:
         self.open_jobs -= job.is_open
         job.status = status
         self.open_jobs += job.is_open
+
+    def abandon(self, job: JobRecord) -> None:
+        """End an open job of an execution that was stopped with `abandon`; others stay as they are.
+
+        `JobStatus` has no name for it: the job is one that has failed without a result.
+        """
+        if job.is_open:
+            job.abandoned = True
+            self.set_status(job, "Failed")
 
     def end(self, job: JobRecord, result: Result, status: Status) -> None:
         """End a job with what was reported of it."""

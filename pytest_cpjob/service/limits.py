@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_cpjob.documents import timestamps
+
 REDELIVERY: Final = 300.0
 """A job handed out and not acknowledged is queued again after this long (choice)."""
 
@@ -20,7 +22,7 @@ PARTNER_TIMEOUT: Final = 12 * 3600.0
 LAMBDA_TIMEOUT: Final = 20 * 60.0
 """A Lambda action's job ends when no result came for 20 minutes (Lambda invoke action page)."""
 
-CREDENTIALS_LIFETIME: Final = 15 * 60.0
+CREDENTIALS_LIFETIME: Final = timestamps.CREDENTIALS_LIFETIME
 """A job's artifact credentials expire after this long (AWS's own Jenkins worker renews at 14)."""
 
 DEFAULT_BATCH_SIZE: Final = 1
