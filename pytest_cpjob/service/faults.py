@@ -85,6 +85,7 @@ class Fault:
     error: str | Exception
     times: int
     after: bool
+    message: str | None = None
     met: int = 0
     may_stay_unmet: bool = False
 
@@ -102,13 +103,20 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(
-        self, operation: str, error: str | Exception, *, times: int, service: str, after: bool
+        self,
+        operation: str,
+        error: str | Exception,
+        *,
+        times: int,
+        service: str,
+        after: bool,
+        message: str | None = None,
     ) -> Fault:
         """Set up one fault.
 
         Raises:
-            ValueError: a service, operation or error that AWS does not have, `times` below 1, or
-                `after` no flag.
+            ValueError: a service, operation or error that AWS does not have, `times` below 1,
+                `after` not a flag, or a message that is not text, or is given with an exception.
         """
         _check_operation(service, operation)
         _check_error(service, operation, error)
@@ -116,7 +124,8 @@ class Faults:
             raise ValueError(f"times: expected a whole number of at least 1, got {times!r}")
         if not isinstance(after, bool):
             raise ValueError(f"after: expected True or False, got {after!r}")
-        fault = Fault(service, operation, error, times, after)
+        _check_message(error, message)
+        fault = Fault(service, operation, error, times, after, message)
         self.all.append(fault)
         return fault
 
@@ -177,10 +186,24 @@ def _check_error(service: str, operation: str, error: object) -> None:
                 f" not {error!r}"
             )
         return
+    listed = "\n".join(f"- {code}" for code in valid_errors(service, operation))
     raise ValueError(
         "error: expected a code, such as 'ThrottlingException', or an exception of botocore's,"
-        f" such as ReadTimeoutError(endpoint_url='...'), got {error!r}"
+        f" such as ReadTimeoutError(endpoint_url='...'), got {error!r}\n{service} can answer"
+        f" {operation} with:\n{listed}"
     )
+
+
+def _check_message(error: object, message: object) -> None:
+    if message is None:
+        return
+    if not isinstance(message, str):
+        raise ValueError(f"message: expected the text of the error, got {message!r}")
+    if not isinstance(error, str):
+        raise ValueError(
+            f"message: {type(error).__name__} has a text of its own; a message is for an error"
+            " that is given by its code"
+        )
 
 
 def valid_errors(service: str, operation: str) -> list[str]:
