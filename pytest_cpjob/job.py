@@ -14,9 +14,9 @@ from pytest_cpjob.runners.invocations import Limits, context_of, invoke_job
 from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT, LambdaContext
 from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import JobRecord, Status
-from pytest_cpjob.service.state_changes import Level, state_change_event
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
+from pytest_cpjob.service.state_changes import Level, state_change_event
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import (

@@ -1,4 +1,4 @@
-"""Points in time as AWS writes them, in milliseconds since 1970: drawn from the seed, never today's."""
+"""Times as AWS writes them, in milliseconds since 1970: drawn from the seed, never today's."""
 
 from __future__ import annotations
 

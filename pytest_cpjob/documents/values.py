@@ -210,7 +210,7 @@ class Draws:
         return b64encode(self.generator.random.randbytes(30)).decode()
 
     def session_token(self) -> str:
-        """Return a session token of STS: 800 to 1,000 characters of base 64, beginning as today's do.
+        """Return a session token of STS: 800 to 1,000 characters of base 64, as today's begin.
 
         >>> values.session_token()[:17]
         'IQoJb3JpZ2luX2VjE'

@@ -32,7 +32,11 @@ def codepipeline_request(request: Request, http: HttpRequest) -> HttpRequest:
     headers["X-Amz-Target"] = f"{TARGET}.{request.operation}"
     if headers["Authorization"] is None:
         headers["Authorization"] = _SIGNED.format(key=request.access_key_id or "testing")
-    body = http.body if request.protocol == "json" else json.dumps(request.params, default=_seconds).encode()
+    body = (
+        http.body
+        if request.protocol == "json"
+        else json.dumps(request.params, default=_seconds).encode()
+    )
     return http._replace(method="POST", target="/", headers=headers, body=body)
 
 

@@ -127,9 +127,7 @@ class JobOperations:
     def succeed(self, request: Request, caller: Caller) -> Response:
         """PutJobSuccessResult."""
         if "continuationToken" in request and request.get("outputVariables"):
-            raise invalid(
-                "A job can not contain both a continuation token and output variables."
-            )
+            raise invalid("A job can not contain both a continuation token and output variables.")
         return self._succeed(self._find(request["jobId"]), request)
 
     def succeed_third_party(self, request: Request, caller: Caller) -> Response:

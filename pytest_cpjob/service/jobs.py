@@ -14,6 +14,8 @@ from pytest_cpjob.service.results import Result
 Kind = Literal["custom", "third-party", "lambda"]
 Status = Literal["Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed"]
 
+_LONGEST_NONCE: Final = 50
+
 OPEN: Final = frozenset({"Created", "Queued", "Dispatched", "InProgress"})
 """The states of a job that may still get a result."""
 
@@ -31,6 +33,7 @@ class JobRecord:
     Attributes:
         stream: where the job's own values come from (credentials, what continues it).
         nonce: of the latest hand-out, None before the first.
+        first_nonce: of the first hand-out, where a captured document says it.
         hand_outs: how often the job was handed out.
         delivered: whether a Lambda's event was given to the code under test.
         acknowledged_by_test: whether it was the test's own client that acknowledged.
@@ -48,6 +51,7 @@ class JobRecord:
     allow: frozenset[str] = frozenset()
     status: Status = "Queued"
     nonce: str | None = None
+    first_nonce: str | None = None
     hand_outs: int = 0
     credentials: Credentials | None = None
     credentials_issued: int = 0
@@ -87,9 +91,14 @@ class JobRecord:
 
         A continued job counts on from the job before it, so that no nonce of that one fits it.
         """
+        if self.nonce is None and self.first_nonce is not None:
+            return self.first_nonce
         latest = self.nonce or (self.previous.nonce if self.previous else None)
-        begin = int(self.facts.pipeline_execution_id[:2], 16) if latest is None else int(latest)
-        return str(begin + 1)
+        if latest is None or not (latest.isascii() and latest.isdigit()):
+            latest = str(int(self.facts.pipeline_execution_id[:2], 16))
+        following = str(int(latest) + 1)
+        # A captured one may be anything of 1 to 50 characters, the greatest number too.
+        return following if len(following) <= _LONGEST_NONCE else "1"
 
     def hand_out(self) -> None:
         """Note one more hand-out, with its nonce."""
