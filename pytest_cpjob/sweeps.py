@@ -107,9 +107,9 @@ def _with_unicode_file(kind: Kind, arguments: Arguments) -> None:
     contents: dict[str, InputContent] = {}
     for name, given in arguments["contents"].items():
         content = content_of(given)
-        is_files = isinstance(content, dict)
-        more = {**content, "übersicht/日本語.txt": "unicode"} if is_files else content
-        contents[name] = holding(given, more)
+        if isinstance(content, dict):
+            content = {**content, "übersicht/日本語.txt": "unicode"}
+        contents[name] = holding(given, content)
     arguments["contents"] = contents
 
 

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from pytest_cpjob.aws.botocore_models import operations
 from pytest_cpjob.clients.pending_call import PendingCall, plain_copy
 from pytest_cpjob.endpoint import request_parsing as wire
+from pytest_cpjob.endpoint import s3_checks
 from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
 from pytest_cpjob.endpoint.moto_app import MotoApplication
 from pytest_cpjob.endpoint.moto_codepipeline import (
@@ -90,9 +91,10 @@ class Application:
                 self._idle.notify_all()
 
     def _answer(self, harness: Harness, http: HttpRequest) -> Answer | None:
-        headers = {name.lower(): http.header(name) or "" for name in http.headers}
+        headers = lowered(http)
         try:
             request = wire.read(http.method, http.target, headers, http.body)
+            request = _as_s3(harness, request, http)
             if request.service == "codepipeline":
                 _check_operation(request.operation)
         except ServiceError as error:
@@ -193,19 +195,35 @@ class Application:
 
 
 def _presented(harness: Harness, request: wire.Request, http: HttpRequest) -> Credentials | None:
-    """Give the credentials that a request was signed with, as far as it tells them."""
+    """Return the credentials that a request was signed with, as far as it tells them."""
     if request.access_key_id is None:
         return None
     grant = harness.service.grants.find(request.access_key_id)
-    is_forged = (
-        request.service == "s3"
-        and grant is not None
-        and is_wrong(http, grant.credentials.secret_access_key)
-    )
-    secret_access_key = "another" if is_forged else None
-    return Credentials(
-        request.access_key_id, secret_access_key, request.session_token, method="explicit"
-    )
+    credentials = Credentials(request.access_key_id, None, request.session_token, method="explicit")
+    if request.service == "s3" and grant is not None:
+        bucket = str(request.params.get("Bucket"))
+        region = harness.store.buckets.get(bucket, harness.settings.region)
+        credentials.refusal = s3_checks.refusal(http, region)
+        if is_wrong(http, grant.credentials.secret_access_key):
+            credentials.secret_key = "another"
+    return credentials
+
+
+def _as_s3(harness: Harness, request: wire.Request, http: HttpRequest) -> wire.Request:
+    """Read a request that is signed for another service and asks for an artifact's bucket.
+
+    S3 refuses it; whatever else is asked for at a bucket's path nobody would answer.
+    """
+    path = http.target.partition("?")[0]
+    bucket = path.lstrip("/").partition("/")[0]
+    if request.protocol != "rest-json" or bucket not in harness.store.buckets:
+        return request
+    return wire.as_s3(request, http.method, http.target, lowered(http))
+
+
+def lowered(http: HttpRequest) -> dict[str, str]:
+    """Return a request's headers by name in lower case."""
+    return {name.lower(): http.header(name) or "" for name in http.headers}
 
 
 class _Response:

@@ -1,4 +1,4 @@
-"""CodePipeline's operations that are moto's: it knows them by their signature, and in JSON alone."""
+"""CodePipeline's operations that moto answers: signed, and in JSON alone."""
 
 from __future__ import annotations
 
@@ -32,11 +32,9 @@ def codepipeline_request(request: Request, http: HttpRequest) -> HttpRequest:
     headers["X-Amz-Target"] = f"{TARGET}.{request.operation}"
     if headers["Authorization"] is None:
         headers["Authorization"] = _SIGNED.format(key=request.access_key_id or "testing")
-    body = (
-        http.body
-        if request.protocol == "json"
-        else json.dumps(request.params, default=_seconds).encode()
-    )
+    body = http.body
+    if request.protocol == "cbor":
+        body = json.dumps(request.params, default=_seconds).encode()
     return http._replace(method="POST", target="/", headers=headers, body=body)
 
 

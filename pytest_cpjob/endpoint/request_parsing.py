@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from io import BytesIO
 from typing import Any, Final, Literal, NamedTuple, NoReturn
@@ -91,6 +91,13 @@ def read(method: str, target: str, headers: Mapping[str, str], body: bytes) -> R
         # Of the calls that need no signature, these are the ones in this protocol.
         return Request(service or "sts", name, {}, "query", *who)
     return Request(service, f"{method} {path}", {}, "rest-json", *who)
+
+
+def as_s3(request: Request, method: str, target: str, headers: Mapping[str, str]) -> Request:
+    """Return a request as the one to S3 that its path says it is, whatever it is signed for."""
+    path, query = _split(target)
+    operation, params = read_s3(method, path, query, headers)
+    return replace(request, service="s3", operation=operation, params=params, protocol="s3")
 
 
 def protocol_of(headers: Mapping[str, str]) -> Literal["json", "cbor"]:
