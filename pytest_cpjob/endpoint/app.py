@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from email.message import Message
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.credentials import Credentials
@@ -66,6 +67,11 @@ class Application:
             self._idle.wait_for(lambda: self._answering == 0, PATIENCE)
             self._faults_met = {}
             self._harness = harness
+
+    def warm_up(self) -> None:
+        """Let moto answer once, for nobody."""
+        with suppress(Exception):
+            self._moto.answer(HttpRequest("GET", "/", Message(), b"", 0))
 
     def fail(self, what: str, error: BaseException) -> None:
         """Keep what went wrong."""
