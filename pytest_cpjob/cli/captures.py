@@ -12,7 +12,7 @@ from typing import Any, Final
 from pytest_cpjob.cli.redaction import kinds_of
 
 _STARTS: Final = re.compile(r"[{\[]\s*['\"{\[]")
-_MOST_STARTS: Final = 10_000
+_MOST_UNCLOSED: Final = 20
 _DEEPEST: Final = 20
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -73,14 +73,19 @@ def _values(text: str) -> Iterator[Any]:
         yield whole
         return
     end = 0
-    for number, found in enumerate(_STARTS.finditer(text)):
-        if number > _MOST_STARTS:
-            return
+    unclosed = 0
+    for found in _STARTS.finditer(text):
         if found.start() < end:
             continue
         part = _balanced(text, found.start())
-        value = None if part is None else _parsed(part)
-        if part is not None and value is not None:
+        if part is None:
+            # Each looks through all that follows: a text of brackets alone would take for ever.
+            unclosed += 1
+            if unclosed == _MOST_UNCLOSED:
+                return
+            continue
+        value = _parsed(part)
+        if value is not None:
             end = found.start() + len(part)
             yield value
 

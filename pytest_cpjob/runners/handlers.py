@@ -83,8 +83,10 @@ def _leave_other_folder(module_name: str) -> None:
     imported before come back as they were, for whoever patched them.
     """
     loaded = _file_of(getattr(sys.modules.get(module_name), "__spec__", None))
+    if loaded is None:
+        return
     found = _file_of(_find(module_name))
-    if loaded is None or found is None or loaded == found:
+    if found is None or loaded == found:
         return
     modules = _modules_of(module_name.partition(".")[0])
     _elsewhere[module_name, loaded] = modules
