@@ -182,7 +182,7 @@ def test_cbor_is_read_with_its_timestamps() -> None:
         (b"\xc1\x61a", ""),  # a timestamp that is a text
         (b"\xc0\x63abc", ""),  # a date that is none
         (b"\x80", ""),
-        (b"\xa1\x01\x02", "the name of a member is not text"),
+        (b"\xa1\x01\x02", "the name of a member is not a string"),
         (b"\xa1\x61a" * 100 + b"\xa0", "the body is nested deeper than 64"),
         (b"\xa1\x61a\x41b", "no member of a request is of CBOR's type 'bytes'"),
         (b"\xa1\x61a\xe0", "no member of a request is of CBOR's type 'CBORSimpleValue'"),

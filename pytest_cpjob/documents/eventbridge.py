@@ -1,4 +1,4 @@
-"""EventBridge's events: what starts workers and pollers that are not invoked by a pipeline.
+"""EventBridge events, which start workers and pollers that no pipeline invokes.
 
 Shapes: CodePipeline user guide, "Monitoring CodePipeline events", and real events of 2024 to 2026;
 EventBridge user guide, "Creating an Amazon EventBridge rule that runs on a schedule".
@@ -78,7 +78,7 @@ def action_state_change(
     Inputs come with `STARTED`, outputs with `SUCCEEDED`, `execution-result` with the ended states.
 
     Raises:
-        ValueError: EventBridge knows no such state.
+        ValueError: EventBridge has no such state.
     """
     _check_state(state, STATES)
     members: dict[str, Any] = {"stage": facts.stage_name}
