@@ -324,7 +324,7 @@ def test_every_behaviour_says_how_we_know() -> None:
     ]
 
     assert len(told) > 100
-    words = re.compile(r"\b(AWS|model|seen|inferred|choice)\b")
+    words = re.compile(r"\b(AWS|model|captured|seen|inferred|choice)\b")
     assert [what for what, how in told if not words.search(how)] == []
 
 
