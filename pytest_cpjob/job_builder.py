@@ -6,12 +6,20 @@ import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypedDict
 
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content, open_content
+from pytest_cpjob.artifacts.contents import (
+    SAMPLE_SOURCE,
+    InputArtifact,
+    InputContent,
+    content_of,
+    open_content,
+)
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.documents.argument_lists import SharedArguments, names_of
-from pytest_cpjob.documents.facts import ActionType, ArtifactFacts
+from pytest_cpjob.documents.artifact_arguments import from_source
+from pytest_cpjob.documents.captured import CapturedDocument, read_document
+from pytest_cpjob.documents.facts import ActionType, ArtifactFacts, JobFacts
 from pytest_cpjob.documents.job_arguments import UserParameters, job_facts, region_checked, text
 from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
@@ -20,7 +28,7 @@ from pytest_cpjob.service.jobs import JobRecord, Kind
 from pytest_cpjob.settings import Settings, check_names
 from pytest_cpjob.sweeps import Variation
 
-Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
+Inputs = Mapping[str, InputContent] | list[str] | tuple[str, ...]
 
 
 class AddJobArguments(SharedArguments, total=False):
@@ -42,6 +50,16 @@ class AddThirdPartyJobArguments(AddJobArguments, total=False):
 
     client_id: str | None
     client_token: str | None
+
+
+class AddJobFromArguments(TypedDict, total=False):
+    """What `add_job_from` takes besides the document."""
+
+    input_artifacts: Inputs | None
+    region: str | None
+    client_id: str | None
+    client_token: str | None
+    allow: Iterable[str]
 
 
 _ARGUMENTS: Final[Mapping[Kind, type]] = {
@@ -84,6 +102,50 @@ class JobBuilder:
         arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given}
         allow = check_names(arguments.pop("allow") or ())
         arguments["contents"] = _contents(arguments.pop("input_artifacts"))
+        return self._add_varied(kind, allow, arguments)
+
+    def add_from(self, document: object, given: Mapping[str, Any]) -> JobRecord:
+        """Add the job that a document of AWS's is of, with contents for its inputs.
+
+        Raises:
+            ValueError: it is none of the documents of a job, AWS could not send it, or the job is
+                there already; the text names the member, the rule and the value.
+        """
+        given = dict(given)
+        allow = check_names(given.pop("allow", None) or ())
+        contents = _contents(given.pop("input_artifacts", None))
+        captured = read_document(
+            document,
+            region=given.pop("region", None) or None,
+            default_region=self._settings.region,
+            default_account_id=self._settings.account_id,
+        )
+        unknown = [name for name in contents if name not in captured.inputs]
+        if unknown:
+            raise ValueError(
+                f"input_artifacts[{unknown[0]!r}]: the document has no such input artifact, only"
+                f" {list(captured.inputs)}"
+            )
+        kind = captured.kind
+        if kind == "third-party":
+            captured.arguments.update(given)
+        elif any(value is not None for value in given.values()):
+            raise ValueError(
+                f"{next(iter(given))}: only a partner's job has one, and the document's action type"
+                f" is {captured.arguments['action_type']}"
+            )
+        arguments = {
+            **dict.fromkeys(names_of(_ARGUMENTS[kind])),
+            **captured.arguments,
+            "contents": {**dict.fromkeys(captured.inputs, SAMPLE_SOURCE), **contents},
+            "captured": captured,
+        }
+        del arguments["allow"], arguments["input_artifacts"]
+        return self._add_varied(kind, allow, arguments)
+
+    def _add_varied(
+        self, kind: Kind, allow: frozenset[str], arguments: dict[str, Any]
+    ) -> JobRecord:
         if self.variation is not None:
             self._vary(self.variation, kind, arguments)
         record = self._add(kind, allow, **arguments)
@@ -113,7 +175,8 @@ class JobBuilder:
         kind: Kind,
         allow: frozenset[str],
         *,
-        contents: Mapping[str, Content],
+        contents: Mapping[str, InputContent],
+        captured: CapturedDocument | None = None,
         client_id: str | None = None,
         client_token: str | None = None,
         region: str | None,
@@ -131,12 +194,19 @@ class JobBuilder:
             account_id=self._settings.account_id if account_id is None else account_id,
             kind=kind,
             artifact_bucket=artifact_bucket,
-            input_artifacts=list(contents),
+            input_artifacts=[
+                name if captured is None else captured.inputs.get(name, name) for name in contents
+            ],
             **arguments,
         )
+        facts = _with_sources(facts, contents, stream)
+        if captured is not None:
+            facts = facts._replace(**captured.executions)
         if self.variation is not None:
             facts = self.variation.change_facts(facts)
         record = JobRecord(facts, kind, stream, self._service.clock.now, allow=allow)
+        if captured is not None:
+            record.first_nonce = captured.nonce
         if kind == "third-party":
             values = stream.at("client").values
             record.client_id = text("client_id", "ClientId", client_id, values.client_id())
@@ -160,7 +230,7 @@ class JobBuilder:
         self,
         inputs: tuple[ArtifactFacts, ...],
         outputs: tuple[ArtifactFacts, ...],
-        contents: Mapping[str, Content],
+        contents: Mapping[str, InputContent],
         record: JobRecord,
     ) -> None:
         """Upload the inputs; all contents are read first, so that an invalid one leaves nothing."""
@@ -170,7 +240,8 @@ class JobBuilder:
                     artifact,
                     stack.enter_context(
                         open_content(
-                            contents[artifact.name], field=f"input_artifacts[{artifact.name!r}]"
+                            content_of(contents[artifact.name]),
+                            field=f"input_artifacts[{artifact.name!r}]",
                         )
                     ),
                 )
@@ -183,7 +254,21 @@ class JobBuilder:
                     self._store.put(artifact, content, record.facts.encryption_key)
 
 
-def _contents(input_artifacts: object) -> dict[str, Content]:
+def _with_sources(
+    facts: JobFacts, contents: Mapping[str, InputContent], stream: Stream
+) -> JobFacts:
+    """Return the facts with the keys and revisions that a test says of its inputs' sources."""
+    inputs = []
+    for artifact in facts.inputs:
+        given = contents[artifact.name]
+        if isinstance(given, InputArtifact):
+            argument = f"input_artifacts[{artifact.name!r}]"
+            artifact = from_source(artifact, argument, given.revision, given.key, stream)
+        inputs.append(artifact)
+    return facts._replace(inputs=tuple(inputs))
+
+
+def _contents(input_artifacts: object) -> dict[str, InputContent]:
     """Return each input artifact's content by name; a list of names means a small sample source."""
     if input_artifacts is None:
         return {}
