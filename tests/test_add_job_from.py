@@ -134,7 +134,7 @@ def test_an_input_without_content_holds_a_sample_under_the_documents_key(event: 
 def test_the_same_job_twice_is_refused(event: Any) -> None:
     with CodePipelineStub(allow=["no-result"]) as cpjob:
         job = cpjob.add_job_from(event)
-        with pytest.raises(ValueError, match=f"there is a job {job.id!r} already"):
+        with pytest.raises(ValueError, match=f"job {job.id!r} already exists"):
             cpjob.add_job_from(event)
         assert cpjob.jobs == [job]
 
