@@ -17,8 +17,8 @@ ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider
 Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
 EncryptionKeyArgument Endpoint FakerGenerator GetJobDetailsResponse GetThirdPartyJobDetailsResponse
 HandlerError HOSTILE_ARTIFACTS Job JobArtifact JobData JobDetails JobDetailsFactory JobFacts
-InputArtifact JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory LambdaJob
-LambdaJobData PipelineContext PipelineContextFactory PollJob S3ArtifactLocation StageContext
+InputArtifact JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory
+LambdaJob LambdaJobData LambdaSessionCredentials PipelineContext PipelineContextFactory PollJob S3ArtifactLocation StageContext
 ThirdPartyJobData ThirdPartyJobDetails ThirdPartyJobDetailsFactory ThirdPartyPipelineContext
 UnfakedCallError WorkerError
 """
@@ -58,7 +58,7 @@ COMMANDS = {
     "details": f"{DOCUMENT} --function-name --user-parameters",
     "event": f"{DOCUMENT} --function-name --user-parameters",
     "poll": DOCUMENT,
-    "redact": "--help --output --seed",
+    "redact": "--help --seed",
     "serve": f"{FOR_ALL} --function-name --job --jobs --port --user-parameters",
     "third-party": f"{DOCUMENT} --client-id --client-token",
 }
