@@ -1,0 +1,91 @@
+"""IAM's wildcards, over texts of which parts may be unknown."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+UNKNOWN: Final = "\ue000"
+"""Stands in a text for a part that nobody knows; a character of the private use area."""
+
+_VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
+_LITERALS: Final = {"*": "[*]", "?": "[?]", "$": "$"}
+
+
+def pattern_of(text: str) -> str:
+    """Return a policy's text with its policy variables as unknown parts.
+
+    `${*}`, `${?}` and `${$}` are the characters themselves (IAM user guide, "Policy variables").
+    A literal wildcard is rare enough to be taken for one that may match anything: unknown.
+    """
+
+    def known(found: re.Match[str]) -> str:
+        return "$" if found[1] == "$" else UNKNOWN
+
+    return _VARIABLE.sub(known, text)
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether a pattern matches a text for sure; `*` is any characters, `?` any one.
+
+    >>> matches("arn:aws:s3:::site/*", "arn:aws:s3:::site/index.html")
+    True
+    """
+    if UNKNOWN in pattern or UNKNOWN in text:
+        return pattern == "*"
+    return _compiled(pattern).fullmatch(text) is not None
+
+
+def may_match(pattern: str, text: str) -> bool:
+    """Tell whether a pattern matches some text that another pattern matches.
+
+    The other one is a request's resource, in which `*` and `?` stand for what nobody knows.
+
+    >>> may_match("arn:aws:s3:::site-*", "arn:aws:s3:::*-bucket-????????????")
+    True
+    >>> may_match("arn:aws:s3:::site", "arn:aws:s3:::logs*")
+    False
+    """
+    one, other = pattern.replace(UNKNOWN, "*"), text.replace(UNKNOWN, "*")
+    if one == "*" or other == "*":
+        return True
+    if not any(wildcard in other for wildcard in "*?"):
+        return _compiled(one).fullmatch(other) is not None
+    return _overlap(one, other)
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    wild = {"*": ".*", "?": "."}
+    # A run of stars means what one does, and would make the match quadratic or worse.
+    pattern = re.sub(r"\*+", "*", pattern)
+    return re.compile("".join(wild.get(char) or re.escape(char) for char in pattern), re.DOTALL)
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Tell whether two patterns have a text in common: one pass over `one`, all ends at once."""
+    ends = _skip_stars({0}, other)
+    for char in one:
+        if char == "*":
+            ends = set(range(min(ends), len(other) + 1)) if ends else ends
+        else:
+            ends = _skip_stars(
+                {
+                    end if other[end] == "*" else end + 1
+                    for end in ends
+                    if end < len(other) and (other[end] in ("*", "?", char) or char == "?")
+                },
+                other,
+            )
+    return len(other) in ends
+
+
+def _skip_stars(ends: set[int], other: str) -> set[int]:
+    """Add the places behind stars, which may stand for nothing."""
+    reached = set(ends)
+    for end in ends:
+        while end < len(other) and other[end] == "*":
+            end += 1
+            reached.add(end)
+    return reached
