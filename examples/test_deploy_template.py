@@ -45,7 +45,7 @@ def test_a_new_stack_is_created_and_its_outputs_are_handed_on(cpjob: CodePipelin
     last = job.invoke(deploy_template.lambda_handler)
 
     assert job.result == JobSuccess(continuation_token='{"stack": "news"}')
-    assert last is job.continuation
+    assert last == job.continuation
     assert last.result == JobSuccess(output_variables={"Name": "headlines"})
 
 

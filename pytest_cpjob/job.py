@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifact, JobArtifacts
 from pytest_cpjob.contract.masking import masking
+from pytest_cpjob.documents.eventbridge import action_state_change
 from pytest_cpjob.documents.facts import JobFacts
-from pytest_cpjob.errors import CpjobError, HandlerError
-from pytest_cpjob.runners import lambda_runtime as invocation
+from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.harness import Harness
+from pytest_cpjob.runners.handlers import Handler
+from pytest_cpjob.runners.invocations import Limits, context_of, invoke_job
+from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT, LambdaContext
 from pytest_cpjob.service.call_log import Call
-from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
 
 if TYPE_CHECKING:
-    from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifacts
     from pytest_cpjob.documents.type_defs import (
         GetJobDetailsResponse,
         GetThirdPartyJobDetailsResponse,
         LambdaEvent,
     )
-    from pytest_cpjob.runners.handlers import Handler
-    from pytest_cpjob.runners.lambda_runtime import LambdaContext
-    from pytest_cpjob.stub import CodePipelineStub
-
-RETRY_WAITS: Final = (60.0, 120.0)
-"""Seconds that asynchronous Lambda waits before it runs a failed event again."""
 
 
 class Job:
-    """One job of a `CodePipelineStub`; made by its `add_job` and its like, never by hand.
+    """One job of a `CodePipelineStub`, returned by its `add_job` and its like.
 
     Everything is read as it is at that moment: `job.status` after the handler ran is the status
-    that the handler's calls brought about.
+    that the handler's calls brought about. Two are equal when they are the same job.
     """
 
-    def __init__(self, stub: CodePipelineStub, record: JobRecord) -> None:
-        self._stub = stub
+    def __init__(self, harness: Harness, record: JobRecord) -> None:
+        self._harness = harness
         self._record = record
+
+    def __eq__(self, other: object) -> bool:
+        return self._record is other._record if isinstance(other, Job) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._record.id)
 
     # -- what it is ------------------------------------------------------------------------------
 
@@ -77,14 +81,12 @@ class Job:
         return self._artifacts("output")
 
     def _artifacts(self, direction: Direction) -> JobArtifacts:
-        from pytest_cpjob.artifacts.job_artifacts import JobArtifact, JobArtifacts
-
         facts = self._record.facts
         return JobArtifacts(
             (
                 JobArtifact(
                     artifact,
-                    self._stub.store,
+                    self._harness.store,
                     direction=direction,
                     job_id=self.id,
                     encryption_key=facts.encryption_key,
@@ -98,7 +100,7 @@ class Job:
     # -- what became of it -----------------------------------------------------------------------
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
         """`Queued`, `Dispatched`, `InProgress`, `TimedOut`, `Succeeded` or `Failed`."""
         return self._record.status
 
@@ -111,19 +113,19 @@ class Job:
     def result(self) -> Result | None:
         """What was reported: a `JobSuccess`, a `JobFailure`, or None so far."""
         result = self._record.result
-        return None if result is None else masked_copy(result, masking(self._stub.service))
+        return None if result is None else masked_copy(result, masking(self._harness.service))
 
     @property
     def continuation(self) -> Job | None:
         """The job that carries this one's continuation token on, or None."""
         following = self._record.continuation
-        return None if following is None else self._stub.job(following)
+        return None if following is None else Job(self._harness, following)
 
     @property
     def calls(self) -> list[Call]:
         """The code's calls that concerned this job, in order."""
-        hide = masking(self._stub.service)
-        return [masked_copy(call, hide) for call in self._stub.service.call_log.calls(self.id)]
+        hide = masking(self._harness.service)
+        return [masked_copy(call, hide) for call in self._harness.service.call_log.calls(self.id)]
 
     # -- its documents ---------------------------------------------------------------------------
 
@@ -133,7 +135,7 @@ class Job:
 
         Reading it is no call, delivers nothing and renews no credentials.
         """
-        return self._stub.service.details(self._record)
+        return self._harness.service.details(self._record)
 
     @property
     def event(self) -> LambdaEvent:
@@ -145,7 +147,7 @@ class Job:
             CpjobError: the job is not a Lambda's.
         """
         self._check_lambda("an event")
-        return self._stub.service.event(self._record)
+        return self._harness.service.event(self._record)
 
     @property
     def context(self) -> LambdaContext:
@@ -155,7 +157,7 @@ class Job:
             CpjobError: the job is not a Lambda's.
         """
         self._check_lambda("a context")
-        return self._context()
+        return context_of(self._harness, self._record)
 
     def state_change_event(self, state: str = "STARTED") -> dict[str, Any]:
         """The EventBridge event "CodePipeline Action Execution State Change" of this job.
@@ -166,8 +168,6 @@ class Job:
         Raises:
             ValueError: another state.
         """
-        from pytest_cpjob.documents.eventbridge import action_state_change
-
         return action_state_change(self.facts, state, self._record.stream.at("event", state))
 
     # -- running it ------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ class Job:
         *,
         max_invocations: int = 10,
         retries: int = 0,
-        timeout: float = invocation.FUNCTION_TIMEOUT,
+        timeout: float = FUNCTION_TIMEOUT,
         cold: bool = False,
     ) -> Job:
         """Run a Lambda handler on this job as CodePipeline does, and give the last job.
@@ -198,68 +198,11 @@ class Job:
                 ended by its time-out.
             Exception: what the handler raised, after the last retry.
         """
+        __tracebackhide__ = True
         self._check_lambda("an invocation")
-        for argument, number, least in (
-            ("max_invocations", max_invocations, 1),
-            ("retries", retries, 0),
-        ):
-            if isinstance(number, bool) or not isinstance(number, int) or number < least:
-                raise ValueError(
-                    f"{argument}: expected a whole number from {least}, got {number!r}"
-                )
-        if retries > invocation.MOST_RETRIES:
-            raise ValueError(
-                f"retries: Lambda runs an event again at most {invocation.MOST_RETRIES} times, got"
-                f" {retries!r}"
-            )
-        job, tokens = self, []
-        with invocation.LambdaRuntime(self._stub, timeout) as runtime:
-            try:
-                function = runtime.load(handler, self._context(timeout), cold=cold)
-            except Exception as error:
-                self._stub.observer.met(error)
-                raise
-            if self._stub.is_warm:
-                self._stub.twin_of(self._record)._invoke_once(runtime, function, retries, timeout)
-            for _ in range(max_invocations):
-                job._invoke_once(runtime, function, retries, timeout)
-                following = job.continuation
-                if following is None:
-                    return job
-                tokens.append(str(following.facts.continuation_token))
-                job = following
-        listed = "\n".join(f"- {token[:120]!r}" for token in tokens)
-        raise HandlerError(
-            f"job {self.id} was not at an end after max_invocations={max_invocations}"
-            f" invocations; its continuation tokens were:\n{listed}"
-        )
-
-    def _invoke_once(
-        self, runtime: invocation.LambdaRuntime, handler: Handler, retries: int, timeout: float
-    ) -> None:
-        for attempt in range(retries + 1):
-            event = self.event
-            runtime.job_id = self.id
-            try:
-                runtime.run(handler, event, self._context(timeout))
-            except (Exception, SystemExit) as error:
-                self._record.raised += ((error, self.result is not None),)
-                self._stub.service.call_log.note(
-                    self._stub.service.clock.now, self.id, f"the handler raised {error!r}"
-                )
-                self._stub.observer.met(error)
-                if attempt == retries:
-                    raise
-                self._stub.advance(RETRY_WAITS[min(attempt, 1)])
-            else:
-                return
-
-    def _context(self, timeout: float = invocation.FUNCTION_TIMEOUT) -> LambdaContext:
-        function = invocation.LambdaFunction.named(
-            self.facts.configuration["FunctionName"], self.facts.region, self.facts.account_id
-        )
-        return invocation.LambdaContext(
-            function, self._record.stream.at("invocation"), self._stub.service.clock, timeout
+        limits = Limits(max_invocations, retries, timeout)
+        return Job(
+            self._harness, invoke_job(self._harness, self._record, handler, limits, cold=cold)
         )
 
     def _check_lambda(self, what: str) -> None:
@@ -276,7 +219,7 @@ class Job:
 
     def _outcome(self, result: Result) -> str:
         """Show what was reported; a secret that is in it is masked before it is cut short."""
-        mask = masking(self._stub.service)
+        mask = masking(self._harness.service)
         if isinstance(result, JobFailure):
             return f"{result.type}: {mask(result.message)[:60]!r}"
         if isinstance(result, JobSuccess) and result.continuation_token is not None:

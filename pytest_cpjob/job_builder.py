@@ -1,4 +1,4 @@
-"""Adding jobs: a test's words become facts, objects in the bucket, and a job in the service."""
+"""Jobs built of a test's words: facts, objects in the bucket, and a job in the service."""
 
 from __future__ import annotations
 
@@ -6,213 +6,57 @@ import itertools
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any, Final
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content, open_content
 from pytest_cpjob.artifacts.store import ArtifactStore
+from pytest_cpjob.documents.argument_lists import SharedArguments, names_of
 from pytest_cpjob.documents.facts import ActionType, ArtifactFacts
-from pytest_cpjob.documents.job_arguments import (
-    ActionTypeArgument,
-    EncryptionKeyArgument,
-    UserParameters,
-    job_facts,
-    region_checked,
-    text,
-)
+from pytest_cpjob.documents.job_arguments import UserParameters, job_facts, region_checked, text
 from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
-from pytest_cpjob.errors import CpjobError
-from pytest_cpjob.job import Job
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
 from pytest_cpjob.settings import Settings, check_names
-
-if TYPE_CHECKING:
-    from pytest_cpjob.sweeps import Variation
+from pytest_cpjob.sweeps import Variation
 
 Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
 
 
-class AddsJobs:
-    """The part of a stub that takes jobs in, one method for each kind."""
+class AddJobArguments(SharedArguments, total=False):
+    """What `add_job` takes."""
 
-    intake: JobIntake
-
-    def job(self, record: JobRecord) -> Job:
-        """Give the face of a job of the service."""
-        raise NotImplementedError
-
-    @property
-    def is_active(self) -> bool:
-        """Whether clients are answered now."""
-        raise NotImplementedError
-
-    def add_job(
-        self,
-        *,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: Inputs | None = None,
-        output_artifacts: list[str] | tuple[str, ...] | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        allow: Iterable[str] = (),
-    ) -> Job:
-        """Queue a job of a custom action for a worker that polls.
-
-        Args:
-            job_id: a lower-case UUID; drawn from the seed when left out, as all that is left out.
-            action_type: `"Category:Owner:Provider:Version"` or its dict, owner `Custom`.
-            configuration: the action's configuration, strings to strings.
-            input_artifacts: name -> content: `{path: str | bytes}`, a directory or file `Path`,
-                `bytes` as they are, `None` for a missing object; or a list of names.
-            output_artifacts: names.
-            artifact_bucket: the bucket's name.
-            encryption_key: `True`, or a key id, key ARN or alias ARN.
-            continuation_token: as if an earlier job had continued with it.
-            allow: findings that are not reported of this job and of what continues it.
-
-        Raises:
-            ValueError: AWS could not send such a job; the text names the argument, the rule and
-                the value. Nothing was added.
-        """
-        return self._add(
-            "custom",
-            allow,
-            input_artifacts,
-            job_id=job_id,
-            account_id=account_id,
-            region=region,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-        )
-
-    def add_lambda_job(
-        self,
-        *,
-        user_parameters: UserParameters | None = None,
-        function_name: str | None = None,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: Inputs | None = None,
-        output_artifacts: list[str] | tuple[str, ...] | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        allow: Iterable[str] = (),
-    ) -> Job:
-        """Make a job that CodePipeline invokes a Lambda function with; run it by `job.invoke`.
-
-        Args:
-            user_parameters: the action's UserParameters: text as it is, or what becomes JSON text.
-            function_name: the function's name.
-
-        The other arguments are `add_job`'s.
-
-        Raises:
-            ValueError: AWS could not send such a job. Nothing was added.
-        """
-        return self._add(
-            "lambda",
-            allow,
-            input_artifacts,
-            user_parameters=user_parameters,
-            function_name=function_name,
-            job_id=job_id,
-            account_id=account_id,
-            region=region,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-        )
-
-    def add_third_party_job(
-        self,
-        *,
-        client_id: str | None = None,
-        client_token: str | None = None,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: Inputs | None = None,
-        output_artifacts: list[str] | tuple[str, ...] | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        allow: Iterable[str] = (),
-    ) -> Job:
-        """Queue a job of a partner action, owner `ThirdParty`.
-
-        Args:
-            client_id: the partner's client, a UUID, as the poll names it.
-            client_token: the token that the partner keeps for this client, 1 to 256 characters.
-            job_id: a lower-case UUID unless given; 1 to 512 characters.
-
-        The other arguments are `add_job`'s.
-
-        Raises:
-            ValueError: AWS could not send such a job. Nothing was added.
-        """
-        return self._add(
-            "third-party",
-            allow,
-            input_artifacts,
-            client=(client_id, client_token),
-            job_id=job_id,
-            account_id=account_id,
-            region=region,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-        )
-
-    def _add(
-        self, kind: Kind, allow: Iterable[str], contents: Inputs | None, **arguments: Any
-    ) -> Job:
-        if not self.is_active:
-            raise CpjobError("the stub is not active: add jobs inside `with CodePipelineStub()`")
-        return self.job(self.intake.add(kind, allow, contents, **arguments))
+    input_artifacts: Inputs | None
+    allow: Iterable[str]
 
 
-class JobIntake:
-    """Takes jobs in; nothing is left of one that is refused."""
+class AddLambdaJobArguments(AddJobArguments, total=False):
+    """What `add_lambda_job` takes."""
+
+    user_parameters: UserParameters | None
+    function_name: str | None
+
+
+class AddThirdPartyJobArguments(AddJobArguments, total=False):
+    """What `add_third_party_job` takes."""
+
+    client_id: str | None
+    client_token: str | None
+
+
+_ARGUMENTS: Final[Mapping[Kind, type]] = {
+    "custom": AddJobArguments,
+    "lambda": AddLambdaJobArguments,
+    "third-party": AddThirdPartyJobArguments,
+}
+
+
+class JobBuilder:
+    """Makes jobs of a test's words; nothing is left of one that is refused.
+
+    Attributes:
+        variation: what a sweep changes of each job that is added.
+    """
 
     def __init__(
         self, settings: Settings, service: JobService, store: ArtifactStore, stream: Stream
@@ -222,24 +66,28 @@ class JobIntake:
         self._store = store
         self._stream = stream
         self._counter = itertools.count()
-        self._taken: dict[str, tuple[Kind, frozenset[str], dict[str, Any]]] = {}
+        self._added: dict[str, tuple[Kind, frozenset[str], dict[str, Any]]] = {}
         self.variation: Variation | None = None
 
-    def add(
-        self, kind: Kind, allow: Iterable[str], input_artifacts: Inputs | None, **arguments: Any
-    ) -> JobRecord:
-        """Take one job in.
+    @property
+    def is_warm(self) -> bool:
+        """Whether a handler is to run for another job first."""
+        return self.variation is not None and self.variation.warm
+
+    def add(self, kind: Kind, given: Mapping[str, Any]) -> JobRecord:
+        """Add one job of the arguments of one of the `add_*` methods.
 
         Raises:
             ValueError: AWS could not send such a job; the text names the argument, the rule and
                 the value.
         """
-        allow = check_names(allow)
-        arguments["contents"] = _contents(input_artifacts)
+        arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given}
+        allow = check_names(arguments.pop("allow") or ())
+        arguments["contents"] = _contents(arguments.pop("input_artifacts"))
         if self.variation is not None:
             self._vary(self.variation, kind, arguments)
         record = self._add(kind, allow, **arguments)
-        self._taken[record.id] = (kind, allow, arguments)
+        self._added[record.id] = (kind, allow, arguments)
         return record
 
     def _vary(self, variation: Variation, kind: Kind, arguments: dict[str, Any]) -> None:
@@ -256,8 +104,8 @@ class JobIntake:
                 arguments["contents"] = own
 
     def add_twin(self, job: JobRecord) -> JobRecord:
-        """Take in another job of the same words, with ids of its own."""
-        kind, allow, arguments = self._taken[job.id]
+        """Add another job of the same words, with ids of its own."""
+        kind, allow, arguments = self._added[job.id]
         return self._add(kind, allow, **{**arguments, "job_id": None})
 
     def _add(
@@ -266,7 +114,8 @@ class JobIntake:
         allow: frozenset[str],
         *,
         contents: Mapping[str, Content],
-        client: tuple[str | None, str | None] = (None, None),
+        client_id: str | None = None,
+        client_token: str | None = None,
         region: str | None,
         account_id: str | None,
         artifact_bucket: str | None,
@@ -290,9 +139,9 @@ class JobIntake:
         record = JobRecord(facts, kind, stream, self._service.clock.now, allow=allow)
         if kind == "third-party":
             values = stream.at("client").values
-            record.client_id = text("client_id", "ClientId", client[0], values.client_id())
+            record.client_id = text("client_id", "ClientId", client_id, values.client_id())
             record.client_token = text(
-                "client_token", "ClientToken", client[1], values.client_token()
+                "client_token", "ClientToken", client_token, values.client_token()
             )
         self._service.check(record)
         if facts.inputs or facts.outputs:

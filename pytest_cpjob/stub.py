@@ -1,67 +1,44 @@
-"""The face: CodePipeline's job service, active in this process while a stub is entered."""
+"""The stub: CodePipeline's job service, active in this process while it is entered.
+
+This is what a test's author calls, and all that they see; the parts behind it are in `harness`.
+"""
 
 from __future__ import annotations
 
 import itertools
-import os
 import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from botocore.exceptions import ReadTimeoutError
-
-from pytest_cpjob.artifacts.access import Access
-from pytest_cpjob.artifacts.store import ArtifactStore
-from pytest_cpjob.aws.environment import hide_machine
-from pytest_cpjob.aws.plain_client import own_client
-from pytest_cpjob.clients.call_router import CallRouter
-from pytest_cpjob.clients.interceptor import ClientInterceptor
-from pytest_cpjob.clients.leftover_threads import cut_off, release
-from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.findings import error_of
 from pytest_cpjob.contract.masking import masking
-from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.contract.output_capture import capture_output
-from pytest_cpjob.documents.job_arguments import (
-    ActionTypeArgument,
-    account_id_checked,
-    region_checked,
-)
-from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.argument_lists import takes
+from pytest_cpjob.documents.eventbridge import scheduled_event
+from pytest_cpjob.documents.job_arguments import ActionTypeArgument
 from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
-from pytest_cpjob.job_builder import AddsJobs, JobIntake
-from pytest_cpjob.patching import Undo, restore_late_variables
-from pytest_cpjob.requirements import require
-from pytest_cpjob.runners.handlers import Handler
-from pytest_cpjob.runners.lambda_runtime import (
-    FUNCTION_TIMEOUT,
-    LambdaContext,
-    LambdaFunction,
-    LambdaRuntime,
-    check_timeout,
+from pytest_cpjob.job_builder import (
+    AddJobArguments,
+    AddLambdaJobArguments,
+    AddThirdPartyJobArguments,
 )
+from pytest_cpjob.runners.handlers import Handler
+from pytest_cpjob.runners.invocations import invoke_function
+from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT
 from pytest_cpjob.service.call_log import Call
-from pytest_cpjob.service.job_service import JobService
-from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
 from pytest_cpjob.settings import Settings, resolve
-from pytest_cpjob.threads import wait_for_threads
 
 if TYPE_CHECKING:
-    from pytest_cpjob.sweeps import Variation
-
-THREAD_PATIENCE: Final = 1.0
-"""Seconds of real time that threads have to end after their test."""
-
-_active: CodePipelineStub | None = None
-_activation = threading.Lock()
+    from typing_extensions import Unpack
 
 
-class CodePipelineStub(AddsJobs):
+class CodePipelineStub:
     """CodePipeline's job service for every boto3 client in the process.
 
     In pytest the `cpjob` fixture is one, active for the test. Elsewhere it is a context manager:
@@ -94,7 +71,7 @@ class CodePipelineStub(AddsJobs):
         own_role: bool = False,
         **unknown: NoReturn,
     ) -> None:
-        self._prepare(
+        self._set_up(
             resolve(
                 [
                     {
@@ -110,49 +87,25 @@ class CodePipelineStub(AddsJobs):
         )
 
     @classmethod
-    def with_settings(cls, settings: Settings) -> CodePipelineStub:
+    def _with(cls, settings: Settings) -> CodePipelineStub:
         """Make a stub of options that were resolved already, as the plugin does."""
         stub = cls.__new__(cls)
-        stub._prepare(settings)
+        stub._set_up(settings)
         return stub
 
-    def _prepare(self, settings: Settings) -> None:
-        require("boto3", "botocore")
-        region_checked(settings.region)
-        account_id_checked(settings.account_id)
-        self.settings = settings
-        self._entered = False
-        self._begin()
-
-    def _begin(self) -> None:
-        settings = self.settings
-        self.service = JobService(account_id=settings.account_id)
-        self.store = ArtifactStore(self._never_judge)
-        self.observer = Observer(settings, self.service, self.store)
-        self.router = CallRouter(
-            self.service,
-            account_id=settings.account_id,
-            region=settings.region,
-            access=self._access,
-            is_in_store=self.store.has,
-            on_result=self.observer.look_at_outputs,
-            on_stopped=self.observer.stopped_calls.append,
-        )
-        self._stream = Stream(settings.seed, settings.test_id, "stub")
-        self.intake = JobIntake(settings, self.service, self.store, self._stream)
-        self._faces: dict[str, Job] = {}
-        self._interceptor = ClientInterceptor(self.router)
-        self._undo = Undo()
+    def _set_up(self, settings: Settings) -> None:
+        self._harness = Harness(settings)
+        self._is_fresh = True
         self._invocations = itertools.count()
         self._schedules = itertools.count()
-        self._threads_before: frozenset[threading.Thread] = frozenset()
 
     # -- entering and leaving ----------------------------------------------------------------------
 
     def __enter__(self) -> CodePipelineStub:
-        self.start()
-        self.observer.test_code.add(sys._getframe(1).f_code)
-        capture_output(self.observer.wrote, self._undo)
+        self._start()
+        observer = self._harness.observer
+        observer.test_code.add(sys._getframe(1).f_code)
+        capture_output(observer.wrote, self._harness.undo)
         return self
 
     def __exit__(
@@ -162,98 +115,86 @@ class CodePipelineStub(AddsJobs):
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self.settle()
+            self._harness.settle()
             if error is None:
                 self.check()
         finally:
-            self.stop()
+            self._harness.stop()
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """Answer every client in the process from now on; each start begins with no jobs.
 
         Raises:
             CpjobError: a stub is active already.
         """
-        global _active
-        with _activation:
-            if _active is not None:
-                raise CpjobError(
-                    "a CodePipelineStub is active already, and there can be one at a time: in a"
-                    " test that has the cpjob fixture, use cpjob"
-                )
-            _active = self
-        if self._entered:
-            self._begin()
-        self._entered = True
-        release()
-        restore_late_variables()
-        self._threads_before = frozenset(threading.enumerate())
-        try:
-            hide_machine(os.environ, self._undo, self.settings.region)
-            watch_expected_errors(self.observer.met, self._undo)
-            self._interceptor.install()
-        except BaseException:
-            self.stop()
-            raise
-
-    def stop(self) -> None:
-        """Take everything back; a second stop does nothing."""
-        global _active
-        if _active is not self:
-            return
-        try:
-            self._undo.later(self.store.stop)
-            self._undo.later(self._interceptor.remove)
-            self._undo.all()
-            if self.observer.running_threads:
-                cut_off(self.observer.running_threads)
-        finally:
-            _active = None
-
-    @property
-    def is_active(self) -> bool:
-        """Whether clients are answered by this stub now."""
-        return _active is self
+        if not self._is_fresh and not self._harness.is_active:
+            self._set_up(self._harness.settings)
+        self._harness.start()
+        self._is_fresh = False
 
     # -- jobs --------------------------------------------------------------------------------------
 
-    def job(self, record: JobRecord) -> Job:
-        """Give the one face of a job of the service."""
-        face = self._faces.get(record.id)
-        if face is None:
-            face = self._faces.setdefault(record.id, Job(self, record))
-        return face
+    @takes(AddJobArguments)
+    def add_job(self, **arguments: Unpack[AddJobArguments]) -> Job:
+        """Queue a job of a custom action for a worker that polls.
 
-    # -- what happened -----------------------------------------------------------------------------
+        Args:
+            job_id: a lower-case UUID; drawn from the seed when left out, as all that is left out.
+            action_type: `"Category:Owner:Provider:Version"` or its dict, owner `Custom`.
+            configuration: the action's configuration, strings to strings.
+            input_artifacts: name -> content: `{path: str | bytes}`, a directory or file `Path`,
+                `bytes` as they are, `None` for a missing object; or a list of names.
+            output_artifacts: names.
+            artifact_bucket: the bucket's name.
+            encryption_key: `True`, or a key id, key ARN or alias ARN.
+            continuation_token: as if an earlier job had continued with it.
+            allow: findings that are not reported of this job and of what continues it.
 
-    @property
-    def jobs(self) -> list[Job]:
-        """Every job, continued ones too, in the order in which they came to be."""
-        return [self.job(record) for record in list(self.service.registry.jobs.values())]
-
-    @property
-    def calls(self) -> list[Call]:
-        """Every AWS call of the code under test, in the order in which they ended."""
-        hide = masking(self.service)
-        return [masked_copy(call, hide) for call in self.service.call_log.calls()]
-
-    @property
-    def results(self) -> list[Result]:
-        """Every result reported, in order."""
-        hide = masking(self.service)
-        return [masked_copy(result, hide) for result in list(self.service.registry.results)]
-
-    # -- what the test does ------------------------------------------------------------------------
-
-    def client(self, service: str = "codepipeline", *, region: str | None = None) -> Any:
-        """Give a client of the test's own: it sees everything, and is never held to the contract.
-
-        It meets no fault and is not in `calls`. For S3, KMS and others moto must be active, which
-        it is once a job has artifacts. The region is the stub's, unless another is given.
+        Raises:
+            ValueError: AWS could not send such a job; the text names the argument, the rule and
+                the value. Nothing was added.
         """
-        client = own_client(service, region or self.settings.region)
-        self._never_judge(client)
-        return client
+        __tracebackhide__ = True
+        return self._add("custom", arguments)
+
+    @takes(AddLambdaJobArguments)
+    def add_lambda_job(self, **arguments: Unpack[AddLambdaJobArguments]) -> Job:
+        """Make a job that CodePipeline invokes a Lambda function with; run it by `job.invoke`.
+
+        Args:
+            user_parameters: the action's UserParameters: text as it is, or what becomes JSON text.
+            function_name: the function's name.
+
+        The other arguments are `add_job`'s.
+
+        Raises:
+            ValueError: AWS could not send such a job. Nothing was added.
+        """
+        __tracebackhide__ = True
+        return self._add("lambda", arguments)
+
+    @takes(AddThirdPartyJobArguments)
+    def add_third_party_job(self, **arguments: Unpack[AddThirdPartyJobArguments]) -> Job:
+        """Queue a job of a partner action, owner `ThirdParty`.
+
+        Args:
+            client_id: the partner's client, a UUID, as the poll names it.
+            client_token: the token that the partner keeps for this client, 1 to 256 characters.
+            job_id: a lower-case UUID unless given; 1 to 512 characters.
+
+        The other arguments are `add_job`'s.
+
+        Raises:
+            ValueError: AWS could not send such a job. Nothing was added.
+        """
+        __tracebackhide__ = True
+        return self._add("third-party", arguments)
+
+    def _add(self, kind: Kind, arguments: Mapping[str, Any]) -> Job:
+        __tracebackhide__ = True
+        if not self._harness.is_active:
+            raise CpjobError("the stub is not active: add jobs inside `with CodePipelineStub()`")
+        return Job(self._harness, self._harness.builder.add(kind, arguments))
 
     def add_action_type(
         self,
@@ -275,7 +216,45 @@ class CodePipelineStub(AddsJobs):
         Raises:
             ValueError: AWS would not register it; the text names the field and the rule.
         """
-        self.service.add_action_type(action_type, properties or {}, inputs, outputs)
+        __tracebackhide__ = True
+        self._harness.service.add_action_type(action_type, properties or {}, inputs, outputs)
+
+    # -- what happened -----------------------------------------------------------------------------
+
+    @property
+    def now(self) -> float:
+        """Seconds of job clock since the stub was entered."""
+        return self._harness.service.clock.now
+
+    @property
+    def jobs(self) -> list[Job]:
+        """Every job, continued ones too, in the order in which they were created."""
+        records = list(self._harness.service.registry.jobs.values())
+        return [Job(self._harness, record) for record in records]
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every AWS call of the code under test, in the order in which they ended."""
+        service = self._harness.service
+        hide = masking(service)
+        return [masked_copy(call, hide) for call in service.call_log.calls()]
+
+    @property
+    def results(self) -> list[Result]:
+        """Every result reported, in order."""
+        service = self._harness.service
+        hide = masking(service)
+        return [masked_copy(result, hide) for result in list(service.registry.results)]
+
+    # -- what the test does ------------------------------------------------------------------------
+
+    def client(self, service: str = "codepipeline", *, region: str | None = None) -> Any:
+        """Return a client of the test's own: it sees everything, and is never held to the contract.
+
+        It meets no fault and is not in `calls`. For S3, KMS and others moto must be active, which
+        it is once a job has artifacts. The region is the stub's, unless another is given.
+        """
+        return self._harness.client(service, region or self._harness.settings.region)
 
     def fail(
         self,
@@ -300,7 +279,10 @@ class CodePipelineStub(AddsJobs):
         Raises:
             ValueError: AWS has no such service, operation or error; the text lists the valid ones.
         """
-        self.service.faults.add(operation, error, times=times, service=service, after=after)
+        __tracebackhide__ = True
+        self._harness.service.faults.add(
+            operation, error, times=times, service=service, after=after
+        )
 
     def advance(self, seconds: float) -> None:
         """Move the job clock on: time-outs, redelivery and the end of credentials come due.
@@ -308,7 +290,8 @@ class CodePipelineStub(AddsJobs):
         Raises:
             ValueError: `seconds` is negative or no finite number.
         """
-        self.service.clock.advance(seconds)
+        __tracebackhide__ = True
+        self._harness.service.clock.advance(seconds)
 
     def invoke(
         self,
@@ -318,7 +301,7 @@ class CodePipelineStub(AddsJobs):
         timeout: float = FUNCTION_TIMEOUT,
         cold: bool = False,
     ) -> Any:
-        """Run code in Lambda that is no action itself, such as a poller, and give its answer.
+        """Run code in Lambda that is not an action itself, such as a poller; return its answer.
 
         Context, environment and clock are those of `Job.invoke`.
 
@@ -333,50 +316,19 @@ class CodePipelineStub(AddsJobs):
             HandlerError: the handler cannot be run, or was ended by its time-out.
             Exception: what the handler raised.
         """
-        check_timeout(timeout)
-        stream = self._stream.at("invocation", next(self._invocations))
-        name = handler if isinstance(handler, str) else getattr(handler, "__name__", "function")
-        function = LambdaFunction(
-            name.rpartition(".")[2], self.settings.region, self.settings.account_id
-        )
-        context = LambdaContext(function, stream, self.service.clock, timeout)
-        with LambdaRuntime(self, timeout) as runtime:
-            try:
-                loaded = runtime.load(handler, context, cold=cold)
-                given = self.scheduled_event() if event is None else event
-                return runtime.run(loaded, given, context)
-            except (Exception, SystemExit) as error:
-                self.observer.met(error)
-                raise
-
-    def vary(self, variation: Variation) -> None:
-        """Let this test be one run of a sweep: another job, a fault, or a warm start."""
-        self.intake.variation = variation
-        if variation.fault is not None:
-            _, error, service, after = variation.fault
-            service = service or "codepipeline"
-            met = ReadTimeoutError(endpoint_url=f"https://{service}") if error == "lost" else error
-            for operation in variation.faulty_operations:
-                fault = self.service.faults.add(
-                    operation, met, times=1, service=service, after=after
-                )
-                fault.may_stay_unmet = True
-
-    @property
-    def is_warm(self) -> bool:
-        """Whether a handler is to run for another job before."""
-        return self.intake.variation is not None and self.intake.variation.warm
-
-    def twin_of(self, record: JobRecord) -> Job:
-        """Add another job of the same words, with ids of its own."""
-        return self.job(self.intake.add_twin(record))
+        __tracebackhide__ = True
+        given = self.scheduled_event() if event is None else event
+        number = next(self._invocations)
+        return invoke_function(self._harness, handler, given, number, timeout=timeout, cold=cold)
 
     def scheduled_event(self) -> dict[str, Any]:
-        """Give the event that an EventBridge schedule invokes a function with, each with its id."""
-        from pytest_cpjob.documents.eventbridge import scheduled_event
+        """Return the event that an EventBridge schedule invokes a function with.
 
-        stream = self._stream.at("scheduled event", next(self._schedules))
-        return scheduled_event(stream, self.settings.region, self.settings.account_id)
+        Each has an id of its own.
+        """
+        settings = self._harness.settings
+        stream = self._harness.stream.at("scheduled event", next(self._schedules))
+        return scheduled_event(stream, settings.region, settings.account_id)
 
     def run_worker(self, target: Callable[[], object], *, idle_polls: int = 1) -> None:
         """Run a worker that was written to run for ever, until nothing is left for it to do.
@@ -396,7 +348,8 @@ class CodePipelineStub(AddsJobs):
         """
         from pytest_cpjob.runners.worker import WorkerRun
 
-        WorkerRun(self, idle_polls).run(target)
+        __tracebackhide__ = True
+        WorkerRun(self._harness, idle_polls).run(target)
 
     def check(self) -> None:
         """Hold what the code did against the contract, now.
@@ -406,34 +359,11 @@ class CodePipelineStub(AddsJobs):
         Raises:
             ContractError: there are findings; the text says each one, and how to allow it.
         """
-        found = self.observer.new_findings()
+        __tracebackhide__ = True
+        found = self._harness.inspection.new_findings()
         if found:
-            raise error_of(found, in_pytest=bool(self.settings.test_id))
-
-    def settle(self) -> None:
-        """Wait for the threads that the test has started; those that do not end are found."""
-        self.observer.running_threads = wait_for_threads(
-            self._threads_before, THREAD_PATIENCE, daemons=True
-        )
-
-    # -- for the rooms below ---------------------------------------------------------------------
-
-    def _access(self) -> Access:
-        return Access(
-            self.service.grants.find,
-            self.store.buckets,
-            self.settings.own_role,
-            self.service.clock.now,
-        )
-
-    def _never_judge(self, client: Any) -> None:
-        self._interceptor.own_clients.add(client)
+            raise error_of(found, in_pytest=bool(self._harness.settings.test_id))
 
     def __repr__(self) -> str:
-        state = "active" if self.is_active else "not active"
-        return f"<CodePipelineStub {state}, {len(self.service.registry.jobs)} jobs>"
-
-
-def active() -> CodePipelineStub | None:
-    """Give the stub that is active in this process."""
-    return _active
+        state = "active" if self._harness.is_active else "not active"
+        return f"<CodePipelineStub {state}, {len(self._harness.service.registry.jobs)} jobs>"

@@ -281,7 +281,7 @@ def test_a_sixth_is_refused_and_nothing_is_stored(cpjob: CodePipelineStub, argum
         cpjob.add_lambda_job(**arguments)
 
     assert cpjob.jobs == []
-    assert cpjob.store.buckets == {}
+    assert cpjob._harness.store.buckets == {}
 
 
 # -- how they show ---------------------------------------------------------------------------------

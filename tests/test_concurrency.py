@@ -135,7 +135,8 @@ def test_no_two_calls_are_between_looking_at_a_job_and_changing_it(
         request = {"jobId": job.id, "nonce": job.nonce}
     else:
         request = {"jobId": cpjob.add_lambda_job().id}
-    change, meeting = cpjob.service.registry.set_status, threading.Barrier(2)
+    registry, meeting = cpjob._harness.service.registry, threading.Barrier(2)
+    change = registry.set_status
     met = []
 
     def change_after_waiting_for_another(*arguments: Any) -> None:
@@ -144,7 +145,7 @@ def test_no_two_calls_are_between_looking_at_a_job_and_changing_it(
             met.append(meeting.wait(0.3))
         change(*arguments)
 
-    monkeypatch.setattr(cpjob.service.registry, "set_status", change_after_waiting_for_another)
+    monkeypatch.setattr(registry, "set_status", change_after_waiting_for_another)
     said = at_once(lambda _: outcome(getattr(client, operation), **request), threads=2)
 
     assert met == []

@@ -507,7 +507,7 @@ def test_the_servers_threads_are_no_finding(
 ) -> None:
     run(cpjob_endpoint, "import boto3; boto3.client('sts').get_caller_identity()")
 
-    cpjob.settle()
+    cpjob._harness.settle()
     cpjob.check()
 
     assert [t.name for t in threading.enumerate() if t.name.startswith("pytest-cpjob")]

@@ -173,7 +173,7 @@ def unused_fault(cpjob: CodePipelineStub, **allow: Any) -> Job:
 def running_thread(cpjob: CodePipelineStub, **allow: Any) -> Job:
     ending = threading.Event()
     threading.Thread(target=ending.wait, name="late", args=(30,)).start()
-    cpjob.settle()
+    cpjob._harness.settle()
     ending.set()
     return add(cpjob, **allow)
 
@@ -273,7 +273,7 @@ def found(cpjob: CodePipelineStub) -> ContractError:
 
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pytest_cpjob.stub.THREAD_PATIENCE", 0.05)
+    monkeypatch.setattr("pytest_cpjob.harness.THREAD_PATIENCE", 0.05)
 
 
 def test_the_table_has_every_finding() -> None:

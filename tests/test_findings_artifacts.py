@@ -80,7 +80,7 @@ def by_somebody_else(job: Job) -> None:
 
 def and_taken_away_again(job: Job) -> None:
     by_the_handler(job)
-    job._stub.client("s3").delete_object(**place(job, "Site"))
+    job._harness.client("s3", job.facts.region).delete_object(**place(job, "Site"))
 
 
 def empty(job: Job) -> None:
@@ -105,7 +105,7 @@ def by_an_earlier_step(job: Job) -> None:
 
 
 def not_for_a_success_of_the_tests_own(job: Job) -> None:
-    job._stub.client().put_job_success_result(jobId=job.id)
+    job._harness.client("codepipeline", job.facts.region).put_job_success_result(jobId=job.id)
 
 
 @pytest.mark.parametrize(

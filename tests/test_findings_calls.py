@@ -376,6 +376,6 @@ def test_a_thread_that_ends_in_time_is_none(cpjob: CodePipelineStub) -> None:
     thread = threading.Thread(target=ended.wait, args=(10,))
     thread.start()
     ended.set()
-    cpjob.settle()
+    cpjob._harness.settle()
     cpjob.check()
     assert not thread.is_alive()

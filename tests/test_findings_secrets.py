@@ -227,7 +227,7 @@ def test_all_that_can_be_read_in_an_output_is_looked_through(
 def test_an_output_of_any_kind_without_a_secret_is_none(
     cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("pytest_cpjob.artifacts._pieces_tmp.MOST", 1024 * 1024)
+    monkeypatch.setattr("pytest_cpjob.artifacts.archives.MOST", 1024 * 1024)
 
     def handler(event: Any, context: Any) -> None:
         s3_of(job).put_object(**place(job, "Site"), Body=HOSTILE_ARTIFACTS[name])
@@ -415,7 +415,7 @@ def test_a_client_token_is_masked_and_no_leak(cpjob: CodePipelineStub) -> None:
     CLIENT.put_third_party_job_failure_result(**who, failureDetails=details)
     cpjob.check()
 
-    text = timeline(cpjob.service, cpjob.service.registry.jobs[job.id])
+    text = timeline(cpjob._harness.service, cpjob._harness.service.registry.jobs[job.id])
     assert "  result  JobFailed: the token was <masked>" in text
     for shown in (text, repr(job), repr(job.result), repr(job.calls)):
         assert "<masked>" in shown
@@ -477,7 +477,7 @@ def test_what_shortening_leaves_of_a_long_secret_is_masked(cpjob: CodePipelineSt
         (f"{{'token': '{token[:12]}...{token[-12:]}'}}", "{'token': '<masked>...<masked>"),
         (f"- {token[100:140]}\n+ something else", "- <masked>\n+ something else"),
     ):
-        hidden = mask(cpjob.service, left)
+        hidden = mask(cpjob._harness.service, left)
         assert hidden.startswith(masked)
         assert not any(token[at : at + 8] in hidden for at in range(len(token) - 8))
 
@@ -485,7 +485,7 @@ def test_what_shortening_leaves_of_a_long_secret_is_masked(cpjob: CodePipelineSt
 @pytest.mark.parametrize("text", ["...", "working... done", "a_long_name_of_a_function_of_mine"])
 def test_what_is_part_of_no_secret_is_shown(cpjob: CodePipelineStub, text: str) -> None:
     assert cpjob.add_lambda_job().details
-    assert mask(cpjob.service, text) == text
+    assert mask(cpjob._harness.service, text) == text
 
 
 def test_a_finding_masks_the_secrets_of_a_refusal(cpjob: CodePipelineStub) -> None:
@@ -518,7 +518,11 @@ def test_a_timeline_masks_what_it_would_cut_short_or_wrap(cpjob: CodePipelineStu
     with pytest.raises(ContractError):
         cpjob.check()
 
-    text = timeline(cpjob.service, cpjob.service.registry.jobs[job.id], cpjob.observer.findings)
+    text = timeline(
+        cpjob._harness.service,
+        cpjob._harness.service.registry.jobs[job.id],
+        cpjob._harness.inspection.findings,
+    )
 
     assert text.count("<masked>") == 3
     assert "  result  JobFailed: the token was <masked>, all of it\n" in text

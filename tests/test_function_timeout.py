@@ -47,7 +47,7 @@ def test_a_handler_that_minds_its_remaining_time_reports_in_time(cpjob: CodePipe
     with pytest.raises(HandlerError, match="max_invocations=3"):
         cpjob.add_lambda_job().invoke(handler, max_invocations=3)
 
-    assert cpjob.service.clock.now == 3 * 840
+    assert cpjob.now == 3 * 840
 
 
 def swallows_exceptions(context: Any) -> None:
@@ -122,7 +122,7 @@ def test_a_handler_that_waits_too_long_is_ended_in_lambdas_words(
         f"{request_ids[0]} Task timed out after 900.00 seconds: Lambda would have ended"
         " 'build-docs' here"
     )
-    assert (job.status, cpjob.service.clock.now) == ("InProgress", 900)
+    assert (job.status, cpjob.now) == ("InProgress", 900)
 
 
 @pytest.mark.parametrize(("timeout", "said"), [(1, "1.00"), (2.5, "2.50"), (30, "30.00")])
@@ -132,7 +132,7 @@ def test_the_time_out_is_the_tests_to_choose(
     with pytest.raises(HandlerError, match=rf" Task timed out after {said} seconds: "):
         cpjob.invoke(lambda event, context: time.sleep(60), timeout=timeout)
 
-    assert cpjob.service.clock.now == timeout
+    assert cpjob.now == timeout
 
 
 def test_the_last_moment_is_in_time(cpjob: CodePipelineStub) -> None:
@@ -170,7 +170,7 @@ def test_each_invocation_has_its_own_time(cpjob: CodePipelineStub) -> None:
 
     assert attempts == [30_000, 30_000]
     assert job.status == "Succeeded"
-    assert cpjob.service.clock.now == 30 + 60 + 29
+    assert cpjob.now == 30 + 60 + 29
 
 
 def test_after_a_time_out_the_test_may_call_and_sleep_as_ever(cpjob: CodePipelineStub) -> None:
@@ -181,7 +181,7 @@ def test_after_a_time_out_the_test_may_call_and_sleep_as_ever(cpjob: CodePipelin
     time.sleep(0.001)
     CLIENT.put_job_success_result(jobId=job.id)
 
-    assert cpjob.service.clock.now == 900
+    assert cpjob.now == 900
 
 
 def test_a_time_out_is_found_as_what_the_handler_raised(cpjob: CodePipelineStub) -> None:

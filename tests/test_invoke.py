@@ -48,7 +48,7 @@ def test_the_event_is_the_jobs_as_json_carries_it(cpjob: CodePipelineStub) -> No
     job = cpjob.add_lambda_job(user_parameters={"theme": "dark"}, output_artifacts=["Site"])
     seen: list[Event] = []
 
-    assert job.invoke(noting(seen, lambda event, _: event)) is job
+    assert job.invoke(noting(seen, lambda event, _: event)) == job
 
     assert seen == [job.event]
     data = seen[0]["CodePipeline.job"]["data"]
@@ -353,7 +353,7 @@ def test_a_handler_that_reports_nothing_leaves_the_job_to_its_time_out(
 ) -> None:
     job = cpjob.add_lambda_job(function_name="build-docs")
 
-    assert job.invoke(lambda event, context: {"statusCode": 200}) is job
+    assert job.invoke(lambda event, context: {"statusCode": 200}) == job
 
     assert (job.status, job.result) == ("InProgress", None)
     cpjob.advance(1199)

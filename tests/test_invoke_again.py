@@ -35,7 +35,7 @@ def failing_first(times: int, seen: list[Any], cpjob: CodePipelineStub) -> Calla
     """A handler that raises the first so-many times."""
 
     def handler(event: Event, context: Any) -> None:
-        seen.append((event, context.aws_request_id, cpjob.service.clock.now))
+        seen.append((event, context.aws_request_id, cpjob.now))
         if len(seen) <= times:
             raise Broken(f"attempt {len(seen)}")
         succeed(event, context)

@@ -123,7 +123,7 @@ def test_the_global_random_is_randomlys_alone(pytester: pytest.Pytester) -> None
             cpjob_faker.name()
             cpjob_details_factory()
             assert random.getstate() == before
-            cpjob.observer  # and the stub is the test's own
+            cpjob._harness.observer  # and the stub is the test's own
         """
     )
 

@@ -108,7 +108,7 @@ def test_its_sleeps_move_the_job_clock_and_jobs_it_waits_for_come_again(
 
     assert cpjob.invoke(waits_for_redelivery) == {"done": 1}
     assert job.status == "Succeeded"
-    assert cpjob.service.clock.now == 300
+    assert cpjob.now == 300
 
 
 def test_a_poller_is_held_to_the_contract_of_workers(cpjob: CodePipelineStub) -> None:

@@ -275,4 +275,4 @@ def test_nothing_stays_patched(
             cpjob.run_worker(target)
 
     assert what_may_be_replaced() == before
-    assert cpjob.router.running is None
+    assert cpjob._harness.router.running is None

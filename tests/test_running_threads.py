@@ -17,7 +17,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
-from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError, stub
+from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError, harness
 from pytest_cpjob.clients.leftover_threads import release
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
@@ -25,7 +25,7 @@ CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(stub, "THREAD_PATIENCE", 0.05)
+    monkeypatch.setattr(harness, "THREAD_PATIENCE", 0.05)
     yield
     # Else the next stub would do it, maybe in a test that looks whether anything has changed.
     release()
@@ -81,7 +81,7 @@ def names_found(cpjob: CodePipelineStub) -> tuple[str, ...]:
 
 def test_a_thread_that_outlives_its_test_is_found_and_named(straggler: Straggler) -> None:
     cpjob = CodePipelineStub()
-    cpjob.start()
+    cpjob._start()
     straggler.thread.start()
 
     with pytest.raises(ContractError) as caught:
@@ -103,7 +103,7 @@ def test_a_daemon_is_found_as_well(straggler: Straggler, *, daemon: bool) -> Non
     with CodePipelineStub(allow=["running-thread"]) as cpjob:
         straggler.thread.start()
 
-    assert [thread.name for thread in cpjob.observer.running_threads] == ["straggler"]
+    assert [thread.name for thread in cpjob._harness.observer.running_threads] == ["straggler"]
 
 
 def test_in_pytest_it_is_an_error_of_the_tests_teardown(pytester: pytest.Pytester) -> None:
@@ -111,9 +111,9 @@ def test_in_pytest_it_is_an_error_of_the_tests_teardown(pytester: pytest.Pyteste
         """
         import threading
         import pytest
-        from pytest_cpjob import stub
+        from pytest_cpjob import harness
 
-        stub.THREAD_PATIENCE = 0.05
+        harness.THREAD_PATIENCE = 0.05
         LET_GO = threading.Event()
 
         def test_leaves_a_thread(cpjob):
@@ -145,15 +145,15 @@ def test_in_pytest_it_is_an_error_of_the_tests_teardown(pytester: pytest.Pyteste
 def test_threads_that_were_there_before_are_nobodys_finding(straggler: Straggler) -> None:
     straggler.thread.start()
     cpjob = CodePipelineStub()
-    cpjob.start()
+    cpjob._start()
 
     assert names_found(cpjob) == ()
 
 
 def test_a_thread_that_is_about_to_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stub, "THREAD_PATIENCE", 5.0)
+    monkeypatch.setattr(harness, "THREAD_PATIENCE", 5.0)
     cpjob = CodePipelineStub()
-    cpjob.start()
+    cpjob._start()
     job = cpjob.add_lambda_job()
     told = threading.Event()
 
@@ -174,7 +174,7 @@ def test_a_thread_that_is_about_to_end_is_waited_for(monkeypatch: pytest.MonkeyP
 
 def test_a_pool_with_nothing_to_do_is_no_finding() -> None:
     cpjob = CodePipelineStub()
-    cpjob.start()
+    cpjob._start()
     pool = ThreadPoolExecutor(2)
     assert list(pool.map(len, ["a", "bc"])) == [1, 2]
 
@@ -184,14 +184,14 @@ def test_a_pool_with_nothing_to_do_is_no_finding() -> None:
 
 def test_a_pool_that_is_at_work_is_a_finding() -> None:
     cpjob = CodePipelineStub()
-    cpjob.start()
+    cpjob._start()
     lock = threading.Lock()
     lock.acquire()
     pool = ThreadPoolExecutor(2, thread_name_prefix="builds")
     future = pool.submit(lock.acquire)
 
     assert names_found(cpjob) == ("running-thread",)
-    assert [thread.name for thread in cpjob.observer.running_threads] == ["builds_0"]
+    assert [thread.name for thread in cpjob._harness.observer.running_threads] == ["builds_0"]
     lock.release()
     assert future.result()
     pool.shutdown()
@@ -199,7 +199,7 @@ def test_a_pool_that_is_at_work_is_a_finding() -> None:
 
 def test_a_thread_that_waits_at_a_queue_for_ever_is_no_finding() -> None:
     cpjob = CodePipelineStub()
-    cpjob.start()
+    cpjob._start()
     orders: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=orders.get, name="consumer")
     thread.start()
@@ -214,7 +214,7 @@ def test_a_thread_that_waits_at_a_queue_for_ever_is_no_finding() -> None:
 
 def test_a_thread_that_waits_at_a_queue_for_a_while_goes_on_and_is_a_finding() -> None:
     cpjob = CodePipelineStub()
-    cpjob.start()
+    cpjob._start()
     orders: queue.Queue[str] = queue.Queue()
     thread = threading.Thread(target=orders.get, args=(True, 60), name="consumer")
     thread.start()
@@ -250,7 +250,7 @@ def test_a_stragglers_later_call_is_refused_and_in_no_record(straggler: Straggle
         " test end its threads"
     )
     assert [call.operation for call in next_tests.calls] == ["PutJobSuccessResult"]
-    assert next_tests.observer.findings == []
+    assert next_tests._harness.inspection.findings == []
 
 
 def test_a_straggler_is_refused_without_any_stub_too(straggler: Straggler) -> None:
@@ -350,7 +350,7 @@ def test_a_thread_that_a_handler_leaves_is_found(cpjob: CodePipelineStub) -> Non
     straggler = Straggler(lambda: None)
 
     cpjob.invoke(lambda event, context: straggler.thread.start())
-    cpjob.settle()
+    cpjob._harness.settle()
 
     with pytest.raises(ContractError, match="thread 'straggler' was still running at the end"):
         cpjob.check()
@@ -368,12 +368,12 @@ def test_a_thread_that_sleeps_on_after_its_handler_sleeps_for_real(
         straggler.act()
 
     cpjob.invoke(leaves_it)
-    moved = cpjob.service.clock.now
+    moved = cpjob.now
     straggler.act()
     straggler.let_go()
 
     assert moved == pytest.approx(0.001)
-    assert cpjob.service.clock.now == moved
+    assert cpjob.now == moved
 
 
 # -- looking at threads ----------------------------------------------------------------------------

@@ -296,7 +296,7 @@ def test_on_the_wire_a_null_member_is_an_absent_one(operation: str, *, deep: boo
     for sent in (filled, without_nulls(filled)):
         with CodePipelineStub(seed="null") as cpjob:
             prepare_for_samples(cpjob, operation)
-            answer, _ = cpjob.service.call(operation, sent, WORKER)
+            answer, _ = cpjob._harness.service.call(operation, sent, WORKER)
             outcomes.append((answer, cpjob.results, [job.status for job in cpjob.jobs]))
 
     assert isinstance(outcomes[0][0], dict)
@@ -324,7 +324,7 @@ def test_a_member_that_the_model_does_not_know_is_ignored() -> None:
     with CodePipelineStub() as cpjob:
         cpjob.add_job(action_type=known)
         request = {"actionTypeId": {**known, "__type": "ActionTypeId"}, "__type": "Input"}
-        answer, _ = cpjob.service.call("PollForJobs", request, WORKER)
+        answer, _ = cpjob._harness.service.call("PollForJobs", request, WORKER)
 
     assert isinstance(answer, dict)
     assert len(answer["jobs"]) == 1
@@ -334,7 +334,7 @@ def test_a_null_token_does_not_forbid_output_variables() -> None:
     with CodePipelineStub() as cpjob:
         job = cpjob.add_lambda_job()
         request = {"jobId": job.id, "continuationToken": None, "outputVariables": {"pages": "1"}}
-        answer, _ = cpjob.service.call("PutJobSuccessResult", request, WORKER)
+        answer, _ = cpjob._harness.service.call("PutJobSuccessResult", request, WORKER)
 
     assert (answer, job.status, job.continuation) == ({}, "Succeeded", None)
 

@@ -78,7 +78,7 @@ def test_the_nearest_level_wins(pytester: pytest.Pytester, option: str, winner: 
     farther = LEVELS[LEVELS.index(winner) :] if winner in LEVELS else ()
     given = {level: {option: values[level]} for level in farther if level in values}
     observed = {
-        "seed": "cpjob.settings.seed",
+        "seed": "cpjob._harness.settings.seed",
         "region": "arn.split(':')[3]",
         "account_id": "arn.split(':')[4]",
     }[option]
@@ -110,7 +110,7 @@ def test_the_nearest_level_wins(pytester: pytest.Pytester, option: str, winner: 
 def test_own_role_may_be_taken_back(
     pytester: pytest.Pytester, given: Mapping[str, Mapping[str, object]], expected: bool
 ) -> None:
-    write(pytester, given, f"assert cpjob.settings.own_role is {expected}")
+    write(pytester, given, f"assert cpjob._harness.settings.own_role is {expected}")
     run(pytester, given).assert_outcomes(passed=1)
 
 
@@ -125,7 +125,7 @@ def test_allow_adds_up(pytester: pytest.Pytester) -> None:
     write(
         pytester,
         given,
-        f"assert sorted(cpjob.settings.allow) == {[*allowed, 'unused-fault']!r}",
+        f"assert sorted(cpjob._harness.settings.allow) == {[*allowed, 'unused-fault']!r}",
     )
     run(pytester, given).assert_outcomes(passed=1)
 
@@ -412,7 +412,7 @@ def test_the_header_says_in_one_line_what_differs_from_the_defaults(
 def test_fixtures_tells_of_each_in_a_sentence(pytester: pytest.Pytester) -> None:
     printed = pytester.runpytest("--fixtures", "-p", "no:faker").stdout.str()
 
-    told = dict(re.findall(r"^(cpjob\w*) -- \S+plugin\.py:\d+\n    (.+)$", printed, re.MULTILINE))
+    told = dict(re.findall(r"^(cpjob\w*) -- \S+fixtures\.py:\d+\n    (.+)$", printed, re.MULTILINE))
     assert set(re.findall(r"^(cpjob\w*)", printed, re.MULTILINE)) == set(told)
     assert told["cpjob"] == (
         "CodePipeline's job service, answering every boto3 client during this test."

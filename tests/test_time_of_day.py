@@ -82,7 +82,7 @@ def test_a_loop_until_a_deadline_comes_to_its_end(
     run(lambda: naps.append(naps_until(clock, minute)))
 
     assert naps == [6]
-    assert cpjob.service.clock.now == 60
+    assert cpjob.now == 60
 
 
 @pytest.mark.usefixtures("time_machine")
@@ -106,7 +106,7 @@ def test_the_present_is_back_after_a_time_out(cpjob: CodePipelineStub) -> None:
         cpjob.add_lambda_job().invoke(lambda event, context: time.sleep(10_000), retries=1)
 
     assert before <= time.time() < before + 300
-    assert cpjob.service.clock.now == 900 + 60 + 900
+    assert cpjob.now == 900 + 60 + 900
 
 
 @pytest.mark.usefixtures("time_machine")
@@ -151,7 +151,7 @@ def test_clocks_move_by_the_time_that_threads_share(cpjob: CodePipelineStub, run
     ((time_of_day, counted),) = seen
     assert 100 <= time_of_day < 200
     assert 100 <= counted < 200
-    assert cpjob.service.clock.now == 100
+    assert cpjob.now == 100
 
 
 # -- without it ------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_without_time_machine_a_counted_deadline_comes_near_all_the_same(
 ) -> None:
     run(lambda: naps_until(clock, minute))
 
-    assert cpjob.service.clock.now == 60
+    assert cpjob.now == 60
 
 
 def test_a_time_machine_that_also_sets_the_counting_clock_is_not_driven(
@@ -249,7 +249,7 @@ def test_a_tests_own_time_machine_wins(
         assert datetime.now(timezone.utc) == start + timedelta(seconds=5)
 
     assert seen == [start, start + timedelta(seconds=5)]
-    assert cpjob.service.clock.now == 60
+    assert cpjob.now == 60
     assert time_machine.traveller_stack == []
 
 
@@ -268,7 +268,7 @@ def test_a_tests_own_freezegun_wins(cpjob: CodePipelineStub, run: Run) -> None:
 
     assert seen[1] - seen[0] == 5
     assert datetime.fromtimestamp(seen[0], timezone.utc).date().isoformat() == "2026-02-03"
-    assert cpjob.service.clock.now == 60
+    assert cpjob.now == 60
 
 
 def test_under_a_tests_own_time_machine_a_loop_is_ended_without_advice_to_install_anything(

@@ -31,16 +31,16 @@ def run(request: pytest.FixtureRequest, cpjob: CodePipelineStub) -> Run:
 
 def test_a_sleep_moves_the_job_clock(cpjob: CodePipelineStub, run: Run) -> None:
     run(lambda: time.sleep(600))
-    assert cpjob.service.clock.now == 600
+    assert cpjob.now == 600
 
     run(lambda: [time.sleep(0.25) for _ in range(10)])
-    assert cpjob.service.clock.now == 602.5
+    assert cpjob.now == 602.5
 
 
 def test_a_sleep_bound_early_by_its_name_is_met_too(cpjob: CodePipelineStub, run: Run) -> None:
     run(lambda: sleep(600))
 
-    assert cpjob.service.clock.now == 600
+    assert cpjob.now == 600
 
 
 def test_a_sleep_bound_while_the_code_runs_is_met_too_and_is_the_real_one_again_afterwards(
@@ -56,7 +56,7 @@ def test_a_sleep_bound_while_the_code_runs_is_met_too_and_is_the_real_one_again_
 
     run(imports_late)
 
-    assert cpjob.service.clock.now == 600
+    assert cpjob.now == 600
     assert module.sleep is time.sleep is real
     assert module.monotonic is time.monotonic
 
@@ -67,7 +67,7 @@ def test_a_sleep_takes_what_pythons_takes(
 ) -> None:
     run(lambda: time.sleep(seconds))
 
-    assert cpjob.service.clock.now == 1
+    assert cpjob.now == 1
 
 
 @pytest.mark.parametrize(
@@ -82,13 +82,13 @@ def test_a_sleep_raises_what_pythons_raises(
     with pytest.raises(pythons.type):
         run(lambda: time.sleep(seconds))
 
-    assert cpjob.service.clock.now == 0
+    assert cpjob.now == 0
 
 
 def test_no_sleep_at_all_moves_nothing(cpjob: CodePipelineStub, run: Run) -> None:
     run(lambda: time.sleep(0))
 
-    assert cpjob.service.clock.now == 0
+    assert cpjob.now == 0
 
 
 def test_what_comes_due_during_a_sleep_comes_due(cpjob: CodePipelineStub, run: Run) -> None:
@@ -187,7 +187,7 @@ def test_a_sleep_that_the_test_has_replaced_itself_is_the_tests(
 
     run(lambda: time.sleep(600))
 
-    assert (slept, cpjob.service.clock.now) == ([600], 0)
+    assert (slept, cpjob.now) == ([600], 0)
     assert time.sleep == slept.append
 
 

@@ -27,7 +27,7 @@ def test_time_stands_while_a_process_is_waited_for_with_a_time_out(cpjob: CodePi
         report(event)
 
     assert cpjob.add_lambda_job().invoke(handler).status == "Succeeded"
-    assert cpjob.service.clock.now == 0
+    assert cpjob.now == 0
 
 
 def test_a_process_that_is_looked_after_gets_real_time_between_the_looks(
@@ -43,7 +43,7 @@ def test_a_process_that_is_looked_after_gets_real_time_between_the_looks(
         report(event)
 
     assert cpjob.add_lambda_job().invoke(handler).status == "Succeeded"
-    assert cpjob.service.clock.now == len(looks) * 60
+    assert cpjob.now == len(looks) * 60
 
 
 def test_a_process_that_does_not_end_holds_up_the_time_for_a_while_only(
@@ -61,7 +61,7 @@ def test_a_process_that_does_not_end_holds_up_the_time_for_a_while_only(
     cpjob.add_lambda_job().invoke(handler)
 
     process.communicate(b"\n")
-    assert cpjob.service.clock.now == 180
+    assert cpjob.now == 180
 
 
 def test_processes_are_as_before_afterwards(cpjob: CodePipelineStub) -> None:

@@ -51,7 +51,7 @@ def test_a_thread_that_is_none_of_the_codes_really_sleeps(
     run(waits_for_it)
 
     assert slept.is_set()
-    assert cpjob.service.clock.now == 0
+    assert cpjob.now == 0
 
 
 def test_threads_that_sleep_together_share_the_time(cpjob: CodePipelineStub, run: Run) -> None:
@@ -60,7 +60,7 @@ def test_threads_that_sleep_together_share_the_time(cpjob: CodePipelineStub, run
     def sleeps(name: str, *naps: float) -> None:
         for seconds in naps:
             time.sleep(seconds)
-            woke.append((cpjob.service.clock.now, name))
+            woke.append((cpjob.now, name))
 
     def starts_them() -> None:
         threads = [
@@ -75,7 +75,7 @@ def test_threads_that_sleep_together_share_the_time(cpjob: CodePipelineStub, run
     run(starts_them)
 
     assert woke == [(30, "short"), (60, "short"), (90, "short"), (100, "long")]
-    assert cpjob.service.clock.now == 100
+    assert cpjob.now == 100
 
 
 def test_time_stands_while_another_thread_is_at_work(cpjob: CodePipelineStub, run: Run) -> None:
@@ -85,7 +85,7 @@ def test_time_stands_while_another_thread_is_at_work(cpjob: CodePipelineStub, ru
     def works() -> None:
         for _ in range(rounds):
             CLIENT.meta.events.emit("nothing-listens")
-        seen.append(cpjob.service.clock.now)
+        seen.append(cpjob.now)
 
     def naps_meanwhile() -> None:
         thread = threading.Thread(target=works)
@@ -97,7 +97,7 @@ def test_time_stands_while_another_thread_is_at_work(cpjob: CodePipelineStub, ru
     run(naps_meanwhile)
 
     assert seen == [0]
-    assert cpjob.service.clock.now == 180
+    assert cpjob.now == 180
 
 
 def test_a_thread_that_waits_for_its_work_does_not_hold_up_the_time(
@@ -111,7 +111,7 @@ def test_a_thread_that_waits_for_its_work_does_not_hold_up_the_time(
 
     run(sleeps_beside_a_pool)
 
-    assert cpjob.service.clock.now == 600
+    assert cpjob.now == 600
 
 
 def test_a_lock_held_over_a_sleep_does_not_hold_up_the_time(
@@ -135,7 +135,7 @@ def test_a_lock_held_over_a_sleep_does_not_hold_up_the_time(
 
     run(sleeps_with_the_lock)
 
-    assert cpjob.service.clock.now == 180
+    assert cpjob.now == 180
 
 
 # -- events ----------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ def test_a_wait_for_an_event_that_nobody_can_set_is_a_sleep(
     run(lambda: answers.append(threading.Event().wait(300)))
 
     assert answers == [False]
-    assert cpjob.service.clock.now == 300
+    assert cpjob.now == 300
 
 
 @pytest.mark.parametrize("timeout", [None, 0, 300])
@@ -163,7 +163,7 @@ def test_a_wait_for_an_event_that_is_set_takes_no_time(
     run(lambda: answers.append(event.wait(timeout)))
 
     assert answers == [True]
-    assert cpjob.service.clock.now == 0
+    assert cpjob.now == 0
 
 
 @pytest.mark.parametrize("timeout", [None, threading.TIMEOUT_MAX, 300])
@@ -182,7 +182,7 @@ def test_a_wait_ends_when_another_thread_sets_the_event(
     run(waits)
 
     assert answers == [True]
-    assert cpjob.service.clock.now == 40
+    assert cpjob.now == 40
 
 
 def test_a_wait_is_in_vain_when_the_other_thread_sleeps_longer(
@@ -200,7 +200,7 @@ def test_a_wait_is_in_vain_when_the_other_thread_sleeps_longer(
     run(waits)
 
     assert answers == [False]
-    assert cpjob.service.clock.now == 40
+    assert cpjob.now == 40
 
 
 def test_a_wait_does_not_run_ahead_of_a_thread_that_waits_for_something_real(
@@ -227,7 +227,7 @@ def test_a_wait_does_not_run_ahead_of_a_thread_that_waits_for_something_real(
     giver.join()
 
     assert answers == [True]
-    assert cpjob.service.clock.now == 0
+    assert cpjob.now == 0
 
 
 @pytest.mark.parametrize("timeout", [None, threading.TIMEOUT_MAX])
@@ -244,7 +244,7 @@ def test_a_wait_for_ever_moves_no_time(
     outsider.join()
 
     assert answers == [True]
-    assert cpjob.service.clock.now == 0
+    assert cpjob.now == 0
 
 
 def test_a_wait_beside_threads_without_work_is_a_sleep(cpjob: CodePipelineStub, run: Run) -> None:
@@ -258,7 +258,7 @@ def test_a_wait_beside_threads_without_work_is_a_sleep(cpjob: CodePipelineStub, 
     run(waits_beside_a_pool)
 
     assert answers == [False]
-    assert cpjob.service.clock.now == 300
+    assert cpjob.now == 300
 
 
 # -- asyncio ---------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_a_task_that_is_alone_in_its_loop_sleeps_on_the_job_clock(
     run(lambda: answers.append(asyncio.run(sleeps())))
 
     assert answers == ["woke"]
-    assert cpjob.service.clock.now == 630
+    assert cpjob.now == 630
 
 
 def test_beside_other_tasks_a_task_sleeps_for_real_until_it_is_alone(
@@ -299,7 +299,7 @@ def test_beside_other_tasks_a_task_sleeps_for_real_until_it_is_alone(
     run(lambda: asyncio.run(sleeps()))
 
     assert order == ["worked", "slept"]
-    assert cpjob.service.clock.now == pytest.approx(300)
+    assert cpjob.now == pytest.approx(300)
 
 
 def test_an_asyncio_sleep_for_no_time_or_less_gives_others_their_turn(
@@ -318,4 +318,4 @@ def test_an_asyncio_sleep_for_no_time_or_less_gives_others_their_turn(
     run(lambda: asyncio.run(both()))
 
     assert order == [0, 1, 0, 1]
-    assert cpjob.service.clock.now == 0
+    assert cpjob.now == 0

@@ -112,7 +112,7 @@ def test_a_worker_that_only_sleeps_is_ended(
     with pytest.raises(WorkerError, match=r"^the worker slept 50 times without a call"):
         cpjob.run_worker(only_sleeps)
 
-    assert cpjob.service.clock.now == 51
+    assert cpjob.now == 51
 
 
 def test_sleeps_between_calls_are_not_counted_together(

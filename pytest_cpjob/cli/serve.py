@@ -45,10 +45,11 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
     with _until_interrupted() as interrupted:
         server = EndpointServer(given.port, on_call=_say)
         try:
-            stub.start()
-            stub.store.start()
+            stub._start()
+            harness = stub._harness
+            harness.store.start()
             jobs = [_add(stub, job) for job in wanted]
-            server.serve(stub)
+            server.serve(harness)
             for name in in_the_way:
                 print(f"unset {name}", flush=True)
             for name, value in environment(server.url, given.region).items():
@@ -61,7 +62,7 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
             return _ended(server, stub)
         finally:
             server.stop()
-            stub.stop()
+            stub._harness.stop()
 
 
 @contextmanager
@@ -119,8 +120,7 @@ def _add(stub: CodePipelineStub, wanted: Mapping[str, Any]) -> Job:
     try:
         job: Job = getattr(stub, _KINDS[kind])(**arguments)
     except TypeError as error:
-        what = str(error).replace(f"AddsJobs.{_KINDS[kind]}()", "it")
-        raise ValueError(f"a job of kind {kind}: {what}") from None
+        raise ValueError(f"a job of kind {kind}: {error}") from None
     return job
 
 
@@ -153,9 +153,9 @@ def _ended(server: EndpointServer, stub: CodePipelineStub) -> int:
         code = 1
     for job in stub.jobs:
         _say(f"job {job.id}: {job.status}")
-    found = stub.observer.new_findings()
+    found = stub._harness.inspection.new_findings()
     if found:
-        _say(mask(stub.service, report_of(found, in_pytest=False)))
+        _say(mask(stub._harness.service, report_of(found, in_pytest=False)))
         return 1
     _say("nothing that CodePipeline would have minded")
     return code

@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
 from pytest_cpjob.aws.regions import partition_of
-from pytest_cpjob.clients import credentials as identity
+from pytest_cpjob.clients import credentials as credentials_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3
-from pytest_cpjob.service.call_log import Call, Caller, Entry, Parameters
+from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.job_service import JobService
@@ -69,22 +69,18 @@ class CallRouter:
         self.running: Running | None = None
         self.endpoint_url: str | None = None
 
-    def began(self, call: PendingCall) -> None:
-        """Tell who runs the code that it calls."""
+    def begin(self, call: PendingCall) -> None:
+        """Tell whoever runs the code that it calls; what that raises ends the call unnoted."""
         if self.running is not None and not call.by_test:
             self.running.calling(call)
 
-    # -- before and after ------------------------------------------------------------------------
+    # -- answers ---------------------------------------------------------------------------------
 
-    def is_issued(self, access_key_id: str | None) -> bool:
-        """Whether an access key id is of some job's artifact credentials."""
-        return self._service.grants.find(access_key_id) is not None
-
-    def before(
+    def answer(
         self, call: PendingCall, params: Mapping[str, Any], url: str, credentials: object
     ) -> Answer | None:
-        """Meet a fault, answer from the service, judge S3, or let the call pass."""
-        presented = identity.read(credentials)
+        """Meet a fault, answer from the service, judge S3, or let the call pass (None)."""
+        presented = credentials_of.read(credentials)
         caller = call.caller
         call.caller = Caller(caller.client, caller.thread, presented.access_key_id, caller.by_test)
         if self.endpoint_url is not None and call.service != "codepipeline":
@@ -100,10 +96,13 @@ class CallRouter:
         if call.service == "codepipeline" and call.operation in self._service.operations:
             return self._answer(call, url, presented)
         if call.service == "s3" and not call.by_test:
-            return self._judge(call, params, url, identity.resolve(credentials, presented))
+            refusal = self._judge(call, params, url, credentials_of.resolve(credentials, presented))
+            if refusal is not None:
+                return refusal
+        call.is_in_store = self._is_in_store(call.service, params)
         return None
 
-    def after(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
+    def passed(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
         """Hide missing objects as S3 does, learn other roles' keys, lose an answer."""
         if call.hides_missing and parsed.get("Error", {}).get("Code") in _MISSING:
             head = call.operation == "HeadObject"
@@ -113,19 +112,15 @@ class CallRouter:
         if call.fault is not None and call.fault.after and call.service != "codepipeline":
             _become(http, parsed, _meet(call.fault, call, ""))
 
-    def is_in_store(self, call: PendingCall, params: Mapping[str, Any]) -> bool:
-        """Whether a call is about a bucket or a key of the artifact store's, and ours to see to."""
-        return not call.is_the_endpoints and self._is_in_store(call.service, params)
-
     # -- CodePipeline ----------------------------------------------------------------------------
 
     def _answer(self, call: PendingCall, url: str, presented: Presented) -> Answer:
         request = call.request
-        if self.is_issued(presented.access_key_id):
+        if self._service.grants.find(presented.access_key_id) is not None:
             return refused(url, self._not_authorized(call.operation))
         job_id = request.get("jobId")  # over HTTP, of any type
         job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
-        call.state = job.status if job is not None else None
+        call.job, call.state = job, job.status if job is not None else None
         answer, call.changes = self._service.call(call.operation, request, call.caller)
         call.job_ids = _job_ids(request, answer)
         reported = call.operation in RESULTS and isinstance(answer, dict)
@@ -190,39 +185,44 @@ class CallRouter:
 
     # -- the record ------------------------------------------------------------------------------
 
-    def ended(self, call: PendingCall, error: BaseException | None) -> None:
-        """Note the call in the record, and tell who runs the code."""
+    def finish(self, call: PendingCall, error: BaseException | None) -> None:
+        """Note the call in the call log, and tell whoever runs the code."""
         if not call.is_the_endpoints:
-            self._record(call, error)
+            self._service.call_log.add_call(self._entry(call, error))
         if self.running is not None and not call.by_test:
             self.running.called(call, error)
 
-    def _record(self, call: PendingCall, error: BaseException | None) -> None:
+    def _entry(self, call: PendingCall, error: BaseException | None) -> CallEntry:
         if not call.job_ids and call.service == "codepipeline":
             call.job_ids = _job_ids(call.request, None)
+        code = _code(error)
         noted = Call(
             call.service,
             call.operation,
             Parameters(call.request),
-            _code(error),
-            tuple(id for id in call.job_ids if id in self._service.registry.jobs),
+            code,
+            self._known(call),
             self._service.clock.now,
             threading.current_thread().name,
         )
-        self._service.call_log.add(
-            Entry(
-                noted.at,
-                noted,
-                call.caller,
-                call.changes,
-                call.message,
-                call.holder,
-                error if _is_refusal(call, noted.error) else None,
-                call.fault,
-                call.state,
-                job_id=self.running.job_id if self.running is not None else None,
-            )
+        return CallEntry(
+            noted.at,
+            noted,
+            call.caller,
+            call.changes,
+            call.message,
+            call.holder,
+            error if _is_rejected(call, code) else None,
+            call.fault,
+            call.state,
+            self.running.job_id if self.running is not None else None,
         )
+
+    def _known(self, call: PendingCall) -> tuple[str, ...]:
+        """Return the ids of the jobs that a call is about, without those that are no job's."""
+        if call.job is not None and call.job_ids == (call.job.id,):
+            return call.job_ids
+        return tuple(id for id in call.job_ids if id in self._service.registry.jobs)
 
     def stopped(self, what: str) -> None:
         """Note what the network guard stopped."""
@@ -275,7 +275,7 @@ def _become(http: Any, parsed: dict[str, Any], answer: Answer) -> None:
     parsed.update(body)
 
 
-def _is_refusal(call: PendingCall, code: str | None) -> bool:
+def _is_rejected(call: PendingCall, code: str | None) -> bool:
     """Whether AWS would not have taken the request at all."""
     if call.by_test or call.fault is not None:
         return False

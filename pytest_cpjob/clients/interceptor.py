@@ -1,8 +1,8 @@
-"""The reach: every botocore client in the process, made whenever and however, meets the stub.
+"""The interceptor: every botocore client in the process, made whenever and however, meets the stub.
 
 `BaseClient._make_api_call` is the one way that all clients call through, and the place that
 moto's manual names for this. While a stub is active it is wrapped, to do two things: put our
-handlers on the events of the client that calls, and note the call in the record when it ends.
+handlers on the events of the client that calls, and note the call in the call log when it ends.
 The handlers answer in `before-call`: after botocore has validated the parameters, before it signs
 or sends anything. So no credentials are needed, and moto never sees what is answered here.
 """
@@ -43,27 +43,21 @@ _AIO_SESSIONS = (
 
 
 class Router(Protocol):
-    """What the reach asks when a client calls: the rooms that know the answer."""
+    """Who answers the calls that are intercepted."""
 
-    def is_issued(self, access_key_id: str | None) -> bool:
-        """Whether an access key id is of some job's artifact credentials."""
+    def begin(self, call: PendingCall) -> None:
+        """Take note of a call before anything is done; what is raised here ends it unnoted."""
 
-    def began(self, call: PendingCall) -> None:
-        """Hear of a call before anything is done; what is raised here ends it unnoted."""
-
-    def before(
+    def answer(
         self, call: PendingCall, params: Params, url: str, credentials: object
     ) -> Answer | None:
         """Answer the call, let it pass (None), or raise what the caller is to see."""
 
-    def is_in_store(self, call: PendingCall, params: Params) -> bool:
-        """Whether moto alone can answer, since the call is about what is in the artifact store."""
-
-    def after(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
+    def passed(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
         """See, and where need be change, what somebody else answered."""
 
-    def ended(self, call: PendingCall, error: BaseException | None) -> None:
-        """Note the call's end in the record."""
+    def finish(self, call: PendingCall, error: BaseException | None) -> None:
+        """Note the call's end in the call log."""
 
     def stopped(self, what: str) -> None:
         """Note what the network guard stopped."""
@@ -77,10 +71,16 @@ class _Met(NamedTuple):
 
 
 class ClientInterceptor:
-    """The wrap around all clients: one install, one undo list."""
+    """The wrap around all clients: one install, one undo list.
 
-    def __init__(self, router: Router) -> None:
+    Args:
+        router: who answers.
+        is_issued: whether an access key id is of some job's artifact credentials.
+    """
+
+    def __init__(self, router: Router, is_issued: Callable[[str | None], bool]) -> None:
         self._router = router
+        self._is_issued = is_issued
         self._undo = Undo()
         self._active = False
         self._met: weakref.WeakKeyDictionary[BaseClient, _Met] = weakref.WeakKeyDictionary()
@@ -91,7 +91,7 @@ class ClientInterceptor:
         self.own_clients: weakref.WeakSet[BaseClient] = weakref.WeakSet()
 
     def install(self) -> None:
-        """Reach every client from now on."""
+        """Intercept the calls of every client from now on."""
         self._active = True
         self._undo.later(self._deactivate)
         self._undo.later(self._forget_clients)
@@ -102,7 +102,7 @@ class ClientInterceptor:
         leave_sessions_alone(self._undo, self._is_active)
         self._wrap(BaseClient, "_make_api_call", self._wrapped)
         self._wrap(URLLib3Session, "send", self._guarded)
-        self._reach_aiobotocore()
+        self._wrap_aiobotocore_once_there()
 
     def remove(self) -> None:
         """Take everything back, except what somebody else has wrapped since: that goes inert."""
@@ -121,12 +121,14 @@ class ClientInterceptor:
     ) -> None:
         """Wrap a method; a wrap that an earlier stub had to leave, and is inert, goes out first."""
         there = original = getattr(owner, name)
-        while (left_by := vars(original).get("reach")) is not None and not left_by._is_active():
+        while (
+            left_by := vars(original).get("interceptor")
+        ) is not None and not left_by._is_active():
             original = original.__wrapped__
         if original is not there:
             setattr(owner, name, original)
         ours = wrap(original)
-        vars(ours).update(__wrapped__=original, reach=self)
+        vars(ours).update(__wrapped__=original, interceptor=self)
         self._undo.set_attribute(owner, name, ours)
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,11 +140,11 @@ class ClientInterceptor:
             try:
                 response = original(client, operation_name, api_params)
             except BaseException as error:
-                self._router.ended(call, error)
+                self._router.finish(call, error)
                 raise
             finally:
                 pending_call.reset(token)
-            self._router.ended(call, None)
+            self._router.finish(call, None)
             return response
 
         return _make_api_call
@@ -159,11 +161,11 @@ class ClientInterceptor:
             try:
                 response = await original(client, operation_name, api_params)
             except BaseException as error:
-                self._router.ended(call, error)
+                self._router.finish(call, error)
                 raise
             finally:
                 pending_call.reset(token)
-            self._router.ended(call, None)
+            self._router.finish(call, None)
             return response
 
         return _make_api_call
@@ -179,7 +181,7 @@ class ClientInterceptor:
             Caller(number, self._thread_number(), None, by_test),
             client.meta.endpoint_url,
         )
-        self._router.began(call)
+        self._router.begin(call)
         return call
 
     # -- a client's events -----------------------------------------------------------------------
@@ -239,21 +241,21 @@ class ClientInterceptor:
             return None
         redirect = context.get("s3_redirect") or {}
         given = redirect.get("params") or call.request
-        answer = self._router.before(
+        answer = self._router.answer(
             call,
             given,
             str(params.get("url", "")),
-            presented_by(request_signer, context.get("client_config"), self._router.is_issued),
+            presented_by(request_signer, context.get("client_config"), self._is_issued),
         )
         # moto answers aiobotocore over HTTP only: what it sends there is to arrive there.
-        if answer is None and not call.is_async and self._router.is_in_store(call, given):
+        if answer is None and call.is_in_store and not call.is_async:
             send_to_aws_endpoint(params, call.endpoint_url, call.service, context["client_region"])
         return answer
 
     def _after_call(self, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
         call = pending_call.get()
         if call is not None and self._active:
-            self._router.after(call, http_response, parsed)
+            self._router.passed(call, http_response, parsed)
 
     # -- the network -----------------------------------------------------------------------------
 
@@ -284,7 +286,7 @@ class ClientInterceptor:
 
     # -- aiobotocore -----------------------------------------------------------------------------
 
-    def _reach_aiobotocore(self) -> None:
+    def _wrap_aiobotocore_once_there(self) -> None:
         """Wrap aiobotocore's client class, now or at the moment it is defined."""
         loaded = sys.modules.get("aiobotocore.client")
         if loaded is not None:

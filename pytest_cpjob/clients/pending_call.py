@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_cpjob.service.call_log import Caller, Change
 from pytest_cpjob.service.faults import Fault
+from pytest_cpjob.service.jobs import JobRecord
 
 
 @dataclass(slots=True, eq=False)
@@ -20,10 +21,12 @@ class PendingCall:
         by_test: the test's own client: answered, but never recorded and met by no fault.
         endpoint_url: the client's.
         is_async: it is of aiobotocore.
+        job: the job that it names, looked up once.
         hides_missing: S3 would say AccessDenied of a missing object to these credentials.
         fault: what the test set up for it to meet.
         holder: whose credentials touched an artifact, seen from the artifact's job.
         state: the job's state before a result was put.
+        is_in_store: moto alone can answer it, since it is about what is in the artifact store.
         is_the_endpoints: it goes to the stub's own endpoint, which notes it.
     """
 
@@ -34,6 +37,7 @@ class PendingCall:
     caller: Caller
     endpoint_url: str = ""
     is_async: bool = False
+    job: JobRecord | None = None
     job_ids: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     fault: Fault | None = None
@@ -41,6 +45,7 @@ class PendingCall:
     message: str = ""
     holder: str | None = None
     state: str | None = None
+    is_in_store: bool = False
     is_the_endpoints: bool = False
 
     @property

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from pytest_cpjob.contract.findings import NO_REPLY, NOT_THE_JOBS, OWN_ROLE, Finding
-from pytest_cpjob.contract.inspection import Evidence, named
 from pytest_cpjob.contract.leaks import leaked_secrets
 from pytest_cpjob.contract.masking import masking
-from pytest_cpjob.service.call_log import Call, Entry
+from pytest_cpjob.contract.observer import Evidence
+from pytest_cpjob.service.call_log import Call, CallEntry
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS, JobSuccess
 
@@ -36,7 +36,7 @@ def find_all(evidence: Evidence) -> list[Finding]:
         Finding(
             "unfaked-call",
             job_id,
-            f"{what}{f' for {evidence.named(job_id)}' if job_id else ''} was about to leave for the"
+            f"{what}{f' for {evidence.label(job_id)}' if job_id else ''} was about to leave for the"
             " network.",
         )
         for what, job_id in dict.fromkeys(evidence.stopped_calls)
@@ -58,13 +58,12 @@ def find_all(evidence: Evidence) -> list[Finding]:
     return list(dict.fromkeys(masked))  # what happened again is one finding
 
 
-def _calls_by_job(evidence: Evidence) -> dict[str, list[Entry]]:
+def _calls_by_job(evidence: Evidence) -> dict[str, list[CallEntry]]:
     """Sort the calls of the code under test by job, in one pass: there may be thousands of both."""
-    called: dict[str, list[Entry]] = {}
-    for entry in evidence.service.call_log.entries:
-        if entry.call is not None and entry.caller is not None and not entry.caller.by_test:
-            for job_id in entry.call.job_ids:
-                called.setdefault(job_id, []).append(entry)
+    called: dict[str, list[CallEntry]] = {}
+    for entry in evidence.service.call_log.tested():
+        for job_id in entry.call.job_ids:
+            called.setdefault(job_id, []).append(entry)
     return called
 
 
@@ -78,23 +77,23 @@ def _no_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
     late = " before it timed out" if job.status == "TimedOut" else ""
     if job.kind != "lambda":
         if job.acknowledged and not job.acknowledged_by_test:
-            what = f"{named(job)} was acknowledged, and got no result{late}."
+            what = f"{job.label} was acknowledged, and got no result{late}."
             yield Finding("no-result", job.id, what)
         return
     words = NO_REPLY.replace("{name}", job.facts.configuration["FunctionName"])
     if job.raised:
         error = job.raised[-1][0]
-        what = f"the handler raised {_shown(error, mask)} before any result of {named(job)}."
+        what = f"the handler raised {_shown(error, mask)} before any result of {job.label}."
         yield Finding("raised", job.id, what, words)
     elif job.delivered:
-        what = f"{named(job)} was delivered to its function, and got no result{late}."
+        what = f"{job.label} was delivered to its function, and got no result{late}."
         yield Finding("no-result", job.id, what, words)
 
 
 def _raised_after_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
     after = [error for error, had_result in job.raised if had_result]
     if after:
-        what = f"the handler raised {_shown(after[0], mask)} after the result of {named(job)}."
+        what = f"the handler raised {_shown(after[0], mask)} after the result of {job.label}."
         yield Finding("raised-after-result", job.id, what)
 
 
@@ -105,14 +104,12 @@ def _shown(error: BaseException, mask: Callable[[str], str]) -> str:
     return f"{type(error).__name__} ({text})" if text else type(error).__name__
 
 
-def _wrong_results(job: JobRecord, entries: list[Entry]) -> Iterator[Finding]:
+def _wrong_results(job: JobRecord, entries: list[CallEntry]) -> Iterator[Finding]:
     """Find what was reported, or asked, by who should not have, or more than once."""
     losers: set[tuple[int, int]] = set()
     unaware_owners: set[tuple[int, int]] = set()
     reported = answer_lost = False
     for entry in entries:
-        assert entry.call is not None
-        assert entry.caller is not None
         call, worker = entry.call, entry.caller[:2]
         if call.operation in _ACKNOWLEDGES:
             if call.error is None:
@@ -122,14 +119,14 @@ def _wrong_results(job: JobRecord, entries: list[Entry]) -> Iterator[Finding]:
             elif call.error == "InvalidNonceException" and worker not in unaware_owners:
                 losers.add(worker)
         elif call.operation in RESULTS | _DETAILS and worker in losers:
-            what = f"{call.operation} for {named(job)} after its acknowledgement was refused."
+            what = f"{call.operation} for {job.label} after its acknowledgement was refused."
             yield Finding("not-owner", job.id, what)
         elif call.operation in RESULTS and call.error == "InvalidJobStateException":
             if entry.state in ("Queued", "Dispatched"):
-                what = f"{call.operation} for {named(job)}, which it had not acknowledged."
+                what = f"{call.operation} for {job.label}, which it had not acknowledged."
                 yield Finding("not-acknowledged", job.id, what)
             elif reported and entry.fault is None and not answer_lost:
-                what = f"{call.operation} for {named(job)}, which had its result already."
+                what = f"{call.operation} for {job.label}, which had its result already."
                 yield Finding("second-result", job.id, what)
         if call.operation in RESULTS and entry.changes:
             reported = True
@@ -143,7 +140,7 @@ def _outputs(job: JobRecord, evidence: Evidence) -> Iterator[Finding]:
     for name, stored in evidence.outputs.get(job.id, {}).items():
         if stored is None:
             what = (
-                f"success of {named(job)} was reported, and output artifact {name!r} not uploaded."
+                f"success of {job.label} was reported, and output artifact {name!r} not uploaded."
             )
             yield Finding("missing-output", job.id, what)
         elif job.facts.encryption_key and not _same_key(
@@ -151,7 +148,7 @@ def _outputs(job: JobRecord, evidence: Evidence) -> Iterator[Finding]:
         ):
             with_what = f"with {stored.kms_key_id}" if stored.kms_key_id else "without a KMS key"
             what = (
-                f"output artifact {name!r} of {named(job)} was uploaded {with_what}, not with the"
+                f"output artifact {name!r} of {job.label} was uploaded {with_what}, not with the"
                 f" pipeline's key {job.facts.encryption_key}."
             )
             yield Finding("output-encryption", job.id, what)
@@ -167,14 +164,14 @@ def _same_key(one: str | None, other: str) -> bool:
 
 def _own_role(evidence: Evidence) -> Iterator[Finding]:
     seen = set()
-    for entry in evidence.service.call_log.entries:
+    for entry in evidence.service.call_log.tested():
         call = entry.call
-        if call is None or entry.holder in (None, "job"):
+        if entry.holder in (None, "job"):
             continue
         if evidence.own_role and entry.holder == "own-role":
             continue
         job_id = call.job_ids[0] if call.job_ids else None
-        about = f"an artifact of {evidence.named(job_id)}" if job_id else "no job's artifact"
+        about = f"an artifact of {evidence.label(job_id)}" if job_id else "no job's artifact"
         whose = {
             "own-role": "the handler's own role",
             "other-job": "another job's artifactCredentials",
@@ -200,12 +197,12 @@ def _object(call: Call, evidence: Evidence) -> str:
 
 
 def _refused_requests(evidence: Evidence, mask: Callable[[str], str]) -> Iterator[Finding]:
-    for entry in evidence.service.call_log.entries:
+    for entry in evidence.service.call_log.tested():
         call = entry.call
-        if call is None or entry.error is None or evidence.surfaced(entry.error):
+        if entry.error is None or evidence.surfaced(entry.error):
             continue
         job_id = call.job_ids[0] if call.job_ids else entry.job_id
-        about = f" for {evidence.named(job_id)}" if job_id else ""
+        about = f" for {evidence.label(job_id)}" if job_id else ""
         reason = str(entry.error).partition("calling the ")[2] or str(entry.error)
         reason = " ".join(mask(entry.message or reason).split())[:300]
         what = (

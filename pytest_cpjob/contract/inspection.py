@@ -1,50 +1,41 @@
-"""What the checks look at: the records of the rooms below, nothing of pytest."""
+"""The inspection: what the checks find that is neither allowed nor was reported before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import IO, NamedTuple
-
-from pytest_cpjob.artifacts.store import StoredObject
+from pytest_cpjob.contract.checks import find_all
+from pytest_cpjob.contract.findings import Finding
+from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.service.job_service import JobService
-from pytest_cpjob.service.jobs import JobRecord
+from pytest_cpjob.settings import Settings
 
 
-class Evidence(NamedTuple):
-    """Everything one stub knows of what the code under test did.
+class Inspection:
+    """One stub's findings.
 
     Attributes:
-        outputs: by job, what each output was when its result was reported.
-        stopped_calls: what the network guard stopped, and the job it was called for, if any.
-        surfaced: whether a refusal came before the test's own eyes.
-        printed: texts that the code wrote, by where it wrote them.
-        read_output: opens all that can be read in an output artifact, by where it is.
-        running_threads: names of threads that did not end.
-        own_role: whether the handler's own role was let into the bucket.
+        findings: what was reported so far.
     """
 
-    service: JobService
-    outputs: Mapping[str, Mapping[str, StoredObject | None]] = MappingProxyType({})
-    stopped_calls: Sequence[tuple[str, str | None]] = ()
-    surfaced: Callable[[BaseException], bool] = lambda error: False
-    printed: Mapping[str, str] = MappingProxyType({})
-    read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]] = lambda job, name: ()
-    running_threads: Sequence[str] = ()
-    own_role: bool = False
+    def __init__(self, settings: Settings, service: JobService, observer: Observer) -> None:
+        self._settings = settings
+        self._service = service
+        self._observer = observer
+        self.findings: list[Finding] = []
 
-    @property
-    def jobs(self) -> list[JobRecord]:
-        """The jobs, in the order in which they came to be."""
-        return list(self.service.registry.jobs.values())
+    def new_findings(self) -> list[Finding]:
+        """Return what is found and neither allowed nor reported before; it is reported now."""
+        found = [
+            finding
+            for finding in find_all(self._observer.evidence())
+            if finding not in self.findings and not self._is_allowed(finding)
+        ]
+        self.findings += found
+        return found
 
-    def named(self, job_id: str) -> str:
-        """Name the job of an id that a request carried; there may be no such job."""
-        job = self.service.registry.jobs.get(job_id)
-        return f"job {job_id}, which does not exist," if job is None else named(job)
-
-
-def named(job: JobRecord) -> str:
-    """Name a job as messages do: its id and where it stands in its pipeline."""
-    facts = job.facts
-    return f"job {job.id} ({facts.pipeline_name}/{facts.stage_name}/{facts.action_name})"
+    def _is_allowed(self, finding: Finding) -> bool:
+        """Whether the test allows it, its job, or, if it is about none, any of its jobs."""
+        jobs = self._service.registry.jobs
+        about = [jobs[finding.job_id]] if finding.job_id in jobs else list(jobs.values())
+        return finding.name in self._settings.allow or any(
+            finding.name in job.allow for job in about
+        )

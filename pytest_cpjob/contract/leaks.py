@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator
 from typing import IO, Final
 
 from pytest_cpjob.contract.findings import Finding
-from pytest_cpjob.contract.inspection import Evidence, named
 from pytest_cpjob.contract.masking import secrets_by_job
+from pytest_cpjob.contract.observer import Evidence
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobFailure
 
@@ -36,7 +36,7 @@ def leaked_secrets(evidence: Evidence) -> Iterator[Finding]:
             leaked = dict.fromkeys(what for value, what in secrets.items() if value in values)
             if leaked:
                 listed = " and ".join(leaked)
-                what = f"{listed} of {named(job)} {'is' if len(leaked) == 1 else 'are'} in {where}."
+                what = f"{listed} of {job.label} {'is' if len(leaked) == 1 else 'are'} in {where}."
                 yield Finding("leaked-secret", job.id, what)
 
 

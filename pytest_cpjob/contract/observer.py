@@ -1,57 +1,88 @@
-"""The observer: what a stub knows of the code under test beyond its calls, and what it finds."""
+"""The observer: what a stub learns of the code under test beyond its calls.
+
+The checks read the `Evidence` that it gives.
+"""
 
 from __future__ import annotations
 
 import inspect
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from traceback import walk_tb
-from types import CodeType
-from typing import IO
+from types import CodeType, MappingProxyType
+from typing import IO, NamedTuple
 
 from pytest_cpjob.artifacts.store import ArtifactStore, StoredObject
-from pytest_cpjob.contract.checks import find_all
-from pytest_cpjob.contract.findings import Finding
-from pytest_cpjob.contract.inspection import Evidence
 from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.settings import Settings
+
+
+class Evidence(NamedTuple):
+    """Everything one stub knows of what the code under test did.
+
+    Attributes:
+        outputs: by job, what each output was when its result was reported.
+        stopped_calls: what the network guard stopped, and the job it was called for, if any.
+        surfaced: whether the test has seen an error, so that it was not swallowed.
+        printed: texts that the code wrote, by where it wrote them.
+        read_output: opens all that can be read in an output artifact, by where it is.
+        running_threads: names of threads that did not end.
+        own_role: whether the handler's own role was let into the bucket.
+    """
+
+    service: JobService
+    outputs: Mapping[str, Mapping[str, StoredObject | None]] = MappingProxyType({})
+    stopped_calls: Sequence[tuple[str, str | None]] = ()
+    surfaced: Callable[[BaseException], bool] = lambda error: False
+    printed: Mapping[str, str] = MappingProxyType({})
+    read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]] = lambda job, name: ()
+    running_threads: Sequence[str] = ()
+    own_role: bool = False
+
+    @property
+    def jobs(self) -> list[JobRecord]:
+        """The jobs, in the order in which they were created."""
+        return list(self.service.registry.jobs.values())
+
+    def label(self, job_id: str) -> str:
+        """Name the job of an id that a request carried; there may be no such job."""
+        job = self.service.registry.jobs.get(job_id)
+        return f"job {job_id}, which does not exist," if job is None else job.label
 
 
 class Observer:
-    """Keeps what the code wrote, raised and left running, and finds what CodePipeline would mind.
+    """Keeps what the code under test wrote, raised, uploaded and left running.
 
     Attributes:
-        findings: what was found, neither allowed nor found twice.
+        stopped_calls: what the network guard stopped, and the job it was called for, if any.
         running_threads: the threads that did not end with the test.
         test_code: the code whose frames are the test's own.
     """
 
-    def __init__(self, settings: Settings, service: JobService, store: ArtifactStore) -> None:
-        self._settings = settings
+    def __init__(self, service: JobService, store: ArtifactStore, *, own_role: bool) -> None:
         self._service = service
         self._store = store
+        self._own_role = own_role
         self._written: dict[str, list[str]] = {}
         self._captured: dict[str, str] = {}
         self._met: set[int] = set()
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
         self.stopped_calls: list[tuple[str, str | None]] = []
-        self.findings: list[Finding] = []
         self.running_threads: list[threading.Thread] = []
         self.test_code: set[CodeType] = set()
 
     def is_tested_by(self, function: Callable[..., object]) -> None:
-        """Learn whose frames are the test's own: a refused call that raises there, it met."""
+        """Learn whose frames are the test's own: an error that is raised there, the test saw."""
         # Hypothesis keeps the test itself inside.
         inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
         self.test_code.add(inspect.unwrap(inner).__code__)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Overhear what is written meanwhile; a test may read away what pytest has captured."""
+        """Capture what is written meanwhile; a test may read away what pytest has captured."""
         undo = Undo()
         try:
             capture_output(self.wrote, undo)
@@ -68,17 +99,17 @@ class Observer:
         self._captured[where] = text
 
     def met(self, error: BaseException) -> None:
-        """Note what the test has met, with what it was raised from.
+        """Note an error that the test has seen, with what it was raised from.
 
-        It came out of an invocation or a worker, or the test expected it. Only refusals are of
-        interest, which the record keeps; any other error is forgotten, and with it its frames.
+        It left an invocation or a worker, or the test expected it. Only rejected requests are of
+        interest, which the call log keeps; any other error is forgotten, and with it its frames.
         """
-        refused = self._service.call_log.refused
+        rejected = self._service.call_log.rejected
         walked: set[int] = set()
         chain: BaseException | None = error
         while chain is not None and id(chain) not in walked:
             walked.add(id(chain))
-            if id(chain) in refused:
+            if id(chain) in rejected:
                 self._met.add(id(chain))
             chain = chain.__cause__ or chain.__context__
 
@@ -89,25 +120,8 @@ class Observer:
                 artifact.name: self._store.head(artifact) for artifact in job.facts.outputs
             }
 
-    def new_findings(self) -> list[Finding]:
-        """Give what is found and neither allowed nor reported before; it is reported now."""
-        found = [
-            finding
-            for finding in find_all(self._evidence())
-            if finding not in self.findings and not self._is_allowed(finding)
-        ]
-        self.findings += found
-        return found
-
-    def _is_allowed(self, finding: Finding) -> bool:
-        """Whether the test allows it, its job, or, if it is about none, any of its jobs."""
-        jobs = self._service.registry.jobs
-        about = [jobs[finding.job_id]] if finding.job_id in jobs else list(jobs.values())
-        return finding.name in self._settings.allow or any(
-            finding.name in job.allow for job in about
-        )
-
-    def _evidence(self) -> Evidence:
+    def evidence(self) -> Evidence:
+        """Return what is known now."""
         return Evidence(
             service=self._service,
             outputs=self._outputs,
@@ -119,11 +133,11 @@ class Observer:
             },
             running_threads=[thread.name for thread in self.running_threads],
             read_output=self._read_output,
-            own_role=self._settings.own_role,
+            own_role=self._own_role,
         )
 
     def _surfaced(self, error: BaseException) -> bool:
-        """Whether the test itself met an error, or it reached the test's own frame."""
+        """Whether the test itself saw an error, or it reached the test's own frame."""
         if id(error) in self._met:
             return True
         # unittest's assertRaises takes the traceback off what it has caught.
@@ -136,7 +150,7 @@ class Observer:
         from pytest_cpjob.artifacts.archives import readable_parts
 
         if not self._store.is_started:
-            return  # left already, and looked through then
+            return  # the stub was left already, and the output looked through then
         [artifact] = [each for each in job.facts.outputs if each.name == name]
         stored = self._outputs[job.id][name]
         with self._store.open(artifact, stored.version_id if stored else None) as opened:

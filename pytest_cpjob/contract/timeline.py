@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pytest_cpjob.contract.findings import Finding
-from pytest_cpjob.contract.inspection import named
 from pytest_cpjob.contract.masking import masking
-from pytest_cpjob.service.call_log import Entry
+from pytest_cpjob.service.call_log import CallEntry, Entry, NoteEntry
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
@@ -36,13 +35,13 @@ def timeline(service: JobService, job: JobRecord, findings: Sequence[Finding] = 
     where = f"{facts.pipeline_name}/{facts.stage_name}/{facts.action_name}"
     lines = textwrap.wrap(f"{where}, {facts.action_type}: {job.status}", WIDTH)
     for entry in service.call_log.of_job(job.id):
-        if entry.caller is not None and entry.caller.by_test and _is_s3(entry):
+        if isinstance(entry, CallEntry) and entry.caller.by_test and entry.call.service == "s3":
             continue  # the test's own looks into the bucket
         lines += _line(f"+{entry.at:.10g}s", mask("; ".join(_parts(entry, job))))
     if job.result is not None:
         lines += _line("result", mask(outcome(job.result)))
     for finding in findings:
-        what = finding.what.replace(named(job), "the job")
+        what = finding.what.replace(job.label, "the job")
         lines += _line("!", mask(f"{finding.name}: {what}"))
     return "\n".join(lines)
 
@@ -62,21 +61,21 @@ def outcome(result: Result) -> str:
 
 
 def _parts(entry: Entry, job: JobRecord) -> Iterator[str]:
-    if entry.note:
-        yield entry.note
-    if entry.call is not None:
+    if isinstance(entry, NoteEntry):
+        yield entry.text
+        return
+    if isinstance(entry, CallEntry):
         yield _called(entry)
     for change in entry.changes:
         if change.job_id == job.id:
             yield f"{change.before} -> {change.after}"
 
 
-def _called(entry: Entry) -> str:
-    assert entry.call is not None
+def _called(entry: CallEntry) -> str:
     call, text = entry.call, entry.call.operation
     if call.service != "codepipeline":
         text = f"{call.service}.{text}"
-    if entry.caller is not None and entry.caller.by_test:
+    if entry.caller.by_test:
         text += " (the test's own client)"
     if call.service == "s3":
         text += f" {call.request.get('Bucket')}/{call.request.get('Key', '')}"
@@ -101,7 +100,3 @@ def _line(mark: str, text: str) -> list[str]:
         subsequent_indent=" " * _INDENT,
         break_on_hyphens=False,
     )
-
-
-def _is_s3(entry: Entry) -> bool:
-    return entry.call is not None and entry.call.service == "s3"

@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.documents import render
-from pytest_cpjob.documents.facts import Credentials
-from pytest_cpjob.documents.job_arguments import (
-    ActionTypeArgument,
-    ArtifactsArgument,
-    EncryptionKeyArgument,
-    UserParameters,
-    job_facts,
-    text,
+from pytest_cpjob.documents.argument_lists import (
+    LambdaDocumentArguments,
+    ThirdPartyDocumentArguments,
+    takes,
 )
+from pytest_cpjob.documents.facts import Credentials, JobFacts
+from pytest_cpjob.documents.job_arguments import Kind, job_facts, text
 from pytest_cpjob.documents.part_factories import Factory
-from pytest_cpjob.documents.streams import job_stream
+from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.documents.type_defs import (
     GetJobDetailsResponse,
     GetThirdPartyJobDetailsResponse,
     LambdaEvent,
 )
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 DEFAULT_INPUTS: Final = ("SourceArtifact",)
 DEFAULT_OUTPUTS: Final = ("BuildArtifact",)
 
 
-class JobDetailsFactory(Factory):
+class DocumentFactory(Factory):
+    """Makes whole documents: one input and one output artifact where the test names none."""
+
+    def _job_stream(self, arguments: Mapping[str, Any]) -> Stream:
+        return job_stream(self._stream, self._counter, arguments.get("job_id"))
+
+    def _facts(self, stream: Stream, kind: Kind, arguments: Mapping[str, Any]) -> JobFacts:
+        given = {name: value for name, value in arguments.items() if value is not None}
+        defaults = {"region": self._region, "account_id": self._account_id}
+        return job_facts(
+            stream,
+            kind=kind,
+            default_inputs=DEFAULT_INPUTS,
+            default_outputs=DEFAULT_OUTPUTS,
+            **{**defaults, **given},
+        )
+
+
+class JobDetailsFactory(DocumentFactory):
     """Makes GetJobDetails responses, `{"jobDetails": {"id", "data", "accountId"}}`.
 
     Every argument may be left out; what is left out is drawn, or one input and one output artifact.
@@ -46,52 +65,15 @@ class JobDetailsFactory(Factory):
     Model shape: GetJobDetailsOutput; page: API reference, GetJobDetails.
     """
 
-    def __call__(
-        self,
-        *,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: ArtifactsArgument | None = None,
-        output_artifacts: ArtifactsArgument | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        user_parameters: UserParameters | None = None,
-        function_name: str | None = None,
-    ) -> GetJobDetailsResponse:
+    @takes(LambdaDocumentArguments)
+    def __call__(self, **arguments: Unpack[LambdaDocumentArguments]) -> GetJobDetailsResponse:
         """Return one response; the arguments are the class's."""
-        stream = job_stream(self._stream, self._counter, job_id)
-        facts = job_facts(
-            stream,
-            region=self._region if region is None else region,
-            account_id=self._account_id if account_id is None else account_id,
-            kind="any",
-            job_id=job_id,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            input_artifacts=input_artifacts,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-            user_parameters=user_parameters,
-            function_name=function_name,
-            default_inputs=DEFAULT_INPUTS,
-            default_outputs=DEFAULT_OUTPUTS,
-        )
+        stream = self._job_stream(arguments)
+        facts = self._facts(stream, "any", arguments)
         return render.job_details(facts, Credentials.draw(stream.at("credentials").values))
 
 
-class ThirdPartyJobDetailsFactory(Factory):
+class ThirdPartyJobDetailsFactory(DocumentFactory):
     """Makes GetThirdPartyJobDetails responses, `{"jobDetails": {"id", "data", "nonce"}}`.
 
     Arguments as for `JobDetailsFactory`, but the action type's owner is ThirdParty and a job id may
@@ -107,54 +89,21 @@ class ThirdPartyJobDetailsFactory(Factory):
     Model shape: GetThirdPartyJobDetailsOutput; page: API reference, GetThirdPartyJobDetails.
     """
 
+    @takes(ThirdPartyDocumentArguments)
     def __call__(
-        self,
-        *,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: ArtifactsArgument | None = None,
-        output_artifacts: ArtifactsArgument | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        client_id: str | None = None,
-        client_token: str | None = None,
+        self, **arguments: Unpack[ThirdPartyDocumentArguments]
     ) -> GetThirdPartyJobDetailsResponse:
         """Return one response; the arguments are the class's."""
-        text("client_id", "ClientId", client_id, "")
-        text("client_token", "ClientToken", client_token, "")
-        stream = job_stream(self._stream, self._counter, job_id)
-        facts = job_facts(
-            stream,
-            region=self._region if region is None else region,
-            account_id=self._account_id if account_id is None else account_id,
-            kind="third-party",
-            job_id=job_id,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            input_artifacts=input_artifacts,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-            default_inputs=DEFAULT_INPUTS,
-            default_outputs=DEFAULT_OUTPUTS,
-        )
+        text("client_id", "ClientId", arguments.pop("client_id", None), "")
+        text("client_token", "ClientToken", arguments.pop("client_token", None), "")
+        stream = self._job_stream(arguments)
+        facts = self._facts(stream, "third-party", arguments)
         credentials = Credentials.draw(stream.at("credentials").values)
         nonce = stream.at("nonce").values.nonce()
         return render.third_party_job_details(facts, credentials, nonce)
 
 
-class LambdaEventFactory(Factory):
+class LambdaEventFactory(DocumentFactory):
     """Makes the events of Lambda actions, `{"CodePipeline.job": {"id", "accountId", "data"}}`.
 
     Arguments as for `JobDetailsFactory`; the action type is always Invoke:AWS:Lambda:1.
@@ -172,46 +121,9 @@ class LambdaEventFactory(Factory):
     Page: the user guide, "Invoke an AWS Lambda function in a pipeline", JSON event example.
     """
 
-    def __call__(
-        self,
-        *,
-        job_id: str | None = None,
-        account_id: str | None = None,
-        region: str | None = None,
-        pipeline_name: str | None = None,
-        stage_name: str | None = None,
-        action_name: str | None = None,
-        action_type: ActionTypeArgument | None = None,
-        configuration: Mapping[str, str] | None = None,
-        input_artifacts: ArtifactsArgument | None = None,
-        output_artifacts: ArtifactsArgument | None = None,
-        artifact_bucket: str | None = None,
-        encryption_key: EncryptionKeyArgument | None = None,
-        continuation_token: str | None = None,
-        user_parameters: UserParameters | None = None,
-        function_name: str | None = None,
-    ) -> LambdaEvent:
+    @takes(LambdaDocumentArguments)
+    def __call__(self, **arguments: Unpack[LambdaDocumentArguments]) -> LambdaEvent:
         """Return one event; the arguments are the class's."""
-        stream = job_stream(self._stream, self._counter, job_id)
-        facts = job_facts(
-            stream,
-            region=self._region if region is None else region,
-            account_id=self._account_id if account_id is None else account_id,
-            kind="lambda",
-            job_id=job_id,
-            pipeline_name=pipeline_name,
-            stage_name=stage_name,
-            action_name=action_name,
-            action_type=action_type,
-            configuration=configuration,
-            input_artifacts=input_artifacts,
-            output_artifacts=output_artifacts,
-            artifact_bucket=artifact_bucket,
-            encryption_key=encryption_key,
-            continuation_token=continuation_token,
-            user_parameters=user_parameters,
-            function_name=function_name,
-            default_inputs=DEFAULT_INPUTS,
-            default_outputs=DEFAULT_OUTPUTS,
-        )
+        stream = self._job_stream(arguments)
+        facts = self._facts(stream, "lambda", arguments)
         return render.lambda_event(facts, Credentials.draw(stream.at("credentials").values))

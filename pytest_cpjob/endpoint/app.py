@@ -24,7 +24,7 @@ from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.service.errors import ServiceError
 
 if TYPE_CHECKING:
-    from pytest_cpjob.stub import CodePipelineStub
+    from pytest_cpjob.harness import Harness
 
 PATIENCE: Final = 5.0
 """Seconds of real time that answers under way have to end, once nobody is served any more."""
@@ -47,19 +47,19 @@ class Application:
     def __init__(self, moto: MotoApplication, on_call: Callable[[str], None] | None = None) -> None:
         self._moto = moto
         self._on_call = on_call
-        self._stub: CodePipelineStub | None = None
+        self._harness: Harness | None = None
         self._faults_met: dict[str, Answer | None] = {}
         self._answering = 0
         self._idle = threading.Condition()
         self.failures: list[tuple[str, BaseException]] = []
 
-    def serve(self, stub: CodePipelineStub | None) -> None:
+    def serve(self, harness: Harness | None) -> None:
         """Answer from this stub from now on, or not at all; answers under way end before."""
         with self._idle:
-            self._stub = None
+            self._harness = None
             self._idle.wait_for(lambda: self._answering == 0, PATIENCE)
             self._faults_met = {}
-            self._stub = stub
+            self._harness = harness
 
     def fail(self, what: str, error: BaseException) -> None:
         """Keep what went wrong."""
@@ -68,13 +68,13 @@ class Application:
     def respond(self, http: HttpRequest) -> Answer | None:
         """Answer one request; None is for a connection that is to break."""
         with self._idle:
-            stub = self._stub
+            harness = self._harness
             self._answering += 1
         try:
-            if stub is None:
+            if harness is None:
                 gone = ServiceError("ServiceUnavailable", "no test with cpjob_endpoint is running")
                 return written_error(gone, "json")
-            return self._answer(stub, http)
+            return self._answer(harness, http)
         except Exception as error:
             self.fail(f"{http.method} {http.target.partition('?')[0]}", error)
             defect = ServiceError("InternalFailure", f"pytest-cpjob: {error!r}")
@@ -84,7 +84,7 @@ class Application:
                 self._answering -= 1
                 self._idle.notify_all()
 
-    def _answer(self, stub: CodePipelineStub, http: HttpRequest) -> Answer | None:
+    def _answer(self, harness: Harness, http: HttpRequest) -> Answer | None:
         headers = {name.lower(): http.header(name) or "" for name in http.headers}
         try:
             request = wire.read(http.method, http.target, headers, http.body)
@@ -96,10 +96,10 @@ class Application:
         if invocation in self._faults_met:
             # A client's own retries of one call meet the one fault that was set up for it.
             return self._faults_met[invocation]
-        return self._router(stub, request, http, invocation)
+        return self._routed(harness, request, http, invocation)
 
-    def _router(
-        self, stub: CodePipelineStub, request: wire.Request, http: HttpRequest, invocation: str
+    def _routed(
+        self, harness: Harness, request: wire.Request, http: HttpRequest, invocation: str
     ) -> Answer | None:
         call = PendingCall(
             request.service,
@@ -111,12 +111,12 @@ class Application:
         answer: Answer | None = None
         error: BaseException | None = None
         try:
-            answer, error = self._answered(stub, call, request, http)
+            answer, error = self._answered(harness, call, request, http)
         except Exception as raised:
             error = raised
             if call.fault is None:
-                answer = self._not_answered(stub, call, request, raised)
-        stub.router.ended(call, error)
+                answer = self._not_answered(harness, call, request, raised)
+        harness.router.finish(call, error)
         if call.fault is not None and invocation:
             self._faults_met[invocation] = answer
         if self._on_call is not None:
@@ -125,14 +125,14 @@ class Application:
 
     def _not_answered(
         self,
-        stub: CodePipelineStub,
+        harness: Harness,
         call: PendingCall,
         request: wire.Request,
         error: Exception,
     ) -> Answer:
         """Tell the test, and the caller, that there is no answer."""
         if isinstance(error, UnfakedCallError):
-            stub.router.stopped(call.name)
+            harness.router.stopped(call.name)
         else:
             self.fail(call.name, error)
         refused = ServiceError("NotImplemented", f"{call.name}: {error!r}", 501)
@@ -140,14 +140,14 @@ class Application:
 
     def _answered(
         self,
-        stub: CodePipelineStub,
+        harness: Harness,
         call: PendingCall,
         request: wire.Request,
         http: HttpRequest,
     ) -> tuple[Answer, BaseException | None]:
-        early = stub.router.before(call, request.params, "", _presented(stub, request, http))
+        early = harness.router.answer(call, request.params, "", _presented(harness, request, http))
         if early is None:
-            return self._passed_on(stub, call, request, http)
+            return self._passed_on(harness, call, request, http)
         response, parsed = early
         if "Error" in parsed:
             return _refused(request, response.status_code, parsed)
@@ -156,7 +156,7 @@ class Application:
 
     def _passed_on(
         self,
-        stub: CodePipelineStub,
+        harness: Harness,
         call: PendingCall,
         request: wire.Request,
         http: HttpRequest,
@@ -172,7 +172,7 @@ class Application:
         if issued is not None:
             parsed["Credentials"] = {"AccessKeyId": issued[1].decode()}
         seen, before = _Response(answer.status), parsed.get("Error")
-        stub.router.after(call, seen, parsed)
+        harness.router.passed(call, seen, parsed)
         if parsed.get("Error") is not before:
             return _refused(request, seen.status_code, parsed)
         if answer.status >= 500:
@@ -182,13 +182,11 @@ class Application:
         return answer, _raised_there(parsed, request.operation)
 
 
-def _presented(
-    stub: CodePipelineStub, request: wire.Request, http: HttpRequest
-) -> Credentials | None:
+def _presented(harness: Harness, request: wire.Request, http: HttpRequest) -> Credentials | None:
     """Give the credentials that a request was signed with, as far as it tells them."""
     if request.access_key_id is None:
         return None
-    grant = stub.service.grants.find(request.access_key_id)
+    grant = harness.service.grants.find(request.access_key_id)
     is_forged = (
         request.service == "s3"
         and grant is not None

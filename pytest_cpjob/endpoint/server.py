@@ -17,7 +17,7 @@ from pytest_cpjob.threads import OURS
 
 if TYPE_CHECKING:
     from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
-    from pytest_cpjob.stub import CodePipelineStub
+    from pytest_cpjob.harness import Harness
 
 HOST: Final = "127.0.0.1"
 _NEEDED: Final = ("cbor2", "flask", "flask_cors")
@@ -67,10 +67,10 @@ class EndpointServer:
         """The one URL of all services."""
         return f"http://{HOST}:{self._server.port}"
 
-    def serve(self, stub: CodePipelineStub) -> None:
+    def serve(self, harness: Harness) -> None:
         """Let this stub answer from now on."""
-        stub.router.endpoint_url = self.url
-        self._application.serve(stub)
+        harness.router.endpoint_url = self.url
+        self._application.serve(harness)
 
     def end(self) -> None:
         """Let nobody answer any more, once what is being answered has been.

@@ -1,13 +1,58 @@
-"""The options of the ini file, refused by the names that they have there."""
+"""The options: what the ini file and the command line take, and what applies to one test."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env")
+from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
+
+if TYPE_CHECKING:
+    from pytest_cpjob.settings import Settings
+
+INI: Final = {
+    "cpjob_seed": ("string", "Where the documents of all tests come from."),
+    "cpjob_region": ("string", "The pipelines' region (default: us-east-1)."),
+    "cpjob_account_id": ("string", "The pipelines' account (default: 123456789012)."),
+    "cpjob_allow": ("args", "Names of findings that are not reported, separated by white space."),
+    "cpjob_own_role": ("bool", "Whether a handler's own role may open the artifact bucket."),
+}
+"""What a test's options may be set to in the ini file: pytest's kind of value, and the help."""
+
+SEED: Final = pytest.StashKey[str]()
+"""The command line's seed."""
+
+BUILT_IN: Final = {
+    "cpjob_seed": BUILT_IN_SEED,
+    "cpjob_region": BUILT_IN_REGION,
+    "cpjob_account_id": BUILT_IN_ACCOUNT,
+    "cpjob_allow": [],
+    "cpjob_own_role": False,
+    "cpjob_aws_env": True,
+}
+
+_FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the command line's options and the ini file's."""
+    group = parser.getgroup("cpjob", "CodePipeline custom actions")
+    group.addoption(
+        "--cpjob-seed",
+        metavar="SEED",
+        help="Where the documents of all tests come from; 'random' for another seed each run.",
+    )
+    for name, (kind, text) in INI.items():
+        # The kinds are pytest's literals, which a table widens to str.
+        parser.addini(name, text, type=kind, default=None)  # type: ignore[arg-type]
+    parser.addini(
+        "cpjob_aws_env",
+        "Set a region and dummy credentials where a machine has no AWS configuration at all.",
+        type="bool",
+        default=True,
+    )
 
 
 def check_flags(config: pytest.Config) -> None:
@@ -16,14 +61,14 @@ def check_flags(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: naming the option.
     """
-    for name in FLAGS:
+    for name in _FLAGS:
         try:
             config.getini(name)
         except (pytest.UsageError, TypeError, ValueError) as error:  # which: by pytest's version
             raise pytest.UsageError(f"{name}: {error}; write true or false") from None
 
 
-def checked(values: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the ini file's options by their names elsewhere; a value of None is not given.
 
     Raises:
@@ -31,11 +76,11 @@ def checked(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     layer = {name.removeprefix("cpjob_"): value for name, value in values.items()}
     if any(value is not None for value in layer.values()):
-        _check(layer)
+        _check_layer(layer)
     return layer
 
 
-def _check(layer: Mapping[str, Any]) -> None:
+def _check_layer(layer: Mapping[str, Any]) -> None:
     from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
     from pytest_cpjob.settings import OptionError, resolve
 
@@ -46,3 +91,22 @@ def _check(layer: Mapping[str, Any]) -> None:
     except ValueError as error:
         # Each of these texts begins with its option's name.
         raise OptionError(f"cpjob_{error}") from None
+
+
+def settings_of(request: pytest.FixtureRequest) -> Settings:
+    """Resolve the options for one test: marker, outer markers, command line, ini."""
+    from pytest_cpjob.requirements import require
+    from pytest_cpjob.settings import OptionError, resolve
+
+    require("pytest")
+    config = request.config
+    layers: list[Mapping[str, Any]] = []
+    for marker in request.node.iter_markers("cpjob"):
+        if marker.args:
+            raise OptionError(
+                f"@pytest.mark.cpjob takes keyword arguments only, got {marker.args!r}"
+            )
+        layers.append(marker.kwargs)
+    layers.append({"seed": config.stash.get(SEED, None)})
+    layers.append(_checked({name: config.getini(name) for name in INI}))
+    return resolve(layers, test_id=request.node.nodeid)

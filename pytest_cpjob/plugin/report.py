@@ -13,36 +13,36 @@ from pytest_cpjob.errors import ContractError
 if TYPE_CHECKING:
     import pytest
 
-    from pytest_cpjob.stub import CodePipelineStub
+    from pytest_cpjob.harness import Harness
 
 MOST_TIMELINES: Final = 10
 
 
-def hear(stub: CodePipelineStub, report: pytest.TestReport) -> None:
+def capture_sections(harness: Harness, report: pytest.TestReport) -> None:
     """Keep what pytest captured of the test so far, for secrets to be found in."""
     for where, text in (
         ("stdout", report.capstdout),
         ("stderr", report.capstderr),
         ("the log", report.caplog),
     ):
-        stub.observer.captured(where, text)
+        harness.observer.captured(where, text)
 
 
-def explain_failure(stub: CodePipelineStub, report: pytest.TestReport) -> None:
+def explain_failure(harness: Harness, report: pytest.TestReport) -> None:
     """Add the findings, unless they are the failure itself, and the timelines to a report."""
     from pytest_cpjob.contract.timeline import timeline
 
     add = getattr(report.longrepr, "addsection", None)
     if add is None:
         add = _plain_sections(report)
-    found = stub.observer.new_findings()
+    found = harness.inspection.new_findings()
     if found:
-        add("cpjob findings", mask(stub.service, report_of(found)), "-")
-    jobs = list(stub.service.registry.jobs.values())
+        add("cpjob findings", mask(harness.service, report_of(found)), "-")
+    jobs = list(harness.service.registry.jobs.values())
     for job in jobs[-MOST_TIMELINES:]:
-        of_job = [finding for finding in stub.observer.findings if finding.job_id == job.id]
-        text = timeline(stub.service, job, of_job)
-        add(f"cpjob timeline of job {job.id}", mask(stub.service, text), "-")
+        of_job = [finding for finding in harness.inspection.findings if finding.job_id == job.id]
+        text = timeline(harness.service, job, of_job)
+        add(f"cpjob timeline of job {job.id}", mask(harness.service, text), "-")
     if len(jobs) > MOST_TIMELINES:
         add("cpjob timelines", f"and {len(jobs) - MOST_TIMELINES} earlier jobs", "-")
 
@@ -56,9 +56,9 @@ def _plain_sections(report: pytest.TestReport) -> Any:
     return add
 
 
-def mask_secrets(stub: CodePipelineStub, report: pytest.TestReport) -> None:
+def mask_secrets(harness: Harness, report: pytest.TestReport) -> None:
     """Mask the secrets of all jobs in a failure's text: locals, arguments, differences, output."""
-    hide = masking(stub.service)
+    hide = masking(harness.service)
     report.longrepr = _masked(report.longrepr, hide)
     report.sections = [(name, hide(text)) for name, text in report.sections]
 
@@ -84,14 +84,14 @@ def show_findings_alone(report: pytest.TestReport, call: pytest.CallInfo[None]) 
         report.longrepr = call.excinfo.getrepr(style="value")
 
 
-def tell(stub: CodePipelineStub, *, failed: bool) -> dict[str, Any]:
+def tell(harness: Harness, *, failed: bool) -> dict[str, Any]:
     """Give what the last line of the session needs of one test; it goes through xdist.
 
     What a passing test found, it has asked for: by `pytest.raises` around `check()`.
     """
     return {
-        "jobs": len(stub.service.registry.jobs),
-        "findings": [finding.name for finding in stub.observer.findings] if failed else [],
+        "jobs": len(harness.service.registry.jobs),
+        "findings": [finding.name for finding in harness.inspection.findings] if failed else [],
     }
 
 

@@ -15,6 +15,7 @@ from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import HandlerError
+from pytest_cpjob.harness import Harness
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.runners.handlers import Handler, asynchronous, load_handler
 from pytest_cpjob.service.clock import Clock
@@ -22,15 +23,11 @@ from pytest_cpjob.virtual_time.patches import VirtualTime
 
 if TYPE_CHECKING:
     from pytest_cpjob.clients.pending_call import PendingCall
-    from pytest_cpjob.stub import CodePipelineStub
 
 FUNCTION_TIMEOUT: Final = 15 * 60.0
 """Seconds until Lambda ends a function: the longest that Lambda allows."""
 
 MEMORY_MB: Final = 128
-
-MOST_RETRIES: Final = 2
-"""How often Lambda runs an asynchronous event again at most (its API, MaximumRetryAttempts)."""
 
 
 class LambdaFunction(NamedTuple):
@@ -120,17 +117,17 @@ class LambdaRuntime:
     """Where handlers run: until the end of the `with` block, sleeping moves the job clock.
 
     Args:
-        stub: whose clock it is, and who hears what handlers write.
+        harness: whose clock it is, and who hears what handlers write.
         timeout: seconds of job clock that one invocation may take, at most Lambda's 900.
 
     Raises:
         ValueError: `timeout` is none of Lambda's.
     """
 
-    def __init__(self, stub: CodePipelineStub, timeout: float) -> None:
+    def __init__(self, harness: Harness, timeout: float) -> None:
         check_timeout(timeout)
-        self._stub = stub
-        self._clock = stub.service.clock
+        self._harness = harness
+        self._clock = harness.service.clock
         self._timeout = timeout
         self._deadline = float("inf")
         self._timed_out = False
@@ -139,8 +136,8 @@ class LambdaRuntime:
         self._waiting = VirtualTime(self._slept)
 
     def __enter__(self) -> LambdaRuntime:
-        self._undo.set_attribute(self._stub.router, "running", self)
-        capture_output(self._stub.observer.wrote, self._undo)
+        self._undo.set_attribute(self._harness.router, "running", self)
+        capture_output(self._harness.observer.wrote, self._undo)
         self._waiting.__enter__()
         return self
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.errors import WorkerError
+from pytest_cpjob.harness import Harness
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.threads import wait_for_threads
 from pytest_cpjob.virtual_time.patches import VirtualTime
 
 if TYPE_CHECKING:
     from pytest_cpjob.clients.pending_call import PendingCall
-    from pytest_cpjob.stub import CodePipelineStub
 
 MOST_CALLS: Final = 10_000
 """Calls without any job's change of state, after which a worker counts as one that never idles."""
@@ -52,18 +52,18 @@ class WorkerRun:
     """One run of a worker.
 
     Args:
-        stub: whose jobs it works on.
+        harness: whose jobs it works on.
         idle_polls: how many empty polls, while no job is queued or open, end it.
 
     Raises:
         ValueError: `idle_polls` is no number above 0.
     """
 
-    def __init__(self, stub: CodePipelineStub, idle_polls: int) -> None:
+    def __init__(self, harness: Harness, idle_polls: int) -> None:
         if isinstance(idle_polls, bool) or not isinstance(idle_polls, int) or idle_polls < 1:
             raise ValueError(f"idle_polls: expected a number from 1, got {idle_polls!r}")
-        self._stub = stub
-        self._service = stub.service
+        self._harness = harness
+        self._service = harness.service
         self._idle_polls = idle_polls
         self.job_id = None
         self._idle: Counter[threading.Thread] = Counter()
@@ -95,15 +95,15 @@ class WorkerRun:
         before = set(threading.enumerate())
         undo = Undo()
         try:
-            undo.set_attribute(self._stub.router, "running", self)
-            capture_output(self._stub.observer.wrote, undo)
+            undo.set_attribute(self._harness.router, "running", self)
+            capture_output(self._harness.observer.wrote, undo)
             with self._waiting:
                 try:
                     target()
                 except _WorkerEnded:
                     pass
                 except BaseException as error:
-                    self._stub.observer.met(error)
+                    self._harness.observer.met(error)
                     raise
                 self._waiting.leave(threading.current_thread())
                 hanging = wait_for_threads(before, PATIENCE, daemons=False)

@@ -1,10 +1,10 @@
-"""The record: every call that the code under test made, and what it changed."""
+"""The call log: every call that was made, what it changed, and what else happened to a job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.masked_copies import MaskedCopy
@@ -67,70 +67,106 @@ class Change(NamedTuple):
     after: str
 
 
-class Entry(NamedTuple):
-    """One line of the record: a call with its caller; without one, what else befell a job.
+class CallEntry(NamedTuple):
+    """A call, and what came of it.
 
     Attributes:
+        at: seconds of job clock.
+        caller: who called.
         changes: the jobs' states that it changed.
         message: the error's text.
         holder: whose credentials touched an artifact, seen from the artifact's job.
-        error: what the caller saw raised, kept of refused requests only.
+        error: what the caller saw raised, kept of rejected requests only.
         fault: the fault that the call met.
         state: the job's state when its result was put.
-        note: what else befell a job, in words.
-        job_id: the job that the note is about, or that the caller was run for.
+        job_id: the job that the caller was run for.
     """
 
     at: float
-    call: Call | None
-    caller: Caller | None
+    call: Call
+    caller: Caller
     changes: tuple[Change, ...] = ()
     message: str = ""
     holder: str | None = None
     error: BaseException | None = None
     fault: Fault | None = None
     state: str | None = None
-    note: str = ""
     job_id: str | None = None
+
+    def is_about(self, job_id: str) -> bool:
+        """Whether it touched the job."""
+        return job_id in self.call.job_ids or self.job_id == job_id or _has(self.changes, job_id)
+
+
+class ChangeEntry(NamedTuple):
+    """What the clock has changed: a time-out, a job that is queued again."""
+
+    at: float
+    changes: tuple[Change, ...]
+
+    def is_about(self, job_id: str) -> bool:
+        """Whether it touched the job."""
+        return _has(self.changes, job_id)
+
+
+class NoteEntry(NamedTuple):
+    """What else happened to a job, in words: its event was delivered, its handler raised."""
+
+    at: float
+    job_id: str
+    text: str
+
+    def is_about(self, job_id: str) -> bool:
+        """Whether it touched the job."""
+        return self.job_id == job_id
+
+
+Entry: TypeAlias = "CallEntry | ChangeEntry | NoteEntry"
+
+
+def _has(changes: Iterable[Change], job_id: str) -> bool:
+    return any(change.job_id == job_id for change in changes)
 
 
 class CallLog:
     """All entries in order; appending is atomic, so threads need no lock.
 
     Attributes:
-        refused: the errors of refused requests, by `id`.
+        rejected: the errors of rejected requests, by `id`.
     """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.refused: dict[int, BaseException] = {}
+        self.rejected: dict[int, BaseException] = {}
 
-    def add(self, entry: Entry) -> None:
-        """Append one entry."""
+    def add_call(self, entry: CallEntry) -> None:
+        """Append a call."""
         self.entries.append(entry)
         if entry.error is not None:
-            self.refused[id(entry.error)] = entry.error
+            self.rejected[id(entry.error)] = entry.error
 
-    def note(self, at: float, job_id: str, text: str) -> None:
-        """Append what befell a job without a call."""
-        self.add(Entry(at, None, None, note=text, job_id=job_id))
+    def add_changes(self, at: float, changes: tuple[Change, ...]) -> None:
+        """Append what the clock has changed."""
+        self.entries.append(ChangeEntry(at, changes))
+
+    def add_note(self, at: float, job_id: str, text: str) -> None:
+        """Append what happened to a job without a call."""
+        self.entries.append(NoteEntry(at, job_id, text))
+
+    def tested(self) -> Iterator[CallEntry]:
+        """Iterate over the calls of the code under test, in order."""
+        return (
+            entry
+            for entry in self.entries
+            if isinstance(entry, CallEntry) and not entry.caller.by_test
+        )
 
     def calls(self, job_id: str | None = None) -> list[Call]:
-        """The calls of the code under test in order, of one job if its id is given."""
+        """Return the calls of the code under test in order, of one job if its id is given."""
         return [
-            entry.call
-            for entry in self.entries
-            if entry.call is not None
-            and not (entry.caller and entry.caller.by_test)
-            and (job_id is None or job_id in entry.call.job_ids)
+            entry.call for entry in self.tested() if job_id is None or job_id in entry.call.job_ids
         ]
 
-    def of_job(self, job_id: str) -> Iterable[Entry]:
-        """Every entry that touched the job, the clock's and notes included."""
-        for entry in self.entries:
-            if (
-                (entry.call is not None and job_id in entry.call.job_ids)
-                or entry.job_id == job_id
-                or any(change.job_id == job_id for change in entry.changes)
-            ):
-                yield entry
+    def of_job(self, job_id: str) -> Iterator[Entry]:
+        """Iterate over every entry that touched the job."""
+        return (entry for entry in self.entries if entry.is_about(job_id))

@@ -58,6 +58,10 @@ class Grants:
         """The grant of these credentials, if they are some job's."""
         return self._grants.get(access_key_id) if access_key_id else None
 
+    def is_issued(self, access_key_id: str | None) -> bool:
+        """Whether an access key id is of some job's artifact credentials."""
+        return access_key_id in self._grants
+
     def all(self) -> list[Grant]:
         """Every grant, in the order of issue."""
         return list(self._grants.values())

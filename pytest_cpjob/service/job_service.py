@@ -16,7 +16,7 @@ from pytest_cpjob.documents.type_defs import (
 )
 from pytest_cpjob.service.action_type_operations import ActionTypeOperations
 from pytest_cpjob.service.action_types import ActionTypes
-from pytest_cpjob.service.call_log import Caller, CallLog, Change, Entry
+from pytest_cpjob.service.call_log import Caller, CallLog, Change
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.service.errors import ServiceError, invalid
 from pytest_cpjob.service.faults import Faults
@@ -146,7 +146,7 @@ class JobService:
         """Deliver a Lambda job: the event that CodePipeline invokes the function with."""
         with self.lock:
             if not job.delivered:
-                self.call_log.note(self.clock.now, job.id, "event delivered to the function")
+                self.call_log.add_note(self.clock.now, job.id, "event delivered to the function")
             job.delivered = True
             return render.lambda_event(job.facts, self.grants.current(job, self.clock.now))
 
@@ -156,7 +156,7 @@ class JobService:
             self._queue.elapse(self.clock.now)
             changes = tuple(self.registry.changes[start:])
             if changes:
-                self.call_log.add(Entry(self.clock.now, None, None, changes))
+                self.call_log.add_changes(self.clock.now, changes)
 
 
 def _present(value: Any) -> Any:

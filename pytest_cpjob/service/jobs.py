@@ -63,6 +63,12 @@ class JobRecord:
         return self.facts.id
 
     @property
+    def label(self) -> str:
+        """The job as messages name it: its id and where it stands in its pipeline."""
+        facts = self.facts
+        return f"job {facts.id} ({facts.pipeline_name}/{facts.stage_name}/{facts.action_name})"
+
+    @property
     def is_open(self) -> bool:
         """Whether a result may still come."""
         return self.status in OPEN

@@ -54,7 +54,7 @@ def filled(length: int) -> Queue:
     with CodePipelineStub() as cpjob:
         for _ in range(length):
             cpjob.add_job(action_type="Build:Custom:Docs:1")
-        return Queue(cpjob.service)
+        return Queue(cpjob._harness.service)
 
 
 def polls(one: Queue, other: Queue) -> tuple[float, float]:

@@ -22,7 +22,7 @@ def function(event, context):
 before, start = list(sys.meta_path), time.monotonic()
 with CodePipelineStub() as cpjob:
     during = cpjob.invoke(function)
-    assert cpjob.service.clock.now == 600
+    assert cpjob.now == 600
     import asyncio
     assert asyncio.sleep is asyncio.tasks.sleep is not during
     assert sys.meta_path == before

@@ -328,7 +328,11 @@ def test_no_secret_is_printed_of_anything_that_a_test_holds(cpjob: CodePipelineS
     given = details["data"]["artifactCredentials"]
 
     held = [cpjob, job, cpjob.jobs, cpjob.calls, job.calls, cpjob.results, job.output_artifacts]
-    held += [cpjob.service.grants.all(), job._record, cpjob.service.call_log.entries]
+    held += [
+        cpjob._harness.service.grants.all(),
+        job._record,
+        cpjob._harness.service.call_log.entries,
+    ]
     printed = "\n".join(f"{one!r}{one}" for one in held)
 
     for secret in (TOKEN, given["secretAccessKey"], given["sessionToken"]):

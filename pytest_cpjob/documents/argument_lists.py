@@ -1,0 +1,97 @@
+"""The arguments that factories and `add_*` share, each list written once.
+
+A function that takes a list says `**arguments: Unpack[...]`, for type checkers and editors, and is
+decorated with `takes`, which shows the names to `inspect.signature` and refuses any other.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypedDict, TypeVar
+
+from pytest_cpjob.documents.job_arguments import (
+    ActionTypeArgument,
+    ArtifactsArgument,
+    EncryptionKeyArgument,
+    UserParameters,
+)
+from pytest_cpjob.settings import nearest
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class SharedArguments(TypedDict, total=False):
+    """What every document and every job is made of; `None` leaves a value open."""
+
+    job_id: str | None
+    account_id: str | None
+    region: str | None
+    pipeline_name: str | None
+    stage_name: str | None
+    action_name: str | None
+    action_type: ActionTypeArgument | None
+    configuration: Mapping[str, str] | None
+    output_artifacts: ArtifactsArgument | None
+    artifact_bucket: str | None
+    encryption_key: EncryptionKeyArgument | None
+    continuation_token: str | None
+
+
+class DocumentArguments(SharedArguments, total=False):
+    """What the factories of whole documents take."""
+
+    input_artifacts: ArtifactsArgument | None
+
+
+class LambdaDocumentArguments(DocumentArguments, total=False):
+    """What the factories take whose document may be a Lambda action's."""
+
+    user_parameters: UserParameters | None
+    function_name: str | None
+
+
+class ThirdPartyDocumentArguments(DocumentArguments, total=False):
+    """What the factory of partners' documents takes."""
+
+    client_id: str | None
+    client_token: str | None
+
+
+def names_of(arguments: type) -> tuple[str, ...]:
+    """Return the names of an argument list, inherited ones first."""
+    return tuple(arguments.__annotations__)
+
+
+def takes(arguments: type) -> Callable[[_Function], _Function]:
+    """Let a function's `**arguments` be those of a list; another one is a `TypeError`.
+
+    Python's own error would name neither the nearest argument nor, of a method, anything but an
+    internal class.
+    """
+
+    def decorate(function: _Function) -> _Function:
+        shown = function.__name__ if function.__name__ != "__call__" else "the factory"
+        own = inspect.signature(function)
+        kept = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+        known = (*(one.name for one in kept), *names_of(arguments))
+
+        @functools.wraps(function)
+        def checked(*args: Any, **given: Any) -> Any:
+            __tracebackhide__ = True
+            for name in given:
+                if name not in known:
+                    raise TypeError(
+                        f"{shown}() got an unknown argument {name!r}{nearest(name, known)}"
+                    )
+            return function(*args, **given)
+
+        listed = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
+            for name in names_of(arguments)
+        ]
+        vars(checked)["__signature__"] = own.replace(parameters=[*kept, *listed])
+        return checked  # type: ignore[return-value]  # it takes what the function takes
+
+    return decorate

@@ -1,0 +1,168 @@
+"""The harness: what one stub is made of, put together, and active in this process once started.
+
+Everything that runs or serves code under test works with a harness: runners, jobs, the endpoint,
+the command line and the plugin. What a test's author calls is `stub`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any, Final
+
+from botocore.exceptions import ReadTimeoutError
+
+from pytest_cpjob.artifacts.access import Access
+from pytest_cpjob.artifacts.store import ArtifactStore
+from pytest_cpjob.aws.environment import hide_machine
+from pytest_cpjob.aws.plain_client import own_client
+from pytest_cpjob.clients.call_router import CallRouter
+from pytest_cpjob.clients.interceptor import ClientInterceptor
+from pytest_cpjob.clients.leftover_threads import cut_off, release
+from pytest_cpjob.contract.expected_errors import watch_expected_errors
+from pytest_cpjob.contract.inspection import Inspection
+from pytest_cpjob.contract.observer import Observer
+from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
+from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.job_builder import JobBuilder
+from pytest_cpjob.patching import Undo, restore_late_variables
+from pytest_cpjob.requirements import require
+from pytest_cpjob.service.job_service import JobService
+from pytest_cpjob.settings import Settings
+from pytest_cpjob.sweeps import Variation
+from pytest_cpjob.threads import wait_for_threads
+
+THREAD_PATIENCE: Final = 1.0
+"""Seconds of real time that threads have to end after their test."""
+
+_active: Harness | None = None
+_activation = threading.Lock()
+
+
+class Harness:
+    """One stub's parts; made anew for each time that the stub is entered.
+
+    Attributes:
+        service: the job service, with its clock, call log, faults and grants.
+        store: the artifact objects.
+        observer: what was noticed of the code under test.
+        inspection: what the contract's checks found.
+        router: who answers each call.
+        builder: makes jobs of a test's words.
+        undo: what is undone when the stub stops.
+        stream: where the stub's own values come from.
+
+    Raises:
+        ValueError: an option that cannot be; the text names it.
+        CpjobError: boto3 or botocore is too old.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        require("boto3", "botocore")
+        region_checked(settings.region)
+        account_id_checked(settings.account_id)
+        self.settings = settings
+        self.service = JobService(account_id=settings.account_id)
+        self.store = ArtifactStore(self._exempt)
+        self.observer = Observer(self.service, self.store, own_role=settings.own_role)
+        self.inspection = Inspection(settings, self.service, self.observer)
+        self.router = CallRouter(
+            self.service,
+            account_id=settings.account_id,
+            region=settings.region,
+            access=self._access,
+            is_in_store=self.store.has,
+            on_result=self.observer.look_at_outputs,
+            on_stopped=self.observer.stopped_calls.append,
+        )
+        self.stream = Stream(settings.seed, settings.test_id, "stub")
+        self.builder = JobBuilder(settings, self.service, self.store, self.stream)
+        self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
+        self.undo = Undo()
+        self._threads_before: frozenset[threading.Thread] = frozenset()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether clients are answered by this stub now."""
+        return _active is self
+
+    def start(self) -> None:
+        """Answer every client in the process from now on.
+
+        Raises:
+            CpjobError: a stub is active already.
+        """
+        global _active
+        with _activation:
+            if _active is not None:
+                raise CpjobError(
+                    "a CodePipelineStub is active already, and there can be one at a time: in a"
+                    " test that has the cpjob fixture, use cpjob"
+                )
+            _active = self
+        try:
+            release()
+            restore_late_variables()
+            self._threads_before = frozenset(threading.enumerate())
+            hide_machine(os.environ, self.undo, self.settings.region)
+            watch_expected_errors(self.observer.met, self.undo)
+            self._interceptor.install()
+        except BaseException:
+            self.stop()
+            raise
+
+    def vary(self, variation: Variation) -> None:
+        """Let this test be one run of a sweep: another job, a fault, or a warm start."""
+        self.builder.variation = variation
+        if variation.fault is not None:
+            _, error, service, after = variation.fault
+            service = service or "codepipeline"
+            met = ReadTimeoutError(endpoint_url=f"https://{service}") if error == "lost" else error
+            for operation in variation.faulty_operations:
+                fault = self.service.faults.add(
+                    operation, met, times=1, service=service, after=after
+                )
+                fault.may_stay_unmet = True
+
+    def settle(self) -> None:
+        """Wait for the threads that the test has started; those that do not end are found."""
+        self.observer.running_threads = wait_for_threads(
+            self._threads_before, THREAD_PATIENCE, daemons=True
+        )
+
+    def stop(self) -> None:
+        """Undo everything; a second stop does nothing."""
+        global _active
+        if _active is not self:
+            return
+        try:
+            self.undo.later(self.store.stop)
+            self.undo.later(self._interceptor.remove)
+            self.undo.all()
+            if self.observer.running_threads:
+                cut_off(self.observer.running_threads)
+        finally:
+            _active = None
+
+    def client(self, service: str, region: str) -> Any:
+        """Return a client of the test's own: it meets no fault, and is not held to the contract."""
+        client = own_client(service, region)
+        self._exempt(client)
+        return client
+
+    def _access(self) -> Access:
+        return Access(
+            self.service.grants.find,
+            self.store.buckets,
+            self.settings.own_role,
+            self.service.clock.now,
+        )
+
+    def _exempt(self, client: Any) -> None:
+        self._interceptor.own_clients.add(client)
+
+
+def active_harness() -> Harness | None:
+    """Return the harness of the stub that is active in this process."""
+    return _active

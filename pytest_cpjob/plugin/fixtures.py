@@ -1,0 +1,181 @@
+"""The fixtures. Their modules are imported when a test first asks for one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from pytest_cpjob.patching import Undo
+from pytest_cpjob.plugin.options import settings_of
+
+if TYPE_CHECKING:
+    from pytest_cpjob import (
+        ArtifactFactory,
+        CodePipelineStub,
+        CredentialsFactory,
+        Endpoint,
+        FakerGenerator,
+        JobDetailsFactory,
+        LambdaEventFactory,
+        PipelineContextFactory,
+        ThirdPartyJobDetailsFactory,
+    )
+    from pytest_cpjob.endpoint.server import EndpointServer
+    from pytest_cpjob.harness import Harness
+
+HARNESS: Final[pytest.StashKey[Harness]] = pytest.StashKey()
+"""The harness of a test's stub, from the fixture's set-up to the report on its teardown."""
+CALLED: Final = pytest.StashKey[bool]()
+"""Whether the test itself was run to an end."""
+NOT_PASSED: Final = pytest.StashKey[bool]()
+"""Whether its set-up or the test itself failed, or was skipped."""
+_COUNTER: Final = pytest.StashKey[Iterator[int]]()
+SWEEP: Final = "_cpjob_sweep"
+"""The name of the parameter that says which variation of a sweep a run is."""
+
+
+def forget(item: pytest.Item) -> None:
+    """Drop what is kept of a test, so that nothing of it outlives its report."""
+    kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, _COUNTER)
+    for key in kept:
+        if key in item.stash:
+            del item.stash[key]
+
+
+@pytest.fixture
+def _cpjob_sweep() -> None:
+    """Which variation of a sweep this run is; the parameter itself is what tells."""
+
+
+def _parts(request: pytest.FixtureRequest) -> tuple[Any, Iterator[int], dict[str, str]]:
+    """What every factory of one test is made of: its stream, its counter and its defaults."""
+    from pytest_cpjob.documents.streams import Stream
+
+    settings = settings_of(request)
+    counter = request.node.stash.setdefault(_COUNTER, itertools.count())
+    stream = Stream(settings.seed, settings.test_id)
+    return stream, counter, {"region": settings.region, "account_id": settings.account_id}
+
+
+@pytest.fixture
+def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
+    """CodePipeline's job service, answering every boto3 client during this test."""
+    from pytest_cpjob.stub import CodePipelineStub
+
+    stub = CodePipelineStub._with(settings_of(request))
+    stub._start()
+    harness = stub._harness
+    harness.observer.is_tested_by(request.function)
+    parameters = getattr(request.node, "callspec", None)
+    if parameters is not None and SWEEP in parameters.params:
+        harness.vary(parameters.params[SWEEP])
+    stash = request.node.stash
+    stash[HARNESS] = harness
+
+    def finish() -> None:
+        try:
+            harness.settle()
+            # A test that Ctrl-C has ended has no report, and owes nothing.
+            if stash.get(CALLED, False) and not stash.get(NOT_PASSED, False):
+                stub.check()
+        finally:
+            harness.stop()
+
+    # Not `yield`: a fixture's return annotation is what users annotate their arguments with.
+    request.addfinalizer(finish)  # noqa: PT021
+    return stub
+
+
+@pytest.fixture(scope="session")
+def _cpjob_server() -> Iterator[EndpointServer]:
+    """The HTTP server of the whole run, made when the first test asks for it."""
+    from pytest_cpjob.endpoint.server import EndpointServer
+
+    server = EndpointServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def cpjob_endpoint(
+    request: pytest.FixtureRequest, _cpjob_server: EndpointServer, cpjob: CodePipelineStub
+) -> Endpoint:
+    """The same service, S3 and all of moto on a real loopback port: .url, .env, .run(args)."""
+    from pytest_cpjob.endpoint.server import Endpoint, reach_without_proxy
+
+    # Not `yield`, as for `cpjob`.
+    undo = Undo()
+    request.addfinalizer(undo.all)
+    reach_without_proxy(undo)
+    cpjob._harness.store.start()
+    _cpjob_server.serve(cpjob._harness)
+    request.addfinalizer(_cpjob_server.end)  # noqa: PT021
+    return Endpoint(_cpjob_server, cpjob._harness.settings.region)
+
+
+@pytest.fixture
+def cpjob_details_factory(request: pytest.FixtureRequest) -> JobDetailsFactory:
+    """Make GetJobDetails responses: {"jobDetails": {...}}."""
+    from pytest_cpjob.documents.factories import JobDetailsFactory
+
+    stream, counter, defaults = _parts(request)
+    return JobDetailsFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_third_party_details_factory(
+    request: pytest.FixtureRequest,
+) -> ThirdPartyJobDetailsFactory:
+    """Make GetThirdPartyJobDetails responses, as partners' workers get them."""
+    from pytest_cpjob.documents.factories import ThirdPartyJobDetailsFactory
+
+    stream, counter, defaults = _parts(request)
+    return ThirdPartyJobDetailsFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_event_factory(request: pytest.FixtureRequest) -> LambdaEventFactory:
+    """Make the events that Lambda functions are invoked with: {"CodePipeline.job": ...}."""
+    from pytest_cpjob.documents.factories import LambdaEventFactory
+
+    stream, counter, defaults = _parts(request)
+    return LambdaEventFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_artifact_factory(request: pytest.FixtureRequest) -> ArtifactFactory:
+    """Make one Artifact: its name, its revision, its place in S3."""
+    from pytest_cpjob.documents.part_factories import ArtifactFactory
+
+    stream, counter, defaults = _parts(request)
+    return ArtifactFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_credentials_factory(request: pytest.FixtureRequest) -> CredentialsFactory:
+    """Make AWSSessionCredentials that look like STS's and open nothing."""
+    from pytest_cpjob.documents.part_factories import CredentialsFactory
+
+    stream, counter, defaults = _parts(request)
+    return CredentialsFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_pipeline_context_factory(request: pytest.FixtureRequest) -> PipelineContextFactory:
+    """Make a PipelineContext: pipeline, stage and action (third_party=True: without the ARN)."""
+    from pytest_cpjob.documents.part_factories import PipelineContextFactory
+
+    stream, counter, defaults = _parts(request)
+    return PipelineContextFactory(stream, counter, **defaults)
+
+
+@pytest.fixture
+def cpjob_faker(request: pytest.FixtureRequest) -> FakerGenerator:
+    """A Faker generator seeded from the test's name, that knows CodePipeline's values."""
+    from pytest_cpjob.documents.faker_provider import seeded_generator
+
+    stream, _, _ = _parts(request)
+    return seeded_generator(stream.at("faker"))

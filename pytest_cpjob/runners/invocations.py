@@ -1,0 +1,156 @@
+"""Invocations: a handler run on a job as Lambda does, with retries and continuation."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from pytest_cpjob.errors import HandlerError
+from pytest_cpjob.harness import Harness
+from pytest_cpjob.runners.handlers import Handler
+from pytest_cpjob.runners.lambda_runtime import (
+    FUNCTION_TIMEOUT,
+    LambdaContext,
+    LambdaFunction,
+    LambdaRuntime,
+    check_timeout,
+)
+from pytest_cpjob.service.jobs import JobRecord
+
+MOST_RETRIES: Final = 2
+"""How often Lambda runs an asynchronous event again at most (its API, MaximumRetryAttempts)."""
+
+RETRY_WAITS: Final = (60.0, 120.0)
+"""Seconds that asynchronous Lambda waits before it runs a failed event again."""
+
+
+class Limits(NamedTuple):
+    """How often and how long a handler may run for one job.
+
+    Attributes:
+        max_invocations: how many jobs it may take, the continued ones counted.
+        retries: how often Lambda runs an event again whose invocation raised.
+        timeout: the function's time-out in seconds of job clock.
+    """
+
+    max_invocations: int = 10
+    retries: int = 0
+    timeout: float = FUNCTION_TIMEOUT
+
+    def check(self) -> None:
+        """Refuse what Lambda does not allow.
+
+        Raises:
+            ValueError: naming the argument.
+        """
+        for argument, number, least in (
+            ("max_invocations", self.max_invocations, 1),
+            ("retries", self.retries, 0),
+        ):
+            if isinstance(number, bool) or not isinstance(number, int) or number < least:
+                raise ValueError(
+                    f"{argument}: expected a whole number from {least}, got {number!r}"
+                )
+        if self.retries > MOST_RETRIES:
+            raise ValueError(
+                f"retries: Lambda runs an event again at most {MOST_RETRIES} times, got"
+                f" {self.retries!r}"
+            )
+        check_timeout(self.timeout)
+
+
+def invoke_job(
+    harness: Harness, job: JobRecord, handler: Handler | str, limits: Limits, *, cold: bool
+) -> JobRecord:
+    """Run a handler on a job, and on those that continue it; return the last.
+
+    Raises:
+        ValueError: a limit that Lambda does not allow.
+        HandlerError: the handler cannot be run, asks for more jobs than it may take, or was ended
+            by its time-out.
+        Exception: what the handler raised, after the last retry.
+    """
+    limits.check()
+    tokens = []
+    with LambdaRuntime(harness, limits.timeout) as runtime:
+        try:
+            function = runtime.load(handler, context_of(harness, job, limits.timeout), cold=cold)
+        except Exception as error:
+            harness.observer.met(error)
+            raise
+        if harness.builder.is_warm:
+            _invoke_once(harness, harness.builder.add_twin(job), runtime, function, limits)
+        for _ in range(limits.max_invocations):
+            _invoke_once(harness, job, runtime, function, limits)
+            if job.continuation is None:
+                return job
+            job = job.continuation
+            tokens.append(str(job.facts.continuation_token))
+    listed = "\n".join(f"- {token[:120]!r}" for token in tokens)
+    raise HandlerError(
+        f"job {job.id} was still continuing after max_invocations={limits.max_invocations}"
+        f" invocations; its continuation tokens were:\n{listed}"
+    )
+
+
+def _invoke_once(
+    harness: Harness, job: JobRecord, runtime: LambdaRuntime, handler: Handler, limits: Limits
+) -> None:
+    service = harness.service
+    for attempt in range(limits.retries + 1):
+        event = service.event(job)
+        runtime.job_id = job.id
+        try:
+            runtime.run(handler, event, context_of(harness, job, limits.timeout))
+        except (Exception, SystemExit) as error:
+            job.raised += ((error, job.result is not None),)
+            service.call_log.add_note(service.clock.now, job.id, f"the handler raised {error!r}")
+            harness.observer.met(error)
+            if attempt == limits.retries:
+                raise
+            service.clock.advance(RETRY_WAITS[min(attempt, 1)])
+        else:
+            return
+
+
+def context_of(
+    harness: Harness, job: JobRecord, timeout: float = FUNCTION_TIMEOUT
+) -> LambdaContext:
+    """Return the context object of a job's first invocation."""
+    facts = job.facts
+    function = LambdaFunction.named(
+        facts.configuration["FunctionName"], facts.region, facts.account_id
+    )
+    return LambdaContext(function, job.stream.at("invocation"), harness.service.clock, timeout)
+
+
+def invoke_function(
+    harness: Harness,
+    handler: Handler | str,
+    event: object,
+    number: int,
+    *,
+    timeout: float,
+    cold: bool,
+) -> Any:
+    """Run code in Lambda that is not an action itself, and return what it returned.
+
+    Args:
+        number: which of the test's invocations this is: the context's values follow from it.
+
+    Raises:
+        ValueError: JSON cannot carry the event, or Lambda does not allow the time-out.
+        HandlerError: the handler cannot be run, or was ended by its time-out.
+        Exception: what the handler raised.
+    """
+    check_timeout(timeout)
+    settings = harness.settings
+    name = handler if isinstance(handler, str) else getattr(handler, "__name__", "function")
+    function = LambdaFunction(name.rpartition(".")[2], settings.region, settings.account_id)
+    stream = harness.stream.at("invocation", number)
+    context = LambdaContext(function, stream, harness.service.clock, timeout)
+    with LambdaRuntime(harness, timeout) as runtime:
+        try:
+            return runtime.run(runtime.load(handler, context, cold=cold), event, context)
+        except (Exception, SystemExit) as error:
+            harness.observer.met(error)
+            raise

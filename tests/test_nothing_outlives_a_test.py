@@ -1,0 +1,86 @@
+"""What a test made is gone with its teardown's report: a long run stays as small as a short one."""
+
+from __future__ import annotations
+
+import pytest
+
+TESTS = """
+    import gc
+    import tracemalloc
+    import weakref
+
+    import boto3
+    import pytest
+
+    CLIENT = boto3.client("codepipeline", region_name="us-east-1")
+    HELD = []
+    SIZES = []
+
+    def handler(event, context):
+        CLIENT.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+
+    @pytest.fixture
+    def plain():
+        '''What pytest itself keeps of a test with one fixture.'''
+
+    def size():
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    def test_begins():
+        tracemalloc.start()
+"""
+
+
+def test_a_stub_is_gone_once_its_test_is_reported(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        TESTS
+        + """
+    @pytest.mark.parametrize("passes", [True, False])
+    def test_uses_it(cpjob, passes):
+        job = cpjob.add_lambda_job(input_artifacts={"Source": {"big": bytes(100_000)}})
+        HELD.append(weakref.ref(cpjob._harness))
+        job.invoke(handler)
+        assert passes
+
+    def test_nothing_is_left():
+        gc.collect()
+        assert [held() for held in HELD[:1]] == [None]
+    """
+    )
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:faker")
+
+    result.assert_outcomes(passed=3, failed=1)
+
+
+def test_a_test_keeps_less_than_half_a_kilobyte_more_than_a_plain_one(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        TESTS
+        + """
+    @pytest.mark.parametrize("number", range(120))
+    def test_plain(plain, number):
+        if number == 20:
+            SIZES.append(size())
+
+    @pytest.mark.parametrize("number", range(120))
+    def test_uses_it(cpjob, number):
+        if number == 0:
+            SIZES.append(size())
+        cpjob.add_lambda_job().invoke(handler)
+        if number == 20:
+            SIZES.append(size())
+
+    def test_ends():
+        begun, plain, mine = SIZES[0], SIZES[1], SIZES[2]
+        kept_plain = (plain - begun) / 100
+        kept = (size() - mine) / 99
+        assert kept - kept_plain < 512, (kept, kept_plain)
+    """
+    )
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:faker", "-x")
+
+    result.assert_outcomes(passed=242)
