@@ -56,10 +56,14 @@ if TYPE_CHECKING:
         ContractError,
         CpjobError,
         HandlerError,
+        IneffectivePolicyWarning,
+        PipelineWarning,
         UnfakedCallError,
+        UnknownVariableWarning,
         WorkerError,
     )
     from pytest_cpjob.job import Job
+    from pytest_cpjob.pipelines.pipeline import Pipeline
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
@@ -91,6 +95,7 @@ __all__ = [
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
+    "IneffectivePolicyWarning",
     "Job",
     "JobArtifact",
     "JobData",
@@ -105,8 +110,10 @@ __all__ = [
     "LambdaEventFactory",
     "LambdaJob",
     "LambdaJobData",
+    "Pipeline",
     "PipelineContext",
     "PipelineContextFactory",
+    "PipelineWarning",
     "PollJob",
     "S3ArtifactLocation",
     "StageContext",
@@ -115,6 +122,7 @@ __all__ = [
     "ThirdPartyJobDetailsFactory",
     "ThirdPartyPipelineContext",
     "UnfakedCallError",
+    "UnknownVariableWarning",
     "WorkerError",
 ]
 
@@ -164,9 +172,13 @@ _HOMES = {
         "ContractError",
         "CpjobError",
         "HandlerError",
+        "IneffectivePolicyWarning",
+        "PipelineWarning",
         "UnfakedCallError",
+        "UnknownVariableWarning",
         "WorkerError",
     ),
+    "pipelines.pipeline": ("Pipeline",),
     "runners.lambda_runtime": ("LambdaContext",),
     "job": ("Job",),
     "artifacts.job_artifacts": ("JobArtifact",),

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content, open_content
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.documents.argument_lists import SharedArguments, names_of
 from pytest_cpjob.documents.facts import ActionType, ArtifactFacts
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.job_arguments import UserParameters, job_facts, region_checked, text
 from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
-from pytest_cpjob.settings import Settings, check_names
+from pytest_cpjob.settings import RolePolicy, Settings, check_names
 from pytest_cpjob.sweeps import Variation
+
+if TYPE_CHECKING:
+    from pytest_cpjob.clients.role_check import RoleCheck
+    from pytest_cpjob.documents.type_defs import Artifact
+    from pytest_cpjob.iam.policies import Permissions
 
 Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
 
@@ -35,6 +41,7 @@ class AddLambdaJobArguments(AddJobArguments, total=False):
 
     user_parameters: UserParameters | None
     function_name: str | None
+    role_policy: RolePolicy | None
 
 
 class AddThirdPartyJobArguments(AddJobArguments, total=False):
@@ -42,6 +49,28 @@ class AddThirdPartyJobArguments(AddJobArguments, total=False):
 
     client_id: str | None
     client_token: str | None
+
+
+class Declared(NamedTuple):
+    """What a pipeline's definition says of a job beyond the arguments that a test may give.
+
+    Attributes:
+        inputs: the input artifacts with their places; by default those that have contents.
+        execution_id: of the pipeline's one execution.
+        permissions: what the function's own role may do, None if nobody knows.
+        role: the name of the role that CodePipeline acts as.
+        function: the code that the action runs.
+        timeout: seconds until the action times out.
+        makes_key: whether the encryption key is one that moto is to have.
+    """
+
+    inputs: Sequence[Artifact] | None = None
+    execution_id: str | None = None
+    permissions: Permissions | None = None
+    role: str | None = None
+    function: FunctionCode | None = None
+    timeout: float | None = None
+    makes_key: bool = False
 
 
 _ARGUMENTS: Final[Mapping[Kind, type]] = {
@@ -59,13 +88,20 @@ class JobBuilder:
     """
 
     def __init__(
-        self, settings: Settings, service: JobService, store: ArtifactStore, stream: Stream
+        self,
+        settings: Settings,
+        service: JobService,
+        store: ArtifactStore,
+        roles: RoleCheck,
+        stream: Stream,
     ) -> None:
         self._settings = settings
         self._service = service
         self._store = store
+        self._roles = roles
         self._stream = stream
         self._counter = itertools.count()
+        self._functions: dict[str, FunctionCode] = {}
         self._added: dict[str, tuple[Kind, frozenset[str], dict[str, Any]]] = {}
         self.variation: Variation | None = None
 
@@ -73,6 +109,12 @@ class JobBuilder:
     def is_warm(self) -> bool:
         """Whether a handler is to run for another job first."""
         return self.variation is not None and self.variation.warm
+
+    def function_of(self, job: JobRecord) -> FunctionCode | None:
+        """Return the code that a job's definition names, None where it names none."""
+        while job.previous is not None:
+            job = job.previous
+        return self._functions.get(job.id)
 
     def add(self, kind: Kind, given: Mapping[str, Any]) -> JobRecord:
         """Add one job of the arguments of one of the `add_*` methods.
@@ -86,8 +128,37 @@ class JobBuilder:
         arguments["contents"] = _contents(arguments.pop("input_artifacts"))
         if self.variation is not None:
             self._vary(self.variation, kind, arguments)
+        role_policy = arguments.pop("role_policy", None)
+        permissions = None
+        if role_policy is not None:
+            from pytest_cpjob.iam.role_policies import permissions_given
+
+            permissions = permissions_given(role_policy)
+        arguments["declared"] = Declared(permissions=permissions)
         record = self._add(kind, allow, **arguments)
         self._added[record.id] = (kind, allow, arguments)
+        return record
+
+    def add_declared(self, kind: Kind, given: Mapping[str, Any], declared: Declared) -> JobRecord:
+        """Add the job that a pipeline's definition makes.
+
+        Args:
+            given: the arguments of `add`, artifacts' places included.
+            declared: what only a definition says.
+
+        Raises:
+            ValueError: AWS could not send such a job; the text names the argument, the rule and
+                the value.
+        """
+        arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given}
+        arguments.pop("role_policy", None)
+        allow = check_names(arguments.pop("allow") or ())
+        arguments["contents"] = arguments.pop("input_artifacts")
+        arguments["declared"] = declared
+        record = self._add(kind, allow, **arguments)
+        self._added[record.id] = (kind, allow, arguments)
+        if declared.function is not None:
+            self._functions[record.id] = declared.function
         return record
 
     def _vary(self, variation: Variation, kind: Kind, arguments: dict[str, Any]) -> None:
@@ -119,6 +190,7 @@ class JobBuilder:
         region: str | None,
         account_id: str | None,
         artifact_bucket: str | None,
+        declared: Declared,
         **arguments: Any,
     ) -> JobRecord:
         region = self._settings.region if region is None else region
@@ -131,12 +203,24 @@ class JobBuilder:
             account_id=self._settings.account_id if account_id is None else account_id,
             kind=kind,
             artifact_bucket=artifact_bucket,
-            input_artifacts=list(contents),
+            input_artifacts=list(contents if declared.inputs is None else declared.inputs),
             **arguments,
         )
+        if declared.execution_id is not None:
+            facts = facts._replace(pipeline_execution_id=declared.execution_id)
         if self.variation is not None:
             facts = self.variation.change_facts(facts)
-        record = JobRecord(facts, kind, stream, self._service.clock.now, allow=allow)
+        record = JobRecord(
+            facts,
+            kind,
+            stream,
+            self._service.clock.now,
+            allow=allow,
+            permissions=declared.permissions,
+            declared_timeout=declared.timeout,
+        )
+        if declared.role is not None:
+            record.role = declared.role
         if kind == "third-party":
             values = stream.at("client").values
             record.client_id = text("client_id", "ClientId", client_id, values.client_id())
@@ -146,8 +230,9 @@ class JobBuilder:
         self._service.check(record)
         if facts.inputs or facts.outputs:
             self._store_artifacts(facts.inputs, facts.outputs, contents, record)
-            if arguments["encryption_key"] is True:
+            if arguments["encryption_key"] is True or declared.makes_key:
                 self._store.make_key(str(facts.encryption_key), region)
+        self._roles.is_needed = self._roles.is_needed or declared.permissions is not None
         self._service.add(record)
         return record
 
@@ -175,6 +260,7 @@ class JobBuilder:
                     ),
                 )
                 for artifact in inputs
+                if artifact.name in contents
             ]
             for artifact in (*inputs, *outputs):
                 self._store.make_bucket(artifact.bucket, record.facts.region)

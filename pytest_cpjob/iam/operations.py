@@ -1,7 +1,7 @@
 """What IAM calls an operation, and the resource that it is about.
 
-Source: the service authorization reference, "Actions, resources, and condition keys". Where a call's
-action is not certain, nothing is said of it; where its resource is not, it may be any.
+Source: the service authorization reference, "Actions, resources, and condition keys". Where a
+call's action is not certain, nothing is said of it; where its resource is not, it may be any.
 """
 
 from __future__ import annotations
@@ -263,9 +263,7 @@ def permissions_for(
     return tuple(Permission(f"{prefix}:{action}", resource) for resource in resources)
 
 
-def _any_resource(
-    operation: str, request: Mapping[str, Any], place: Place
-) -> Iterator[Resource]:
+def _any_resource(operation: str, request: Mapping[str, Any], place: Place) -> Iterator[Resource]:
     yield ANYTHING
 
 
@@ -366,9 +364,7 @@ def _sts(operation: str, request: Mapping[str, Any], place: Place) -> Iterator[R
     yield place.given(str(arn)) if arn else ANYTHING
 
 
-_RESOURCES: Final[
-    Mapping[str, Callable[[str, Mapping[str, Any], Place], Iterator[Resource]]]
-] = {
+_RESOURCES: Final[Mapping[str, Callable[[str, Mapping[str, Any], Place], Iterator[Resource]]]] = {
     "codepipeline": _codepipeline,
     "dynamodb": _dynamodb,
     "kms": _kms,

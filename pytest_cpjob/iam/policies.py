@@ -150,7 +150,7 @@ class Permissions(NamedTuple):
         return Verdict("denied", self)
 
     def _unsure(self, action: str, resource: Resource) -> Verdict:
-        """Return the answer where a Deny may hold: denied if another one does, or nothing allows."""
+        """Return the answer where a Deny may hold: denied if another does, or nothing allows."""
         about = [
             each
             for each in self.statements
@@ -268,7 +268,9 @@ def _either(given: Mapping[Any, Any], member: str, where: str) -> tuple[tuple[st
     name = member if member in given else opposite
     texts = _texts(given[name])
     if texts is None:
-        raise ValueError(f"{where}.{name}: expected text or a list of texts, got {given[name]!r:.60}")
+        raise ValueError(
+            f"{where}.{name}: expected text or a list of texts, got {given[name]!r:.60}"
+        )
     return texts, name == opposite
 
 

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.pipelines import sam
 from pytest_cpjob.pipelines.definition import (
-    Code,
     CustomActionType,
     Declaration,
     Definition,
@@ -62,7 +62,9 @@ class Stacks:
         stream: Stream,
     ) -> Template:
         stack = given.parameters.get("AWS::StackName", _stack_name(source))
-        owner = Owner(partition, region, account_id, str(stack), stream.at(source.name), self.made_up)
+        owner = Owner(
+            partition, region, account_id, str(stack), stream.at(source.name), self.made_up
+        )
         if sam.uses_sam(source.document):
             source = source._replace(document=sam.expanded(source.document))
         return Template(source, given, owner, self._exports)
@@ -198,52 +200,59 @@ def _function(template: Template, logical_id: str, name: str, roles: Roles) -> F
     environment = prop("Environment")
     variables = environment.get("Variables") if isinstance(environment, dict) else None
     timeout = prop("Timeout")
+    known = {
+        str(key): text_of(value)
+        for key, value in (variables or {}).items()
+        if not isinstance(value, Unresolved)
+    }
+    place = f"{template.source.name}: Resources.{logical_id}"
+    code = _code(template, logical_id, FunctionCode(name, place))
+    seconds = float(timeout) if str(timeout).isdigit() else None
     return Function(
-        name=name,
-        place=f"{template.source.name}: Resources.{logical_id}",
-        code=_code(template, logical_id),
-        environment={
-            str(key): value if isinstance(value, Unresolved) else text_of(value)
-            for key, value in (variables or {}).items()
-        },
-        timeout=float(timeout) if str(timeout).isdigit() else None,
-        permissions=roles.permissions(prop("Role")),
+        code._replace(environment=known, timeout=seconds), roles.permissions(prop("Role"))
     )
 
 
-def _code(template: Template, logical_id: str) -> Code:
+def _code(template: Template, logical_id: str, function: FunctionCode) -> FunctionCode:
     """Return where a function's code is: inline, beside the template, or nowhere."""
 
     def prop(wanted: str) -> Any:
         return template.property(logical_id, wanted)
 
-    code, handler = prop("Code"), prop("Handler")
-    runtime, package = prop("Runtime"), prop("PackageType")
-    place = f"{template.source.name}: Resources.{logical_id}"
-    if package == "Image":
-        return Code(missing=f"{place} is an image, which is not run")
+    code, handler, place = prop("Code"), prop("Handler"), function.place
+    runtime = prop("Runtime")
+    if prop("PackageType") == "Image":
+        return function._replace(missing=f"{place} is an image, which is not run")
     if isinstance(runtime, str) and not runtime.startswith("python"):
-        return Code(missing=f"{place} runs on {runtime}, and only Python is run")
+        return function._replace(missing=f"{place} runs on {runtime}, and only Python is run")
     if not isinstance(handler, str):
-        return Code(missing=f"{place} has no Handler")
+        return function._replace(missing=f"{place} has no Handler")
+    function = function._replace(handler=handler)
     if isinstance(code, dict) and isinstance(code.get("ZipFile"), str):
-        return Code(handler, inline=code["ZipFile"])
+        return function._replace(inline=code["ZipFile"])
     written = code.get("CodeUri") if isinstance(code, dict) else code
     metadata = template.resources[logical_id].get("Metadata")
     asset = metadata.get("aws:asset:path") if isinstance(metadata, Mapping) else None
-    return find_code(handler, asset or written, template.source.folder, place)
+    return with_code(function, asset or written, template.source.folder)
 
 
-def find_code(handler: str, written: Any, folder: Path | None, place: str) -> Code:
-    """Return the code that a path in a definition names; it is relative to the definition."""
+def with_code(function: FunctionCode, written: Any, folder: Path | None) -> FunctionCode:
+    """Return a function with the code that its definition names, relative to its file."""
+    place = function.place
     if not isinstance(written, str) or written.startswith("s3://"):
-        return Code(handler, missing=f"{place} has its code in a bucket, not beside the definition")
+        return function._replace(
+            missing=f"{place} has its code in a bucket, not beside the definition"
+        )
     if folder is None:
-        return Code(handler, missing=f"{place} has its code at {written!r}, relative to no file")
+        return function._replace(
+            missing=f"{place} has its code at {written!r}, relative to no file"
+        )
     path = (folder / written).resolve()
     if not path.exists():
-        return Code(handler, missing=f"{place} has its code at {written!r}, which does not exist")
-    return Code(handler, path=path)
+        return function._replace(
+            missing=f"{place} has its code at {written!r}, which does not exist"
+        )
+    return function._replace(path=path)
 
 
 def _action_type(
@@ -262,7 +271,9 @@ def _action_type(
 
     listed = properties.get("ConfigurationProperties") or []
     return CustomActionType(
-        *(text_of(properties.get(part)) for part in ("Category", "Provider", "Version")),
+        category=text_of(properties.get("Category")),
+        provider=text_of(properties.get("Provider")),
+        version=text_of(properties.get("Version")),
         properties={
             str(each.get("Name")): {
                 key[:1].lower() + key[1:]: _flag(item)

@@ -1,12 +1,12 @@
-"""A pipeline's definition, whatever it was written in: the declaration and what stands around it."""
+"""A pipeline's definition, whatever it is written in: its declaration and what is around it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.iam.policies import Permissions
 from pytest_cpjob.pipelines.unresolved import Unresolved, marked_copy, unresolved_in
 
@@ -14,36 +14,14 @@ Declaration = dict[str, Any]
 """The API's PipelineDeclaration."""
 
 
-class Code(NamedTuple):
-    """Where a function's code is.
-
-    Attributes:
-        handler: `file.function`, as Lambda takes it.
-        path: a folder or a zip file; None if the code is inline, or not known.
-        inline: the code itself, module `index`.
-        missing: why there is no code to run, empty if there is.
-    """
-
-    handler: str = ""
-    path: Path | None = None
-    inline: str | None = None
-    missing: str = ""
-
-
 class Function(NamedTuple):
     """A Lambda function that a definition makes.
 
     Attributes:
-        place: where it is defined, as messages name it.
-        environment: its variables; one that is not known is `Unresolved`.
         permissions: what its role may do, None if the role is not known.
     """
 
-    name: str
-    place: str
-    code: Code
-    environment: Mapping[str, Any] = {}
-    timeout: float | None = None
+    code: FunctionCode
     permissions: Permissions | None = None
 
 
@@ -86,17 +64,6 @@ class Definition:
         """Return the function that an action's FunctionName means: a name, or an ARN."""
         bare = name.rpartition("function:")[2].partition(":")[0]
         return self.functions.get(bare)
-
-
-class Candidate(NamedTuple):
-    """A pipeline in a source, before its parts are looked at.
-
-    Attributes:
-        names: what `name` may call it: its name, its logical id, its address.
-    """
-
-    source: str
-    names: tuple[str, ...]
 
 
 ROLE_MEMBERS: Final = ("roleArn",)

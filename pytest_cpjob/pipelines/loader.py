@@ -109,9 +109,7 @@ def _candidates(
             )
     if templates:
         partition = partition_of(region)
-        yield from Stacks(
-            templates, given, partition, region, account_id, stream
-        ).candidates()
+        yield from Stacks(templates, given, partition, region, account_id, stream).candidates()
 
 
 def _not_a_definition(document: Mapping[str, Any]) -> str:
@@ -122,13 +120,12 @@ def _not_a_definition(document: Mapping[str, Any]) -> str:
 def _refuse_parameters(source: Source, given: Given) -> None:
     for parameter in given.parameters:
         raise ValueError(
-            f"parameters: {source.name} is no template, and has no parameter {str(parameter)[:60]!r}"
+            f"parameters: {source.name} is not a template, and has no parameter"
+            f" {str(parameter)[:60]!r}"
         )
 
 
-def _declared(
-    declaration: Declaration, source: Source, region: str, account_id: str
-) -> Definition:
+def _declared(declaration: Declaration, source: Source, region: str, account_id: str) -> Definition:
     return Definition(
         source=source.name,
         declaration=_texts(declaration, source.name),
@@ -158,18 +155,19 @@ def _texts(declaration: Declaration, source: str) -> Declaration:
     return result
 
 
-def _choose(
-    candidates: list[Candidate], name: str | None, files: str
-) -> Callable[[], Definition]:
+def _choose(candidates: list[Candidate], name: str | None, files: str) -> Callable[[], Definition]:
     if not candidates:
         raise ValueError(f"{files}: there is no pipeline in it")
     known = [called for names, _ in candidates for called in names]
     chosen = [make for names, make in candidates if name is None or name in names]
     if not chosen:
-        raise ValueError(f"name: {files} has no pipeline {str(name)[:60]!r}{nearest(str(name), known)}")
+        raise ValueError(
+            f"name: {files} has no pipeline {str(name)[:60]!r}{nearest(str(name), known)}"
+        )
     if len(chosen) > 1:
         listed = ", ".join(repr(names[0]) for names, _ in candidates)
         raise ValueError(
-            f"{files}: there are {len(candidates)} pipelines in it, {listed}; choose one with name=..."
+            f"{files}: there are {len(candidates)} pipelines in it, {listed}; choose one with"
+            " name=..."
         )
     return chosen[0]

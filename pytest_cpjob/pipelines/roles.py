@@ -48,7 +48,9 @@ class Roles:
             where = f"{source}: {place}.Policies[{number}].PolicyDocument"
             document = policy.get("PolicyDocument") if isinstance(policy, Mapping) else policy
             _add_document(document, where, statements, unknown)
-        for number, policy in enumerate(_listed(template.property(logical_id, "ManagedPolicyArns"))):
+        for number, policy in enumerate(
+            _listed(template.property(logical_id, "ManagedPolicyArns"))
+        ):
             where = f"{source}: {place}.ManagedPolicyArns[{number}]"
             self._add_managed(policy, where, statements, unknown)
         self._add_attached(template, logical_id, statements, unknown)

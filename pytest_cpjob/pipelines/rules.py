@@ -85,7 +85,9 @@ def check_declaration(
     if broken:
         count = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
         listed = "\n".join(f"- {place}: {code}: {text}" for place, code, text in broken)
-        raise ValueError(f"{source}: CreatePipeline would refuse this pipeline, by {count}:\n{listed}")
+        raise ValueError(
+            f"{source}: CreatePipeline would refuse this pipeline, by {count}:\n{listed}"
+        )
 
 
 def _model(context: Context) -> Iterator[Broken]:
@@ -250,9 +252,7 @@ def _stores(context: Context) -> Iterator[Broken]:
 
 
 def _namespaces(context: Context) -> Iterator[Broken]:
-    artifacts = {
-        name for each in context.actions for name in each.artifacts("outputArtifacts")
-    }
+    artifacts = {name for each in context.actions for name in each.artifacts("outputArtifacts")}
     variables = context.declaration.get("variables")
     by_namespace: dict[str, list[Action]] = {}
     for each in context.actions:
@@ -293,7 +293,7 @@ def _references(context: Context) -> Iterator[Broken]:
 
 
 def _reference(
-    found: Reference, givers: Mapping[str | None, Action], names: set[Any] | None
+    found: Reference, givers: Mapping[str, Action], names: set[Any] | None
 ) -> Iterator[Broken]:
     place = found.action.full_name
     if found.namespace == BUILT_IN and found.key == EXECUTION_ID:
@@ -303,10 +303,7 @@ def _reference(
             text = f"The referenced variables haven't been declared. {found.told}"
             yield Broken(place, STRUCTURE, text)
         elif _is_source(found.action):
-            text = (
-                "Variables at the pipeline level cannot be used in source actions."
-                f" {found.told}"
-            )
+            text = f"Variables at the pipeline level cannot be used in source actions. {found.told}"
             yield Broken(place, STRUCTURE, text)
         return
     giver = givers.get(found.namespace)
@@ -323,7 +320,8 @@ def _variables(context: Context) -> Iterator[Broken]:
     for name, times in counted.items():
         if times > 1:
             text = (
-                f"Variable names must be unique. The following variable name is already in use: {name}"
+                "Variable names must be unique. The following variable name is already in use:"
+                f" {name}"
             )
             yield Broken("pipeline", STRUCTURE, text)
 
@@ -366,7 +364,8 @@ def _failure(context: Context) -> Iterator[Broken]:
             yield Broken(str(name), STAGE, text)
         if result == "ROLLBACK" and context.declaration.get("executionMode") == "PARALLEL":
             text = (
-                "Failure conditions with rollback result type cannot be added to a PARALLEL pipeline."
+                "Failure conditions with rollback result type cannot be added to a PARALLEL"
+                " pipeline."
             )
             yield Broken(str(name), STAGE, text)
 

@@ -140,17 +140,23 @@ def _function(
         properties["Role"] = {"Fn::GetAtt": [f"{logical_id}Role", "Arn"]}
         yield f"{logical_id}Role", _role(policies, properties, made)
     alias = properties.pop("AutoPublishAlias", None)
-    yield logical_id, {**made, "Type": "AWS::Lambda::Function", "Properties": {**properties, "Code": code}}
+    yield (
+        logical_id,
+        {**made, "Type": "AWS::Lambda::Function", "Properties": {**properties, "Code": code}},
+    )
     if alias is not None:
         alias_properties = {"FunctionName": {"Ref": logical_id}, "Name": alias}
         name = f"{logical_id}Alias{alias}" if isinstance(alias, str) else f"{logical_id}Alias"
         yield name, {**made, "Type": "AWS::Lambda::Alias", "Properties": alias_properties}
         if name != f"{logical_id}.Alias":
-            yield f"{logical_id}.Alias", {
-                **made,
-                "Type": "AWS::Lambda::Alias",
-                "Properties": alias_properties,
-            }
+            yield (
+                f"{logical_id}.Alias",
+                {
+                    **made,
+                    "Type": "AWS::Lambda::Alias",
+                    "Properties": alias_properties,
+                },
+            )
 
 
 def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,9 +173,7 @@ def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _role(
-    policies: Any, properties: Mapping[str, Any], made: Mapping[str, Any]
-) -> dict[str, Any]:
+def _role(policies: Any, properties: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
     managed: list[Any] = [_BASIC_ROLE]
     if properties.get("VpcConfig"):
         managed.append("AWSLambdaVPCAccessExecutionRole")
@@ -208,8 +212,6 @@ def _from_template(name: str, arguments: Any) -> dict[str, Any]:
         statement = {
             "Effect": "Allow",
             "Action": list(actions),
-            "Resource": [
-                each if each == "*" else {"Fn::Sub": [each, given]} for each in resources
-            ],
+            "Resource": [each if each == "*" else {"Fn::Sub": [each, given]} for each in resources],
         }
     return {"Version": "2012-10-17", "Statement": [statement]}

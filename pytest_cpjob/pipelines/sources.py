@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -56,8 +56,7 @@ def _read(given: object, name: str) -> Source:
     if isinstance(given, (str, os.PathLike)):
         return _read_file(Path(given), os.fspath(given))
     raise ValueError(
-        "definition: expected a dict, a file's path, or a list of them, got"
-        f" {type(given).__name__}"
+        f"definition: expected a dict, a file's path, or a list of them, got {type(given).__name__}"
     )
 
 
@@ -65,8 +64,8 @@ def _read_file(path: Path, name: object) -> Source:
     shown = str(name)
     if "\n" in shown or len(shown) > 1_000:
         raise ValueError(
-            f"definition: expected a file's path, got text that begins with {shown[:40]!r}; write it"
-            " to a file, or give a dict"
+            f"definition: expected a file's path, got text that begins with {shown[:40]!r}; write"
+            " it to a file, or give a dict"
         )
     try:
         size = path.stat().st_size
@@ -167,7 +166,8 @@ def _size(document: object, name: str) -> int:
         if id(value) in open_ones:
             raise ValueError(f"{name}: a value contains itself, by an alias")
         open_ones.add(id(value))
-        sizes[id(value)] = 1 + sum(map(size, _items(value)))
+        items = value.values() if isinstance(value, Mapping) else value
+        sizes[id(value)] = 1 + sum(map(size, items))
         open_ones.discard(id(value))
         return sizes[id(value)]
 
@@ -175,7 +175,3 @@ def _size(document: object, name: str) -> int:
         return size(document)
     except RecursionError:
         raise ValueError(f"{name}: it is nested too deeply") from None
-
-
-def _items(value: object) -> Iterator[object]:
-    yield from (value.values() if isinstance(value, Mapping) else value)  # type: ignore[attr-defined]

@@ -240,9 +240,7 @@ class Template:
         if "Default" in declared and not kind.startswith("AWS::SSM::Parameter::"):
             return self._typed(kind, declared["Default"])
         why = "is looked up in Parameter Store" if "Default" in declared else "has no default"
-        return Unresolved(
-            Need(f"parameter {name!r} {why}", f"parameters={{{name!r}: ...}}")
-        )
+        return Unresolved(Need(f"parameter {name!r} {why}", f"parameters={{{name!r}: ...}}"))
 
     def _typed(self, kind: str, value: Any) -> Any:
         if "List" in kind and not isinstance(value, list):
@@ -299,9 +297,7 @@ class Template:
         if reference in self._given.dynamic_references:
             return self._given.dynamic_references[reference]
         return Unresolved(
-            Need(
-                f"dynamic reference {reference!r}", f"dynamic_references={{{reference!r}: ...}}"
-            )
+            Need(f"dynamic reference {reference!r}", f"dynamic_references={{{reference!r}: ...}}")
         )
 
     def zones(self, region: str) -> list[str]:

@@ -1,8 +1,8 @@
 """`terraform show -json`: a state or a plan as definitions.
 
-Source: Terraform's "JSON output format", and the provider's resource schemas. In a plan, values that
-are known only after the apply are missing; what they refer to is in the plan's configuration, so
-that a function finds its role even so.
+Source: Terraform's "JSON output format", and the provider's resource schemas. In a plan, values
+that are known only after the apply are missing; what they refer to is in the plan's configuration,
+so that a function finds its role even so.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.iam.managed_policies import managed_policy
 from pytest_cpjob.iam.policies import Permissions, Statement, read_policies
-from pytest_cpjob.pipelines.cloudformation import configuration_texts, find_code
+from pytest_cpjob.pipelines.cloudformation import configuration_texts, with_code
 from pytest_cpjob.pipelines.definition import (
-    Code,
     CustomActionType,
     Declaration,
     Definition,
@@ -189,11 +189,16 @@ class Infrastructure:
             "roleArn": at("role_arn") or Unresolved(),
             "stages": [self._stage(pipeline, number) for number in _numbers(at("stage"))],
         }
-        for member, name in (("pipelineType", "pipeline_type"), ("executionMode", "execution_mode")):
+        for member, name in (
+            ("pipelineType", "pipeline_type"),
+            ("executionMode", "execution_mode"),
+        ):
             if at(name):
                 declaration[member] = at(name)
         stores = {
-            at("artifact_store", number, "region") or self._place["r"]: self._store(pipeline, number)
+            at("artifact_store", number, "region") or self._place["r"]: self._store(
+                pipeline, number
+            )
             for number in _numbers(at("artifact_store"))
         }
         if len(stores) == 1:
@@ -247,9 +252,7 @@ class Infrastructure:
             }
         action = {
             "name": at("name"),
-            "actionTypeId": {
-                key: at(key) for key in ("category", "owner", "provider", "version")
-            },
+            "actionTypeId": {key: at(key) for key in ("category", "owner", "provider", "version")},
             "runOrder": at("run_order"),
             "configuration": configuration_texts(
                 _present(configuration) if isinstance(configuration, dict) else configuration,
@@ -284,7 +287,9 @@ class Infrastructure:
             unknown = _step(unknown, step)
         if not isinstance(unknown, Mapping):
             return []
-        return [key for key, is_unknown in unknown.items() if is_unknown and key not in configuration]
+        return [
+            key for key, is_unknown in unknown.items() if is_unknown and key not in configuration
+        ]
 
     # -- what stands around it ---------------------------------------------------------------------
 
@@ -295,23 +300,27 @@ class Infrastructure:
                 continue
             variables = each.values.get("environment") or [{}]
             timeout = each.values.get("timeout")
-            yield name, Function(
-                name=name,
-                place=f"{self._source.name}: {each.address}",
-                code=self._code(each),
-                environment=(variables[0] or {}).get("variables") or {},
+            known = (variables[0] or {}).get("variables") or {}
+            code = FunctionCode(
+                name,
+                f"{self._source.name}: {each.address}",
+                environment={key: item for key, item in known.items() if isinstance(item, str)},
                 timeout=float(timeout) if isinstance(timeout, (int, float)) else None,
-                permissions=self._permissions(self._value(each, "role")),
+            )
+            yield (
+                name,
+                Function(self._code(each, code), self._permissions(self._value(each, "role"))),
             )
 
-    def _code(self, function: _Resource) -> Code:
-        place = f"{self._source.name}: {function.address}"
-        handler, runtime = function.values.get("handler"), function.values.get("runtime")
+    def _code(self, resource: _Resource, function: FunctionCode) -> FunctionCode:
+        handler, runtime = resource.values.get("handler"), resource.values.get("runtime")
+        place = function.place
         if isinstance(runtime, str) and not runtime.startswith("python"):
-            return Code(missing=f"{place} runs on {runtime}, and only Python is run")
+            return function._replace(missing=f"{place} runs on {runtime}, and only Python is run")
         if not isinstance(handler, str):
-            return Code(missing=f"{place} has no handler")
-        return find_code(handler, function.values.get("filename"), self._source.folder, place)
+            return function._replace(missing=f"{place} has no handler")
+        written = resource.values.get("filename")
+        return with_code(function._replace(handler=handler), written, self._source.folder)
 
     def _permissions(self, arn: Any) -> Permissions | None:
         for role in self._of_kind("aws_iam_role"):
@@ -380,7 +389,9 @@ class Infrastructure:
                 str(values.get("version")),
                 properties={
                     str(item["name"]): {
-                        key: flag for key, flag in item.items() if key != "name" and flag is not None
+                        key: flag
+                        for key, flag in item.items()
+                        if key != "name" and flag is not None
                     }
                     for item in values.get("configuration_property") or ()
                 },

@@ -1,7 +1,7 @@
 """Variables in action configurations: `#{namespace.key}`, found and resolved.
 
-Source: CodePipeline user guide, "Variables reference". Resolved right before an action starts, once:
-what is put in is not looked at again, and nothing is escaped.
+Source: CodePipeline user guide, "Variables reference". They are resolved right before an action
+starts, once: what is put in is not looked at again, and nothing is escaped.
 """
 
 from __future__ import annotations

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 _Base: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _TemplateLoader(_Base):
+class _TemplateLoader(_Base):  # type: ignore[misc]  # which of two, PyYAML's build decides
     """PyYAML's safe loader with templates' tags, and only the scalars that JSON has.
 
     YAML 1.1 would make a date of `Version: 2012-10-17` and a number of `1:30`.
     """
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
 
 for _tag, _pattern, _first in (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_cpjob.documents.facts import Credentials, JobFacts
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.service import limits
 from pytest_cpjob.service.call_log import Change
 from pytest_cpjob.service.results import Result
+
+if TYPE_CHECKING:
+    from pytest_cpjob.iam.policies import Permissions
 
 Kind = Literal["custom", "third-party", "lambda"]
 Status = Literal["Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed"]
@@ -35,6 +38,9 @@ class JobRecord:
         delivered: whether a Lambda's event was given to the code under test.
         acknowledged_by_test: whether it was the test's own client that acknowledged.
         raised: what a Lambda handler raised, each with whether a result had been reported before.
+        permissions: what the role of the function may do, None where that is not known.
+        role: the name of the role whose credentials the artifact credentials are.
+        declared_timeout: seconds, where the pipeline's definition has a time-out.
     """
 
     facts: JobFacts
@@ -56,6 +62,9 @@ class JobRecord:
     acknowledged: bool = False
     acknowledged_by_test: bool = False
     raised: tuple[tuple[BaseException, bool], ...] = ()
+    permissions: Permissions | None = None
+    role: str = "PipelineActionRole"
+    declared_timeout: float | None = None
 
     @property
     def id(self) -> str:
@@ -76,7 +85,7 @@ class JobRecord:
     @property
     def timeout(self) -> float:
         """Seconds from the job's beginning to its time-out."""
-        return TIMEOUTS[self.kind]
+        return TIMEOUTS[self.kind] if self.declared_timeout is None else self.declared_timeout
 
     @property
     def next_nonce(self) -> str:
