@@ -104,13 +104,13 @@ class Stacks:
             made_up=self.made_up,
         )
 
-    def _functions(self) -> Iterator[tuple[str, Function]]:
+    def _functions(self) -> Iterator[tuple[str, Callable[[], Function]]]:
         roles = Roles(self.templates)
         for template in self.templates:
             for logical_id in template.of_type("AWS::Lambda::Function"):
                 name = template.name_of(logical_id)
                 if isinstance(name, str):
-                    yield name, _function(template, logical_id, name, roles)
+                    yield name, partial(_function, template, logical_id, name, roles)
 
     def _action_types(self) -> Iterator[CustomActionType]:
         for template in self.templates:

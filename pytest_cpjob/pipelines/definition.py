@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -47,7 +47,7 @@ class Definition:
 
     Attributes:
         source: what messages call it: the file, and the place in it.
-        functions: by name.
+        functions: by name, each made when it is asked for.
         made_up: names and ids that the definition leaves open, with the patterns of what AWS
             would make of them.
     """
@@ -56,14 +56,15 @@ class Definition:
     declaration: Declaration
     region: str
     account_id: str
-    functions: Mapping[str, Function] = field(default_factory=dict)
+    functions: Mapping[str, Callable[[], Function]] = field(default_factory=dict)
     action_types: tuple[CustomActionType, ...] = ()
     made_up: Mapping[str, str] = field(default_factory=dict)
 
     def function_of(self, name: str) -> Function | None:
         """Return the function that an action's FunctionName means: a name, or an ARN."""
         bare = name.rpartition("function:")[2].partition(":")[0]
-        return self.functions.get(bare)
+        make = self.functions.get(bare)
+        return None if make is None else make()
 
 
 ROLE_MEMBERS: Final = ("roleArn",)

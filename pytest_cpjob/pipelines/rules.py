@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.aws.codepipeline_model import violations
+from pytest_cpjob.documents.refusals import shortened
 from pytest_cpjob.pipelines.definition import CustomActionType, Declaration
 from pytest_cpjob.pipelines.providers import PROVIDERS, V2_ONLY, Provider, provider_of
 from pytest_cpjob.pipelines.variables import (
@@ -93,7 +94,27 @@ def check_declaration(
 def _model(context: Context) -> Iterator[Broken]:
     for path, constraint in violations("PipelineDeclaration", context.declaration, "pipeline"):
         text = f"Value at '{path}' failed to satisfy constraint: {constraint}"
-        yield Broken(_named(context, path), VALIDATION, text)
+        shown = _shown(_value_at(context.declaration, path))
+        yield Broken(_named(context, path), VALIDATION, f"{text}{shown}")
+
+
+def _value_at(declaration: Declaration, path: str) -> Any:
+    """Return what stands at a path of the model's, such as `pipeline.stages.1.member.name`."""
+    value: Any = declaration
+    for step in path.split(".")[1:]:
+        if step.isdigit() and isinstance(value, list):
+            value = value[int(step) - 1]
+        elif step != "member":
+            value = value.get(step) if isinstance(value, Mapping) else None
+    return value
+
+
+def _shown(value: Any) -> str:
+    """Show what breaks a rule; of a configuration, which may hold secrets, its empty keys only."""
+    if isinstance(value, Mapping):
+        empty = [str(key) for key, item in value.items() if item == ""]
+        return f" ({', '.join(empty)} is empty)" if empty else ""
+    return "" if value is None or isinstance(value, list) else f" (got {shortened(value)})"
 
 
 def _named(context: Context, path: str) -> str:

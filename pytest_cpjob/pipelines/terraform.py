@@ -293,24 +293,25 @@ class Infrastructure:
 
     # -- what stands around it ---------------------------------------------------------------------
 
-    def _functions(self) -> Iterator[tuple[str, Function]]:
+    def _functions(self) -> Iterator[tuple[str, Callable[[], Function]]]:
         for each in self._of_kind("aws_lambda_function"):
             name = self._value(each, "function_name")
-            if not isinstance(name, str):
-                continue
-            variables = each.values.get("environment") or [{}]
-            timeout = each.values.get("timeout")
-            known = (variables[0] or {}).get("variables") or {}
-            code = FunctionCode(
-                name,
-                f"{self._source.name}: {each.address}",
-                environment={key: item for key, item in known.items() if isinstance(item, str)},
-                timeout=float(timeout) if isinstance(timeout, (int, float)) else None,
-            )
-            yield (
-                name,
-                Function(self._code(each, code), self._permissions(self._value(each, "role"))),
-            )
+            if isinstance(name, str):
+                yield name, partial(self._function, each, name)
+
+    def _function(self, resource: _Resource, name: str) -> Function:
+        blocks = resource.values.get("environment") or [{}]
+        variables = (blocks[0] or {}).get("variables") or {}
+        timeout = resource.values.get("timeout")
+        code = FunctionCode(
+            name,
+            f"{self._source.name}: {resource.address}",
+            environment={key: item for key, item in variables.items() if isinstance(item, str)},
+            timeout=float(timeout) if isinstance(timeout, (int, float)) else None,
+        )
+        return Function(
+            self._code(resource, code), self._permissions(self._value(resource, "role"))
+        )
 
     def _code(self, resource: _Resource, function: FunctionCode) -> FunctionCode:
         handler, runtime = resource.values.get("handler"), resource.values.get("runtime")
