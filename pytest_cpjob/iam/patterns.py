@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from typing import Final
 
 UNKNOWN: Final = "\ue000"
 """Stands in a text for a part that nobody knows; a character of the private use area."""
 
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
-_LITERALS: Final = {"*": "[*]", "?": "[?]", "$": "$"}
 
 
 def pattern_of(text: str) -> str:
@@ -34,7 +32,7 @@ def matches(pattern: str, text: str) -> bool:
     """
     if UNKNOWN in pattern or UNKNOWN in text:
         return pattern == "*"
-    return _compiled(pattern).fullmatch(text) is not None
+    return _fits(pattern, text)
 
 
 def may_match(pattern: str, text: str) -> bool:
@@ -51,16 +49,26 @@ def may_match(pattern: str, text: str) -> bool:
     if one == "*" or other == "*":
         return True
     if not any(wildcard in other for wildcard in "*?"):
-        return _compiled(one).fullmatch(other) is not None
+        return _fits(one, other)
     return _overlap(one, other)
 
 
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    wild = {"*": ".*", "?": "."}
-    # A run of stars means what one does, and would make the match quadratic or worse.
-    pattern = re.sub(r"\*+", "*", pattern)
-    return re.compile("".join(wild.get(char) or re.escape(char) for char in pattern), re.DOTALL)
+def _fits(pattern: str, text: str) -> bool:
+    """Match a text; a regular expression would take exponential time for a few stars."""
+    at = here = 0
+    star = resume = -1
+    while here < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, resume = at, here
+            at += 1
+        elif at < len(pattern) and pattern[at] in ("?", text[here]):
+            at, here = at + 1, here + 1
+        elif star >= 0:
+            resume += 1
+            at, here = star + 1, resume
+        else:
+            return False
+    return not pattern[at:].strip("*")
 
 
 def _overlap(one: str, other: str) -> bool:

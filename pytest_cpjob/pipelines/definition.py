@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.iam.policies import Permissions
-from pytest_cpjob.pipelines.unresolved import Unresolved, marked_copy, unresolved_in
+from pytest_cpjob.pipelines.unresolved import Need, Unresolved, marked_copy, unresolved_in
 
 Declaration = dict[str, Any]
 """The API's PipelineDeclaration."""
@@ -80,17 +80,26 @@ def needed(declaration: Declaration, source: str, default_role: str) -> Declarat
         ValueError: listing each thing that is needed and not known, with what gives it.
     """
     resolved = _without_unknown_roles(declaration, default_role)
-    lines: dict[str, None] = {}
+    places: dict[Need, list[str]] = {}
     for place, value in _members(resolved, ""):
         for unresolved in unresolved_in(value):
             for need in unresolved.needs:
-                lines[f"- {place}: {need.what}; give it with {need.way_out}"] = None
-    if lines:
+                places.setdefault(need, []).append(place)
+    if places:
+        lines = [
+            f"- {need.what}, for {found[0]}{_and_more(found)}; give it with {need.way_out}"
+            for need, found in places.items()
+        ]
         raise ValueError(
             f"{source}: the pipeline needs what its definition does not tell:\n" + "\n".join(lines)
         )
     copied: Declaration = marked_copy(resolved)
     return copied
+
+
+def _and_more(places: list[str]) -> str:
+    more = len(set(places)) - 1
+    return f" and {more} more" if more else ""
 
 
 def _without_unknown_roles(declaration: Declaration, default_role: str) -> Declaration:
