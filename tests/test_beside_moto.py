@@ -141,10 +141,11 @@ def test_any_order_of_starting_and_stopping_leaves_everything_as_it_was(
     environment, settings = dict(os.environ), repr(default_user_config)
     mock = mock_aws(config=config)
     stub = CodePipelineStub()
-    steps = {"mock": mock.start, "stub": stub.start, "-mock": mock.stop, "-stub": stub.stop}
+    steps = {"mock": mock.start, "stub": stub._start, "-mock": mock.stop}
+    steps["-stub"] = stub._harness.stop
 
     for position, step in enumerate(order):
-        if position == job_at and stub.is_active:
+        if position == job_at and stub._harness.is_active:
             run_a_job(stub)
             boto3.client("codepipeline").list_action_types()
         steps[step]()

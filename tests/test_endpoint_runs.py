@@ -217,7 +217,7 @@ def test_what_is_being_answered_at_the_end_of_a_test_is_answered_before(
             return Answer(200, [], b"")
 
     application = Application(SlowMoto())
-    application.serve(cpjob)
+    application.serve(cpjob._harness)
     request = HttpRequest("GET", "/bucket/key", Message(), b"", 1)
     caller = threading.Thread(target=application.respond, args=(request,))
     caller.start()
