@@ -175,7 +175,7 @@ def test_an_inserted_reference_is_not_resolved_again(pipeline: Pipeline) -> None
         ({"variables": {"Tag": "x"}}, "variables: expected 'Namespace.Key', got 'Tag'"),
         ({"variables": {"Build.Tag": 7}}, r"variables\['Build.Tag'\]: variables are text, got 7"),
         ({"pipeline_variables": {"Own": "x"}}, "no variable 'Own'; did you mean 'Owner'"),
-        ({"allow": ["no-results"]}, "there is no finding 'no-results'; did you mean 'no-result'"),
+        ({"allow": ["no-results"]}, "unknown finding 'no-results'; did you mean 'no-result'"),
     ],
 )
 def test_what_the_action_does_not_have_is_refused(

@@ -147,12 +147,7 @@ class Infrastructure:
             value = None if found is None else self._attribute(found, attribute)
             if value is not None:
                 return value
-        return Unresolved(
-            Need(
-                f"{address} is known after the apply only ({', '.join(longest)})",
-                f"parameters={{{address!r}: ...}}",
-            )
-        )
+        return _known_later(address)
 
     def _attribute(self, resource: _Resource, name: str) -> Any:
         """Return an attribute as it is, or as it will be."""
@@ -246,9 +241,15 @@ class Infrastructure:
 
         configuration = at("configuration")
         if isinstance(configuration, Mapping):
+            where = f"{pipeline.address}.stage[{stage}].action[{number}].configuration"
             configuration = {
-                key: at("configuration", key)
-                for key in (*configuration, *self._later(pipeline, stage, number, configuration))
+                **configuration,
+                **{
+                    key: self._given.parameters.get(
+                        f"{where}.{key}", _known_later(f"{where}.{key}")
+                    )
+                    for key in self._later(pipeline, stage, number)
+                },
             }
         action = {
             "name": at("name"),
@@ -267,13 +268,8 @@ class Infrastructure:
         }
         return _present(action)
 
-    def _later(
-        self, pipeline: _Resource, stage: int, number: int, configuration: Mapping[str, Any]
-    ) -> list[str]:
+    def _later(self, pipeline: _Resource, stage: int, number: int) -> list[str]:
         """Return the configuration's keys whose values are known after the apply only."""
-        found: Any = pipeline.expressions
-        for step in ("stage", stage, "action", number, "configuration"):
-            found = _step(found, step)
         changes = self._source.document.get("resource_changes") or ()
         unknown: Any = next(
             (
@@ -287,9 +283,7 @@ class Infrastructure:
             unknown = _step(unknown, step)
         if not isinstance(unknown, Mapping):
             return []
-        return [
-            key for key, is_unknown in unknown.items() if is_unknown and key not in configuration
-        ]
+        return [key for key, is_unknown in unknown.items() if is_unknown]
 
     # -- what stands around it ---------------------------------------------------------------------
 
@@ -425,6 +419,11 @@ def _resources(module: Any, configuration: Any, path: str) -> Iterator[_Resource
         call = re.sub(r"\[[^]]*\]$", "", address.rpartition("module.")[2])
         inner = (calls.get(call) or {}).get("module") or {}
         yield from _resources(child, inner, address)
+
+
+def _known_later(address: str) -> Unresolved:
+    what = f"{address} is known after the apply only"
+    return Unresolved(Need(what, f"parameters={{{address!r}: ...}}"))
 
 
 def _step(value: Any, step: str | int) -> Any:

@@ -57,7 +57,7 @@ def _written(code: FunctionCode, undo: Undo) -> Path:
 
 def _imported_already(folder: Path, module_name: str) -> ModuleType | None:
     file = folder.joinpath(*module_name.split(".")).with_suffix(".py")
-    for module in list(sys.modules.values()):
+    for module in list(sys.modules.values()) if file.is_file() else ():
         known = getattr(module, "__file__", None)
         if known is not None and known.endswith(file.name) and os.path.samefile(known, file):
             return module
