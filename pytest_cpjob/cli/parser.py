@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print(json.dumps(_document(given), indent=2))
     except (ValueError, CpjobError, OSError) as error:
         text = " ".join(str(error).split())
-        # What is wrong with a job of a file is told by the names that stand in the file.
+        # An error in a file of jobs keeps the arguments' names, as the file uses them.
         if getattr(given, "jobs", None) is None:
             text = _with_options(text)
         print(f"pytest-cpjob: error: {text}", file=sys.stderr)
@@ -114,7 +114,8 @@ def _with_options(text: str) -> str:
         return _REPEATED.get(name, f"--{name.replace('_', '-')}")
 
     names = "|".join(sorted(arguments))
-    # At the beginning, with a place in a list, or as it is written in Python.
+    # Errors begin with the argument; further on, only names in Python's notation are meant,
+    # such as `input_artifacts[0]`: a bare word may be an English one, such as "region".
     text = re.sub(rf"^(?P<name>{names})(?:\[\d+\])?(?=[\[:.,])", option, text)
     text = re.sub(rf"(?<![\w'\"])(?P<name>{names})(?:\[\d+\]|=True\b)", option, text)
     return text.replace("configuration={...}", "--configuration NAME=VALUE")
