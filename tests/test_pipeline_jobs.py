@@ -205,7 +205,7 @@ def test_a_name_of_two_actions_wants_its_stage(cpjob: CodePipelineStub) -> None:
 
 
 def test_an_action_of_aws_has_no_job(pipeline: Pipeline) -> None:
-    with pytest.raises(CpjobError, match="Build/Compile is an action of AWS's own .CodeBuild."):
+    with pytest.raises(CpjobError, match=r"Build/Compile is an action of AWS's own \(CodeBuild\)"):
         pipeline.add_job("Compile")
 
 
