@@ -342,7 +342,7 @@ def project(pytester: pytest.Pytester) -> pytest.Pytester:
 
 def test_the_marker_and_the_ini_file_take_it(project: pytest.Pytester) -> None:
     project.makeini("[pytest]\ncpjob_role_policy = role.json\n")
-    result = user_projects.run(project, "-q")
+    result = user_projects.run(project.path, "-q")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["- not-permitted: codepipeline.PutJobSuccessResult for job * (my_action.py:15) was *"]
@@ -352,4 +352,4 @@ def test_the_marker_and_the_ini_file_take_it(project: pytest.Pytester) -> None:
         '"Action": "*", "Resource": "*"}})\n    def test_builds'
     )  # fmt: skip
     project.makepyfile(test_it=marked)
-    user_projects.run(project, "-q").assert_outcomes(passed=1)
+    user_projects.run(project.path, "-q").assert_outcomes(passed=1)

@@ -135,7 +135,7 @@ class CallRouter:
             presented,
             None if running is None else running.job_id,
             # Another process's calls, which come without a URL here, are never the test's.
-            is_running=running is not None or not url,
+            is_tested=running is not None or not url,
         )
         if call.denial is None:
             return None

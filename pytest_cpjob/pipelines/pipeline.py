@@ -97,14 +97,35 @@ class Pipeline:
         __tracebackhide__ = True
         if not self._harness.is_active:
             raise CpjobError("the stub is not active: add jobs while it is")
-        found = self._action(action)
+        try:
+            return self._add_job(
+                self._action(action),
+                _mapping("input_artifacts", input_artifacts),
+                _mapping("variables", variables),
+                _mapping("pipeline_variables", pipeline_variables),
+                continuation_token,
+                allow,
+            )
+        except (ValueError, CpjobError) as error:
+            # What is wrong is what the test gave: no frame of ours would help to find it.
+            raise error.with_traceback(None) from None
+
+    def _add_job(
+        self,
+        found: Action,
+        input_artifacts: Mapping[str, Content],
+        variables: Mapping[str, str],
+        pipeline_variables: Mapping[str, str],
+        continuation_token: str | None,
+        allow: Iterable[str],
+    ) -> Job:
         kind = self._kind(found)
         configuration = configuration_of(
             found,
             self._definition.declaration,
             execution_id=self._execution_id,
-            variables=variables or {},
-            pipeline_variables=pipeline_variables or {},
+            variables=variables,
+            pipeline_variables=pipeline_variables,
             produced=self._produced(),
         )
         inputs = [self._artifact(name, found) for name in found.artifacts("inputArtifacts")]
@@ -118,7 +139,7 @@ class Pipeline:
             "action_name": found.name,
             "action_type": dict(found.action_type),
             "configuration": configuration,
-            "input_artifacts": self._contents(found, inputs, input_artifacts or {}),
+            "input_artifacts": self._contents(found, inputs, input_artifacts),
             "output_artifacts": [
                 self._artifact(name, found) for name in found.artifacts("outputArtifacts")
             ],
@@ -137,7 +158,6 @@ class Pipeline:
     # -- what the definition says of one action ----------------------------------------------------
 
     def _action(self, name: str) -> Action:
-        __tracebackhide__ = True
         return self._actions[NamedActions(self._actions).full_name(name)]
 
     def _kind(self, action: Action) -> Kind:
@@ -279,3 +299,11 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name} of {self._definition.source}, {len(self._actions)} actions>"
+
+
+def _mapping(argument: str, given: object) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{argument}: expected a dict, got {given!r:.60}")
+    return given
