@@ -357,3 +357,26 @@ def test_an_attribute_is_not_the_property_of_the_same_name() -> None:
 
     configuration = action(loaded.declaration, "Announce")["configuration"]
     assert configuration["UserParameters"] == "news"
+
+
+def test_resources_that_depend_on_each_other_are_told() -> None:
+    template = TEMPLATE.replace(
+        "Type: AWS::SNS::Topic",
+        "Type: AWS::SNS::Topic\n    Properties: {DisplayName: !Sub 'for ${Other}'}\n"
+        "  Other: {Type: AWS::S3::Bucket, DependsOn: [News]}",
+    )
+    with pytest.raises(ValueError, match="Circular dependency between resources: ") as told:
+        load(write("!Ref News", template=template), parameters={"Stage": "prod"})
+
+    assert str(told.value) == (
+        "web.yaml: Resources.Pipeline: Circular dependency between resources: [News, Other]"
+    )
+
+
+def test_a_branch_that_is_not_taken_makes_no_circle() -> None:
+    template = TEMPLATE.replace(
+        "Type: AWS::SNS::Topic",
+        "Type: AWS::SNS::Topic\n    Properties: {DisplayName: !If [Never, !Ref Other, x]}\n"
+        "  Other: {Type: AWS::S3::Bucket, DependsOn: News}",
+    )
+    assert load(write("!Ref Other", template=template), parameters={"Stage": "prod"})
