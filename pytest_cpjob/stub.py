@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from pytest_cpjob.pipelines.pipeline import Pipeline
+    from pytest_cpjob.pipelines.sources import DefinitionArgument
 
 
 class CodePipelineStub:
@@ -229,7 +230,7 @@ class CodePipelineStub:
 
     def add_pipeline(
         self,
-        definition: object,
+        definition: DefinitionArgument,
         *,
         name: str | None = None,
         parameters: Mapping[str, object] | None = None,

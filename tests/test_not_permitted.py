@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -353,3 +354,34 @@ def test_the_marker_and_the_ini_file_take_it(project: pytest.Pytester) -> None:
     )  # fmt: skip
     project.makepyfile(test_it=marked)
     user_projects.run(project.path, "-q").assert_outcomes(passed=1)
+
+
+REPORTS_FROM_OUTSIDE = """
+import sys, boto3
+from botocore.exceptions import ClientError
+for client, call in (
+    (boto3.client("codepipeline"), lambda c: c.put_job_success_result(jobId=sys.argv[1])),
+    (boto3.client("sns"), lambda c: c.publish(TopicArn=sys.argv[2], Message="m")),
+):
+    try:
+        call(client)
+    except ClientError as error:
+        print(error.response["Error"]["Code"])
+"""
+
+
+@pytest.mark.cpjob(role_policy=[])
+def test_the_role_of_another_process_is_the_option(
+    cpjob: CodePipelineStub, request: pytest.FixtureRequest
+) -> None:
+    pytest.importorskip("flask", reason="the endpoint needs the extra server")
+    endpoint = request.getfixturevalue("cpjob_endpoint")
+    job = cpjob.add_lambda_job()
+    topic = "arn:aws:sns:us-east-1:123456789012:news"
+
+    done = endpoint.run([sys.executable, "-c", REPORTS_FROM_OUTSIDE, job.id, topic])
+
+    assert done.stdout.split() == ["AccessDeniedException", "AuthorizationError"], done.stderr
+    told = findings_of(cpjob)
+    assert told.count("- not-permitted: ") == 2
+    assert ".py:" not in told
