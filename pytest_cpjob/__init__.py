@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_cpjob.artifacts.contents import Content
+    from pytest_cpjob.artifacts.contents import Content, InputArtifact
     from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
     from pytest_cpjob.artifacts.job_artifacts import JobArtifact
     from pytest_cpjob.documents.factories import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         LambdaEvent,
         LambdaJob,
         LambdaJobData,
+        LambdaSessionCredentials,
         PipelineContext,
         PollJob,
         S3ArtifactLocation,
@@ -96,6 +97,7 @@ __all__ = [
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
     "IneffectivePolicyWarning",
+    "InputArtifact",
     "Job",
     "JobArtifact",
     "JobData",
@@ -110,6 +112,7 @@ __all__ = [
     "LambdaEventFactory",
     "LambdaJob",
     "LambdaJobData",
+    "LambdaSessionCredentials",
     "Pipeline",
     "PipelineContext",
     "PipelineContextFactory",
@@ -144,6 +147,7 @@ _HOMES = {
         "LambdaArtifact",
         "LambdaJob",
         "LambdaJobData",
+        "LambdaSessionCredentials",
         "S3ArtifactLocation",
         "StageContext",
         "AWSSessionCredentials",
@@ -164,7 +168,7 @@ _HOMES = {
     "documents.facts": ("JobFacts",),
     "documents.job_arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
     "documents.faker_provider": ("CodePipelineProvider", "FakerGenerator"),
-    "artifacts.contents": ("Content",),
+    "artifacts.contents": ("Content", "InputArtifact"),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
     "endpoint.server": ("Endpoint",),
     "errors": (

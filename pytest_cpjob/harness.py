@@ -25,6 +25,7 @@ from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.timestamps import clock_start
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import JobBuilder
 from pytest_cpjob.patching import Undo, restore_late_variables
@@ -65,7 +66,10 @@ class Harness:
         region_checked(settings.region)
         account_id_checked(settings.account_id)
         self.settings = settings
-        self.service = JobService(account_id=settings.account_id)
+        self.stream = Stream(settings.seed, settings.test_id, "stub")
+        self.service = JobService(
+            account_id=settings.account_id, clock_start=clock_start(self.stream.at("clock"))
+        )
         self.store = ArtifactStore(self._exempt)
         self.observer = Observer(self.service, self.store, own_role=settings.own_role)
         self.inspection = Inspection(settings, self.service, self.observer)
@@ -80,7 +84,6 @@ class Harness:
             on_stopped=self.observer.stopped_calls.append,
             roles=self.roles,
         )
-        self.stream = Stream(settings.seed, settings.test_id, "stub")
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.undo = Undo()

@@ -17,8 +17,8 @@ ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider
 Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
 EncryptionKeyArgument Endpoint FakerGenerator GetJobDetailsResponse GetThirdPartyJobDetailsResponse
 HandlerError HOSTILE_ARTIFACTS Job JobArtifact JobData JobDetails JobDetailsFactory JobFacts
-JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory LambdaJob
-LambdaJobData PipelineContext PipelineContextFactory PollJob S3ArtifactLocation StageContext
+InputArtifact JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory
+LambdaJob LambdaJobData LambdaSessionCredentials PipelineContext PipelineContextFactory PollJob S3ArtifactLocation StageContext
 ThirdPartyJobData ThirdPartyJobDetails ThirdPartyJobDetailsFactory ThirdPartyPipelineContext
 UnfakedCallError WorkerError
 """
@@ -28,7 +28,7 @@ job_details lambda_events output_variables pipeline_contexts poll_jobs third_par
 user_parameters
 """
 STUB = """
-add_action_type add_job add_lambda_job add_third_party_job advance calls check client fail invoke
+add_action_type add_job add_job_from add_lambda_job add_third_party_job advance calls check client fail invoke
 jobs now results run_worker scheduled_event
 """
 JOB = """
@@ -58,6 +58,7 @@ COMMANDS = {
     "details": f"{DOCUMENT} --function-name --user-parameters",
     "event": f"{DOCUMENT} --function-name --user-parameters",
     "poll": DOCUMENT,
+    "redact": "--help --seed",
     "serve": f"{FOR_ALL} --function-name --job --jobs --port --user-parameters",
     "third-party": f"{DOCUMENT} --client-id --client-token",
 }

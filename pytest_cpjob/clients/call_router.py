@@ -298,7 +298,8 @@ def _meet(fault: Fault, call: PendingCall, url: str) -> Answer:
     """Return or raise what the caller of a call with a fault gets."""
     if isinstance(fault.error, Exception):
         raise fault.error
-    error = ServiceError(fault.error, f"{call.operation} failed as the test set up by cpjob.fail")
+    text = f"{call.operation} failed as the test set up by cpjob.fail"
+    error = ServiceError(fault.error, text if fault.message is None else fault.message)
     call.message = error.message
     if call.service == "s3":
         return refused_by_s3(url, error, head=call.operation.startswith("Head"))

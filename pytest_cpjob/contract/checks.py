@@ -26,7 +26,8 @@ def find_all(evidence: Evidence) -> list[Finding]:
     for job in evidence.jobs:
         entries = called.get(job.id, [])
         found += _no_result(job, mask)
-        found += _raised_after_result(job, mask)
+        if not _answer_was_lost(entries):
+            found += _raised_after_result(job, mask)
         found += _wrong_results(job, entries)
         found += _outputs(job, evidence)
     found += _own_role(evidence)
@@ -73,7 +74,7 @@ def _times(count: int) -> str:
 
 
 def _no_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
-    if job.result is not None:
+    if job.result is not None or job.abandoned:
         return
     late = " before it timed out" if job.status == "TimedOut" else ""
     if job.kind != "lambda":
@@ -96,6 +97,17 @@ def _raised_after_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator
     if after:
         what = f"the handler raised {_shown(after[0], mask)} after the result of {job.label}."
         yield Finding("raised-after-result", job.id, what)
+
+
+def _answer_was_lost(entries: list[CallEntry]) -> bool:
+    """Return whether a job's result took effect and its answer was lost.
+
+    Whoever raises then knows of no result; the same result from the next attempt is answered.
+    """
+    return any(
+        entry.call.operation in RESULTS and entry.changes and entry.fault is not None
+        for entry in entries
+    )
 
 
 def _shown(error: BaseException, mask: Callable[[str], str]) -> str:

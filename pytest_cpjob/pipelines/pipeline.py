@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content
+from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import CpjobError
@@ -71,7 +71,7 @@ class Pipeline:
         self,
         action: str,
         *,
-        input_artifacts: Mapping[str, Content] | None = None,
+        input_artifacts: Mapping[str, InputContent] | None = None,
         variables: Mapping[str, str] | None = None,
         pipeline_variables: Mapping[str, str] | None = None,
         continuation_token: str | None = None,
@@ -113,7 +113,7 @@ class Pipeline:
     def _add_job(
         self,
         found: Action,
-        input_artifacts: Mapping[str, Content],
+        input_artifacts: Mapping[str, InputContent],
         variables: Mapping[str, str],
         pipeline_variables: Mapping[str, str],
         continuation_token: str | None,
@@ -242,8 +242,8 @@ class Pipeline:
         return artifact
 
     def _contents(
-        self, action: Action, inputs: list[Artifact], given: Mapping[str, Content]
-    ) -> dict[str, Content]:
+        self, action: Action, inputs: list[Artifact], given: Mapping[str, InputContent]
+    ) -> dict[str, InputContent]:
         """Return what is put into the bucket: what is given, and samples of what is not there."""
         names = [artifact["name"] for artifact in inputs]
         for name in given:

@@ -54,19 +54,33 @@ class LambdaFunction(NamedTuple):
         return f"arn:{partition}:lambda:{self.region}:{self.account_id}:function:{self.name}"
 
 
+class CognitoIdentity:
+    """Who invoked the function by way of Amazon Cognito: nobody, so both members are `None`."""
+
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(self) -> None:
+        self.cognito_identity_id: str | None = None
+        self.cognito_identity_pool_id: str | None = None
+
+
 class LambdaContext:
-    """The context object of one invocation (Lambda developer guide, "Lambda context object").
+    """The context object of one invocation.
+
+    Source: Lambda developer guide, "Lambda context object"; AWS's runtime interface client for
+    Python (aws/aws-lambda-python-runtime-interface-client, `lambda_context.py`).
 
     Attributes:
         function_name, function_version, invoked_function_arn: which function it is.
         memory_limit_in_mb: a string, as in Lambda.
         aws_request_id: a UUID, the same again when Lambda retries the event.
         log_group_name, log_stream_name: where the function's log would be.
-        identity, client_context: None; CodePipeline sends neither.
+        identity: an object whose members are None, as Lambda's runtime makes it for everyone.
+        client_context, tenant_id: None; CodePipeline sends neither.
     """
 
-    identity: None = None
     client_context: None = None
+    tenant_id: None = None
     function_version = "$LATEST"
     memory_limit_in_mb = str(MEMORY_MB)
 
@@ -83,6 +97,8 @@ class LambdaContext:
         self.aws_request_id = values.aws_request_id()
         self.log_group_name = f"/aws/lambda/{function.name}"
         self.log_stream_name = f"2026/01/01/[$LATEST]{values.execution_id().replace('-', '')}"
+        self.identity = CognitoIdentity()
+        self._trace_id = _trace_id(stream.at("trace"), clock.date())
         self._clock = clock
         self._region = function.region
         self._timeout = timeout
@@ -92,11 +108,21 @@ class LambdaContext:
         """Milliseconds of job clock until Lambda would end the function."""
         return max(0, round((self._deadline - self._clock.now) * 1000))
 
+    def log(self, msg: object) -> None:
+        """Write to the function's log, here standard output; no line break is added."""
+        sys.stdout.write(str(msg))
+
     def __repr__(self) -> str:
         return (
             f"LambdaContext(function_name={self.function_name!r},"
             f" aws_request_id={self.aws_request_id!r})"
         )
+
+
+def _trace_id(stream: Stream, now: int) -> str:
+    """Return the header of an untraced invocation (X-Ray developer guide, "Tracing header")."""
+    drawn = stream.values.generator.random.randbytes(20).hex()
+    return f"Root=1-{now // 1000:08x}-{drawn[:24]};Parent={drawn[24:]};Sampled=0"
 
 
 def check_timeout(timeout: object) -> None:
@@ -260,6 +286,7 @@ def _environment(context: LambdaContext, own: Mapping[str, str]) -> Iterator[Non
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": context.memory_limit_in_mb,
         "AWS_LAMBDA_LOG_GROUP_NAME": context.log_group_name,
         "AWS_LAMBDA_LOG_STREAM_NAME": context.log_stream_name,
+        "_X_AMZN_TRACE_ID": context._trace_id,
     }
     for name, value in variables.items():
         undo.set_variable(os.environ, name, value)

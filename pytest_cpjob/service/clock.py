@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from pytest_cpjob.documents import timestamps
+
 _LONGEST: Final = sys.float_info.max
 
 
@@ -13,11 +15,19 @@ class Clock:
     """Seconds since the stub was entered; moves only by `advance`.
 
     Real time never moves it, so nothing in a test depends on how fast the machine is.
+
+    Attributes:
+        start: the date of its 0, in milliseconds since 1970.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = timestamps.FIRST_DAY) -> None:
         self.now = 0.0
+        self.start = start
         self._listeners: list[Callable[[], None]] = []
+
+    def date(self, seconds: float | None = None) -> int:
+        """Return a time of the clock, by default now, in milliseconds since 1970."""
+        return timestamps.moment(self.start, self.now if seconds is None else seconds)
 
     def on_advance(self, listener: Callable[[], None]) -> None:
         """Call `listener` whenever the clock has moved."""
