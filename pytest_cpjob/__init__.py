@@ -57,10 +57,14 @@ if TYPE_CHECKING:
         ContractError,
         CpjobError,
         HandlerError,
+        IneffectivePolicyWarning,
+        PipelineWarning,
         UnfakedCallError,
+        UnknownVariableWarning,
         WorkerError,
     )
     from pytest_cpjob.job import Job
+    from pytest_cpjob.pipelines.pipeline import Pipeline
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
@@ -92,6 +96,7 @@ __all__ = [
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
+    "IneffectivePolicyWarning",
     "InputArtifact",
     "Job",
     "JobArtifact",
@@ -108,8 +113,10 @@ __all__ = [
     "LambdaJob",
     "LambdaJobData",
     "LambdaSessionCredentials",
+    "Pipeline",
     "PipelineContext",
     "PipelineContextFactory",
+    "PipelineWarning",
     "PollJob",
     "S3ArtifactLocation",
     "StageContext",
@@ -118,6 +125,7 @@ __all__ = [
     "ThirdPartyJobDetailsFactory",
     "ThirdPartyPipelineContext",
     "UnfakedCallError",
+    "UnknownVariableWarning",
     "WorkerError",
 ]
 
@@ -168,9 +176,13 @@ _HOMES = {
         "ContractError",
         "CpjobError",
         "HandlerError",
+        "IneffectivePolicyWarning",
+        "PipelineWarning",
         "UnfakedCallError",
+        "UnknownVariableWarning",
         "WorkerError",
     ),
+    "pipelines.pipeline": ("Pipeline",),
     "runners.lambda_runtime": ("LambdaContext",),
     "job": ("Job",),
     "artifacts.job_artifacts": ("JobArtifact",),

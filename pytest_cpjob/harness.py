@@ -19,6 +19,7 @@ from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.clients.call_router import CallRouter
 from pytest_cpjob.clients.interceptor import ClientInterceptor
 from pytest_cpjob.clients.leftover_threads import cut_off, release
+from pytest_cpjob.clients.role_check import RoleCheck
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.observer import Observer
@@ -49,6 +50,7 @@ class Harness:
         store: the artifact objects.
         observer: what was observed of the code under test.
         inspection: the findings of the contract's checks.
+        roles: what the functions' own roles may do.
         router: answers each call.
         builder: builds jobs from a test's arguments.
         undo: the changes to undo when the stub stops.
@@ -71,6 +73,7 @@ class Harness:
         self.store = ArtifactStore(self._exempt)
         self.observer = Observer(self.service, self.store, own_role=settings.own_role)
         self.inspection = Inspection(settings, self.service, self.observer)
+        self.roles = RoleCheck(settings, self.service.registry.jobs)
         self.router = CallRouter(
             self.service,
             account_id=settings.account_id,
@@ -79,8 +82,9 @@ class Harness:
             is_in_store=self.store.has,
             on_result=self.observer.look_at_outputs,
             on_stopped=self.observer.stopped_calls.append,
+            roles=self.roles,
         )
-        self.builder = JobBuilder(settings, self.service, self.store, self.stream)
+        self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.undo = Undo()
         self._threads_before: frozenset[threading.Thread] = frozenset()

@@ -10,8 +10,8 @@ from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.runners.handlers import Handler
-from pytest_cpjob.runners.invocations import Limits, context_of, invoke_job
-from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT, LambdaContext
+from pytest_cpjob.runners.invocations import Limits, context_of, invoke_job, timeout_of
+from pytest_cpjob.runners.lambda_runtime import LambdaContext
 from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.masked_copies import masked_copy
@@ -178,11 +178,11 @@ class Job:
 
     def invoke(
         self,
-        handler: Handler | str,
+        handler: Handler | str | None = None,
         *,
         max_invocations: int = 10,
         retries: int = 0,
-        timeout: float = FUNCTION_TIMEOUT,
+        timeout: float | None = None,
         cold: bool = False,
     ) -> Job:
         """Run a Lambda handler on this job as CodePipeline does, and return the last job.
@@ -191,10 +191,12 @@ class Job:
         While it runs, `time.sleep` moves the job clock instead of waiting.
 
         Args:
-            handler: `handler(event, context)`, or its name `"package.module.function"`.
+            handler: `handler(event, context)`, or its name `"package.module.function"`. A job from
+                a `Pipeline` needs none: the default is the code that the template names.
             max_invocations: the maximum number of jobs, continued ones included.
             retries: how often Lambda retries an event whose invocation raised, 0 to 2.
-            timeout: the function's time-out in seconds of job clock, 1 to 900.
+            timeout: the function's time-out in seconds of job clock, 1 to 900; the default is the
+                template's, or 900.
             cold: import the package of a handler given by name again, as a cold start does.
 
         Raises:
@@ -204,6 +206,8 @@ class Job:
         """
         __tracebackhide__ = True
         self._check_lambda("invocation")
+        if timeout is None:
+            timeout = timeout_of(self._harness, self._record)
         limits = Limits(max_invocations, retries, timeout)
         return Job(
             self._harness, invoke_job(self._harness, self._record, handler, limits, cold=cold)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -33,10 +34,13 @@ from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
-from pytest_cpjob.settings import Settings, resolve
+from pytest_cpjob.settings import RolePolicy, Settings, resolve
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from pytest_cpjob.pipelines.pipeline import Pipeline
+    from pytest_cpjob.pipelines.sources import DefinitionArgument
 
 
 class CodePipelineStub:
@@ -57,6 +61,7 @@ class CodePipelineStub:
         account_id: the pipeline's account, 12 digits.
         allow: names of findings that are not reported.
         own_role: whether the handler's own role may open the artifact bucket.
+        role_policy: what that role may do: a policy document, a list of them, or a file's path.
 
     Raises:
         ValueError: an option is invalid; the message names it.
@@ -70,6 +75,7 @@ class CodePipelineStub:
         account_id: str | None = None,
         allow: Iterable[str] = (),
         own_role: bool = False,
+        role_policy: RolePolicy | None = None,
         **unknown: NoReturn,
     ) -> None:
         self._set_up(
@@ -82,6 +88,7 @@ class CodePipelineStub:
                         "account_id": account_id,
                         "allow": allow,
                         "own_role": own_role,
+                        "role_policy": role_policy,
                     }
                 ]
             )
@@ -166,6 +173,8 @@ class CodePipelineStub:
         Args:
             user_parameters: the action's UserParameters: text, or a value that becomes JSON text.
             function_name: the function's name.
+            role_policy: what the function's own role may do: a policy document, a list of them, or
+                a file's path.
 
         The other arguments are `add_job`'s.
 
@@ -255,6 +264,56 @@ class CodePipelineStub:
         """
         __tracebackhide__ = True
         self._harness.service.add_action_type(action_type, properties or {}, inputs, outputs)
+
+    def add_pipeline(
+        self,
+        definition: DefinitionArgument,
+        *,
+        name: str | None = None,
+        parameters: Mapping[str, object] | None = None,
+        imports: Mapping[str, object] | None = None,
+        dynamic_references: Mapping[str, object] | None = None,
+        region: str | None = None,
+        account_id: str | None = None,
+    ) -> Pipeline:
+        """Take a pipeline from where its author keeps it; its `add_job` makes the jobs of it.
+
+        Args:
+            definition: a dict or a file (JSON or YAML): the API's PipelineDeclaration,
+                GetPipeline's answer, a CloudFormation, SAM or CDK template, or what
+                `terraform show -json` prints; or a list of templates that are deployed together.
+            name: which pipeline, where there are several: its name, logical id or address.
+            parameters: the template's parameters; `"Resource.Attribute"` for what is not known.
+            imports: values of `Fn::ImportValue`, by export name.
+            dynamic_references: values by the text between `{{resolve:` and `}}`.
+            region: the pipeline's; by default what the definition says, or the stub's.
+            account_id: the same.
+
+        Raises:
+            ValueError: it cannot be read, lacks what the pipeline needs, or CreatePipeline would
+                refuse it; the text lists everything that is wrong.
+            CpjobError: a template is YAML, and PyYAML is not installed (extra `templates`).
+        """
+        from pytest_cpjob.pipelines.adding import add_pipeline
+
+        __tracebackhide__ = True
+        if not self._harness.is_active:
+            raise CpjobError(
+                "the stub is not active: add pipelines inside `with CodePipelineStub()`"
+            )
+        pipeline, cautions = add_pipeline(
+            self._harness,
+            definition,
+            name=name,
+            parameters=parameters,
+            imports=imports,
+            dynamic_references=dynamic_references,
+            region=region,
+            account_id=account_id,
+        )
+        for caution in cautions:
+            warnings.warn(caution, stacklevel=2)
+        return pipeline
 
     # -- what happened -----------------------------------------------------------------------------
 

@@ -157,6 +157,7 @@ CASES = {
     "own-role": Case(frozenset({"raised"}), job={"input_artifacts": ["Source"]}),
     "refused-request": Case(frozenset({"no-result"})),
     "unfaked-call": Case(frozenset({"raised"})),
+    "not-permitted": Case(frozenset({"raised"})),
 }
 
 

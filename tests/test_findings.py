@@ -107,6 +107,24 @@ def not_owner(cpjob: CodePipelineStub, **allow: Any) -> Job:
     return job
 
 
+def ask_for_pipelines() -> None:
+    try:
+        codepipeline.list_pipelines()
+    except ClientError:
+        return
+
+
+def not_permitted(cpjob: CodePipelineStub, **allow: Any) -> Job:
+    statement = {"Effect": "Allow", "Action": "codepipeline:Put*", "Resource": "*"}
+    job = add(cpjob, role_policy={"Statement": statement}, **allow)
+
+    def handler(event: Any, context: Any) -> None:
+        ask_for_pipelines()
+        succeed(event)
+
+    return job.invoke(handler)
+
+
 def missing_output(cpjob: CodePipelineStub, **allow: Any) -> Job:
     return add(cpjob, output_artifacts=["Site"], **allow).invoke(succeed)
 
@@ -261,6 +279,17 @@ CASES: dict[str, tuple[Callable[..., Job], str]] = {
         "thread 'late' was still running at the end.\n"
         "  The thread goes on after its test, and could call AWS; it stays cut off until it"
         " ends.\n",
+    ),
+    "not-permitted": (
+        not_permitted,
+        f"codepipeline.ListPipelines for {JOB} (tests/test_findings.py:"
+        f"{ask_for_pipelines.__code__.co_firstlineno + 2}) was called with the function's own"
+        " role, and the role of role_policy does not allow codepipeline:ListPipelines on"
+        ' "*".\n'
+        '  AWS refuses the call: role_policy.Statement (Action "codepipeline:Put*", Resource'
+        ' "*"): it is about other actions than codepipeline:ListPipelines.\n'
+        '  Write: {"Effect": "Allow", "Action": "codepipeline:ListPipelines", "Resource":'
+        ' "*"}\n',
     ),
 }
 

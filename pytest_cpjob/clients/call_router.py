@@ -12,6 +12,7 @@ from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.clients import credentials as credentials_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3
+from pytest_cpjob.clients.role_check import RoleCheck, refusal
 from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
@@ -57,6 +58,7 @@ class CallRouter:
         is_in_store: Callable[[str, Mapping[str, Any]], bool],
         on_result: Callable[[JobRecord], None],
         on_stopped: Callable[[tuple[str, str | None]], None],
+        roles: RoleCheck,
     ) -> None:
         self._service = service
         self._account_id = account_id
@@ -66,6 +68,7 @@ class CallRouter:
         self._on_result = on_result
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
+        self._roles = roles
         self.running: Running | None = None
         self.endpoint_url: str | None = None
 
@@ -94,11 +97,15 @@ class CallRouter:
                     self._note_owners(call, params, presented)
                 return _meet(call.fault, call, url)
         if call.service == "codepipeline" and call.operation in self._service.operations:
-            return self._answer(call, url, presented)
+            return self._denied(call, url, presented) or self._answer(call, url, presented)
         if call.service == "s3" and not call.by_test:
-            refusal = self._judge(call, params, url, credentials_of.resolve(credentials, presented))
-            if refusal is not None:
-                return refusal
+            presented = credentials_of.resolve(credentials, presented)
+            refused_to_it = self._judge(call, params, url, presented)
+            if refused_to_it is not None:
+                return refused_to_it
+        denied_to_role = self._denied(call, url, presented)
+        if denied_to_role is not None:
+            return denied_to_role
         call.is_in_store = self._is_in_store(call.service, params)
         return None
 
@@ -112,12 +119,41 @@ class CallRouter:
         if call.fault is not None and call.fault.after and call.service != "codepipeline":
             _become(http, parsed, _meet(call.fault, call, ""))
 
+    # -- the function's own role -----------------------------------------------------------------
+
+    def _denied(self, call: PendingCall, url: str, presented: Presented) -> Answer | None:
+        """Refuse what the function's own role may not do, where its policies are known."""
+        if call.by_test or not self._roles.is_needed or call.holder == "job":
+            return None
+        if presented.access_key_id in self._other_roles or self._service.grants.find(
+            presented.access_key_id
+        ):
+            return None
+        running = self.running
+        call.denial = self._roles.denial(
+            call,
+            presented,
+            None if running is None else running.job_id,
+            # Another process's calls, which come without a URL here, are never the test's.
+            is_tested=running is not None or not url,
+        )
+        if call.denial is None:
+            return None
+        error = refusal(call, call.denial, partition_of(self._region), self._account_id)
+        call.message = error.message
+        if call.service == "codepipeline":
+            call.job_ids = _job_ids(call.request, None)
+        if call.service == "s3":
+            return refused_by_s3(url, error, head=call.operation.startswith("Head"))
+        return refused(url, error)
+
     # -- CodePipeline ----------------------------------------------------------------------------
 
     def _answer(self, call: PendingCall, url: str, presented: Presented) -> Answer:
         request = call.request
-        if self._service.grants.find(presented.access_key_id) is not None:
-            return refused(url, self._not_authorized(call.operation))
+        grant = self._service.grants.find(presented.access_key_id)
+        if grant is not None:
+            return refused(url, self._not_authorized(call.operation, grant.job_id))
         job_id = request.get("jobId")  # may be of any type over HTTP
         job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
         call.job, call.state = job, job.status if job is not None else None
@@ -133,11 +169,12 @@ class CallRouter:
             return refused(url, answer)
         return answered(url, answer)
 
-    def _not_authorized(self, operation: str) -> ServiceError:
+    def _not_authorized(self, operation: str, job_id: str) -> ServiceError:
         partition = partition_of(self._region)
+        role = self._service.registry.jobs[job_id].role
         return ServiceError(
             "AccessDeniedException",
-            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/PipelineActionRole/"
+            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/{role}/"
             f"1624294113598 is not authorized to perform: codepipeline:{operation}",
         )
 
@@ -216,6 +253,7 @@ class CallRouter:
             call.fault,
             call.state,
             self.running.job_id if self.running is not None else None,
+            call.denial,
         )
 
     def _known(self, call: PendingCall) -> tuple[str, ...]:

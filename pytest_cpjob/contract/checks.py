@@ -22,6 +22,7 @@ def find_all(evidence: Evidence) -> list[Finding]:
     found: list[Finding] = []
     called = _calls_by_job(evidence)
     mask = masking(evidence.service)
+    found += _not_permitted(evidence)
     for job in evidence.jobs:
         entries = called.get(job.id, [])
         found += _no_result(job, mask)
@@ -206,6 +207,27 @@ def _object(call: Call, evidence: Evidence) -> str:
             return f"s3://{source.lstrip('/')}"
         bucket, key = source.get("Bucket"), source.get("Key")
     return f"s3://{bucket}/{key}" if key else f"s3://{bucket}"
+
+
+def _not_permitted(evidence: Evidence) -> Iterator[Finding]:
+    for entry in evidence.service.call_log.tested():
+        denial = entry.denial
+        if denial is None:
+            continue
+        call = entry.call
+        job_id = call.job_ids[0] if call.job_ids else entry.job_id
+        about = f" for {evidence.label(job_id)}" if job_id else ""
+        where = f" ({denial.place})" if denial.place else ""
+        on = _resource(denial.resource)
+        what = (
+            f"{call.service}.{call.operation}{about}{where} was called with the function's own"
+            f" role, and {denial.role} does not allow {denial.action} on {on}."
+        )
+        yield Finding("not-permitted", job_id, what, f"{denial.why}.\n  Write: {denial.way_out}")
+
+
+def _resource(resource: str) -> str:
+    return '"*"' if resource == "*" else resource
 
 
 def _refused_requests(evidence: Evidence, mask: Callable[[str], str]) -> Iterator[Finding]:

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.contract.output_capture import capture_output
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import HandlerError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.patching import Undo
+from pytest_cpjob.runners.function_code import load_function
 from pytest_cpjob.runners.handlers import Handler, asynchronous, load_handler
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.virtual_time.patches import VirtualTime
@@ -158,6 +160,7 @@ class LambdaRuntime:
         self._deadline = float("inf")
         self._timed_out = False
         self.job_id: str | None = None
+        self._variables: Mapping[str, str] = {}
         self._undo = Undo()
         self._waiting = VirtualTime(self._slept)
 
@@ -182,8 +185,24 @@ class LambdaRuntime:
         Raises:
             HandlerError: it cannot be run.
         """
-        with _environment(context):
+        with _environment(context, self._variables):
             return load_handler(handler, cold=cold, undo=self._undo)
+
+    def load_code(self, code: FunctionCode, context: LambdaContext) -> Handler:
+        """Return the handler that a definition names; its function's variables stay set.
+
+        Raises:
+            HandlerError: there is no code, or no such handler in it.
+        """
+        self._variables = code.environment
+        with _environment(context, self._variables):
+            return load_function(code, self._undo)
+
+    def set_variables(self, variables: Mapping[str, str]) -> None:
+        """Set a function's variables for its runs, but for those that the test has set itself."""
+        self._variables = {
+            name: value for name, value in variables.items() if name not in os.environ
+        }
 
     def run(self, handler: Handler, event: Any, context: LambdaContext) -> Any:
         """Call the handler once, with a copy of the event that went through JSON.
@@ -196,7 +215,7 @@ class LambdaRuntime:
         self._deadline = self._clock.now + self._timeout
         self._timed_out = False
         try:
-            with _environment(context):
+            with _environment(context, self._variables):
                 answer = handler(copied, context)
         except _TaskTimedOut:
             raise self._timed_out_error(context) from None
@@ -254,10 +273,11 @@ def _through_json(event: Any) -> Any:
 
 
 @contextmanager
-def _environment(context: LambdaContext) -> Iterator[None]:
-    """Set Lambda's own environment variables while a function runs."""
+def _environment(context: LambdaContext, own: Mapping[str, str]) -> Iterator[None]:
+    """Set Lambda's environment variables, and the function's own, while a function runs."""
     undo = Undo()
     variables: Mapping[str, str] = {
+        **own,
         "AWS_REGION": context._region,
         "AWS_DEFAULT_REGION": context._region,
         "AWS_EXECUTION_ENV": "AWS_Lambda_python{}.{}".format(*sys.version_info),

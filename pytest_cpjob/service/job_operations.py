@@ -206,6 +206,9 @@ class JobOperations:
             client_token=job.client_token,
             allow=job.allow,
             previous=job,
+            permissions=job.permissions,
+            role=job.role,
+            declared_timeout=job.declared_timeout,
         )
         self._registry.add(job.continuation)
         self._queue.add(job.continuation)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_cpjob.documents.facts import Credentials, JobFacts
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.service import limits
 from pytest_cpjob.service.call_log import Change
 from pytest_cpjob.service.results import Result
+
+if TYPE_CHECKING:
+    from pytest_cpjob.iam.policies import Permissions
 
 Kind = Literal["custom", "third-party", "lambda"]
 Status = Literal["Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed"]
@@ -40,6 +43,9 @@ class JobRecord:
         abandoned: whether its execution was stopped and the job abandoned: a result of it is
             accepted and changes nothing.
         raised: the exceptions of a Lambda handler, each with whether a result preceded it.
+        permissions: what the function's role may do, None if that is unknown.
+        role: the name of the role behind the artifact credentials.
+        declared_timeout: seconds, if the pipeline's definition sets a time-out.
     """
 
     facts: JobFacts
@@ -63,6 +69,9 @@ class JobRecord:
     acknowledged_by_test: bool = False
     abandoned: bool = False
     raised: tuple[tuple[BaseException, bool], ...] = ()
+    permissions: Permissions | None = None
+    role: str = "PipelineActionRole"
+    declared_timeout: float | None = None
 
     @property
     def id(self) -> str:
@@ -83,7 +92,7 @@ class JobRecord:
     @property
     def timeout(self) -> float:
         """Seconds from the job's creation to its time-out."""
-        return TIMEOUTS[self.kind]
+        return TIMEOUTS[self.kind] if self.declared_timeout is None else self.declared_timeout
 
     @property
     def next_nonce(self) -> str:
