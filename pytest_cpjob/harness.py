@@ -31,7 +31,8 @@ from pytest_cpjob.requirements import require
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
 from pytest_cpjob.sweeps import Variation
-from pytest_cpjob.threads import wait_for_threads
+from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
+from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
 THREAD_PATIENCE: Final = 1.0
 """Seconds of real time that threads have to end after their test."""
@@ -105,6 +106,8 @@ class Harness:
             release()
             restore_late_variables()
             self._threads_before = frozenset(threading.enumerate())
+            stand_in_for_locks(self.undo)
+            watch_idle_threads(self.undo)
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()

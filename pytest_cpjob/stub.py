@@ -33,6 +33,7 @@ from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
 from pytest_cpjob.settings import Settings, resolve
+from pytest_cpjob.threads import as_test
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -292,6 +293,25 @@ class CodePipelineStub:
         """
         __tracebackhide__ = True
         self._harness.service.clock.advance(seconds)
+
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
+        """Let something happen at a time of the job clock, while a handler or a worker waits.
+
+        The clock moves by sleeps and other waits of what runs, and by `advance`. What the action
+        calls is the test's, not the code's; what it raises reaches the test.
+
+        Args:
+            seconds: the time, as `now` tells it; actions at equal times happen in the order of the
+                calls. One that has come to nothing when the test ends is no error.
+            action: called without arguments.
+
+        Raises:
+            ValueError: the time is past, or not a finite number.
+        """
+        __tracebackhide__ = True
+        if not callable(action):
+            raise ValueError(f"action: expected a function without arguments, got {action!r}")
+        self._harness.service.clock.at(seconds, as_test(action))
 
     def invoke(
         self,

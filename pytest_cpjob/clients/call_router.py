@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import unquote
 
 from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
@@ -18,31 +18,15 @@ from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS
+from pytest_cpjob.threads import current_run
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
-
-
-class Running(Protocol):
-    """Code under test that is run by us: it is told of each call, and may end it by raising.
-
-    Attributes:
-        job_id: the job that the code is run for, if it is run for one.
-    """
-
-    job_id: str | None
-
-    def calling(self, call: PendingCall) -> None:
-        """Hear of a call before it is made."""
-
-    def called(self, call: PendingCall, error: BaseException | None) -> None:
-        """Hear of a call that has ended."""
 
 
 class CallRouter:
     """Answers CodePipeline's calls from the service, and judges S3's on artifact buckets.
 
     Attributes:
-        running: the invocation or worker that is under way, if any.
         endpoint_url: where the same stub is served over HTTP: what this process sends there is
             judged and recorded when it arrives.
     """
@@ -66,13 +50,13 @@ class CallRouter:
         self._on_result = on_result
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
-        self.running: Running | None = None
         self.endpoint_url: str | None = None
 
     def begin(self, call: PendingCall) -> None:
         """Tell whoever runs the code that it calls; what that raises ends the call unnoted."""
-        if self.running is not None and not call.by_test:
-            self.running.calling(call)
+        run = current_run()
+        if run is not None and not call.by_test:
+            run.calling(call)
 
     # -- answers ---------------------------------------------------------------------------------
 
@@ -189,8 +173,9 @@ class CallRouter:
         """Note the call in the call log, and tell whoever runs the code."""
         if not call.is_the_endpoints:
             self._service.call_log.add_call(self._entry(call, error))
-        if self.running is not None and not call.by_test:
-            self.running.called(call, error)
+        run = current_run()
+        if run is not None and not call.by_test:
+            run.called(call, error)
 
     def _entry(self, call: PendingCall, error: BaseException | None) -> CallEntry:
         if not call.job_ids and call.service == "codepipeline":
@@ -215,7 +200,7 @@ class CallRouter:
             error if _is_rejected(call, code) else None,
             call.fault,
             call.state,
-            self.running.job_id if self.running is not None else None,
+            _job_of_the_run(),
         )
 
     def _known(self, call: PendingCall) -> tuple[str, ...]:
@@ -226,7 +211,12 @@ class CallRouter:
 
     def stopped(self, what: str) -> None:
         """Note what the network guard stopped."""
-        self._on_stopped((what, self.running.job_id if self.running is not None else None))
+        self._on_stopped((what, _job_of_the_run()))
+
+
+def _job_of_the_run() -> str | None:
+    run = current_run()
+    return None if run is None else run.job_id
 
 
 def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:

@@ -33,6 +33,7 @@ from pytest_cpjob.clients.responses import Answer
 from pytest_cpjob.clients.session_cache import share_endpoints, share_events, share_models
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.service.call_log import Caller
+from pytest_cpjob.threads import is_tests
 
 Params = Mapping[str, Any]
 
@@ -172,7 +173,7 @@ class ClientInterceptor:
 
     def _begin(self, client: BaseClient, operation: str, params: Params) -> PendingCall:
         number = self._meet(client)
-        by_test = client in self.own_clients
+        by_test = client in self.own_clients or is_tests()
         call = PendingCall(
             client.meta.service_model.service_name,
             operation,
