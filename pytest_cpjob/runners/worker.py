@@ -8,7 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, NoReturn
 
 from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.errors import WorkerError
@@ -77,6 +77,7 @@ class WorkerRun:
         self._last: deque[str] = deque(maxlen=_SHOWN)
         self._failure: BaseException | None = None
         self._is_done = False
+        self._ended: set[threading.Thread] = set()
         self._lock = threading.Lock()
 
     def run(self, target: Callable[[], object]) -> None:
@@ -101,9 +102,7 @@ class WorkerRun:
                 raise error
         if hanging:
             names = "\n".join(f"- {thread.name}" for thread in hanging)
-            raise WorkerError(
-                f"the worker finished, but these threads are still running:\n{names}"
-            )
+            raise WorkerError(f"the worker finished, but these threads are still running:\n{names}")
 
     def _perform(self, target: Callable[[], object]) -> list[threading.Thread]:
         """Call the worker, and return the threads of it that do not end."""
@@ -123,6 +122,7 @@ class WorkerRun:
             except BaseException as error:
                 self._harness.observer.met(error)
                 raise
+            self._ended.add(threading.current_thread())
             self._time.leave(threading.current_thread())
             hanging = wait_for_threads(before, PATIENCE, daemons=False)
             wait_for_threads(before, min(PATIENCE, _DAEMONS_PATIENCE), daemons=True)
@@ -139,11 +139,11 @@ class WorkerRun:
 
     def _begin_call(self, call: ClientCall) -> None:
         if self._failure is not None:
-            raise _WorkerEnded
+            self._end_thread()
         if call.operation in _POLLS:
             self._begin_poll(Poll.of(call.request))
         elif not self._polls.any_open and self._polls.is_idle():
-            raise _WorkerEnded
+            self._end_thread()
         with self._lock:
             self._sleeps = 0
             changes = len(self._service.registry.changes)
@@ -159,14 +159,15 @@ class WorkerRun:
             )
 
     def _begin_poll(self, poll: Poll) -> None:
+        self._ended.discard(threading.current_thread())
         if self._polls.is_idle(poll):
-            raise _WorkerEnded
+            self._end_thread()
         is_new = threading.current_thread() not in self._polls.pollers
         if is_new and self._pollers_are_done():
             with self._lock:
                 self._late_pollers += 1
             if self._late_pollers > _MORE_POLLERS:
-                raise _WorkerEnded
+                self._end_thread()
         job_id = self._polls.never_acknowledged()
         if job_id is not None:
             self._give_up(
@@ -212,7 +213,7 @@ class WorkerRun:
         late = self._late_sleeps[threading.current_thread()] > _MORE_SLEEPS
         idle = not self._polls.any_open and self._polls.is_idle()
         if self._failure is not None or self._is_done or idle or late:
-            raise _WorkerEnded
+            self._end_thread()
 
     def _count_sleep(self) -> None:
         with self._lock:
@@ -241,8 +242,12 @@ class WorkerRun:
             )
         return seconds >= 0
 
-    def _give_up(self, what: str) -> None:
-        self._failure = self._failure or WorkerError(what)
+    def _give_up(self, what: str) -> NoReturn:
+        self.fail(WorkerError(what))
+        self._end_thread()
+
+    def _end_thread(self) -> NoReturn:
+        self._ended.add(threading.current_thread())
         raise _WorkerEnded
 
     def fail(self, error: BaseException) -> None:
@@ -253,7 +258,7 @@ class WorkerRun:
     def _pollers_are_done(self) -> bool:
         me = threading.current_thread()
         polling = any(
-            thread is not me and thread.is_alive() and not self._time.has_left(thread)
+            thread is not me and thread.is_alive() and thread not in self._ended
             for thread in self._polls.pollers
         )
         return not polling and self._polls.are_idle()

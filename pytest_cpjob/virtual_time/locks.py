@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from pytest_cpjob.patching import Undo
-from pytest_cpjob.threads import idle_thread
+from pytest_cpjob.threads import current_run, idle_thread
 from pytest_cpjob.virtual_time.scheduler import Time, Wait
 
 _new_lock: Final = threading.Lock
@@ -42,13 +42,19 @@ def stand_in_for_locks(undo: Undo) -> None:
     undo.set_attribute(queue, "SimpleQueue", SimpleQueue)
 
 
-def _wait_for(timeout: float | None, waits: deque[Wait], try_it: Callable[[], bool]) -> bool | None:
+def _wait_for(
+    timeout: float | None,
+    waits: deque[Wait],
+    try_it: Callable[[], bool],
+    *,
+    is_outside: bool = False,
+) -> bool | None:
     """Wait on the job clock; None if the wait is to be real."""
     time = _time
     run = time.run_of_a_wait(timeout) if time is not None else None
     if time is None or run is None:
         return None
-    return time.pass_wait(run, timeout, waits, try_it)
+    return time.pass_wait(run, timeout, waits, try_it, is_outside=is_outside)
 
 
 def wake_one(waits: deque[Wait]) -> None:
@@ -65,24 +71,32 @@ def wake_one(waits: deque[Wait]) -> None:
 class Lock:
     """`threading.Lock`."""
 
-    __slots__ = ("__weakref__", "_lock", "_waits")
+    __slots__ = ("__weakref__", "_is_runs", "_lock", "_waits")
 
     def __init__(self) -> None:
         self._lock = _new_lock()
         self._waits: deque[Wait] = deque()
+        self._is_runs = False
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, waiting for it if need be."""
-        if self._lock.acquire(False):
-            if blocking is True and timeout == -1:
-                return True
-            self._lock.release()  # Python's own says what is wrong with the arguments
-        elif blocking and (timeout == -1 or timeout > 0):
+        if timeout == -1 and self._try():
+            return True
+        if blocking and (timeout == -1 or timeout > 0):
             seconds = None if timeout == -1 else timeout
-            acquired = _wait_for(seconds, self._waits, lambda: self._lock.acquire(False))
+            acquired = self._try() or _wait_for(
+                seconds, self._waits, self._try, is_outside=not self._is_runs
+            )
             if acquired is not None:
                 return acquired
+        # Python's own says what is wrong with the arguments, if anything is.
         return self._lock.acquire(blocking, timeout)
+
+    def _try(self) -> bool:
+        if not self._lock.acquire(False):
+            return False
+        self._is_runs = _time is not None and current_run() is not None
+        return True
 
     def release(self) -> None:
         """Give the lock back."""
@@ -95,7 +109,7 @@ class Lock:
         return self._lock.locked()
 
     def __enter__(self) -> bool:
-        return self._lock.acquire(False) or self.acquire()
+        return self._try() or self.acquire()
 
     def __exit__(self, *_: object) -> None:
         self.release()

@@ -177,10 +177,6 @@ class VirtualTime:
         """Count on no more of a thread: its part is over."""
         self._activity.left.add(thread)
 
-    def has_left(self, thread: threading.Thread) -> bool:
-        """Whether a thread's part is over."""
-        return thread in self._activity.left
-
     def may_end(self, step: Callable[[], None]) -> None:
         """Take a step that may end this thread by raising, also where its code catches all."""
         try:
@@ -222,7 +218,13 @@ class VirtualTime:
         return Wait(run, self.until(timeout))
 
     def pass_wait(
-        self, run: Run, timeout: float | None, waits: deque[Wait], try_it: Callable[[], bool]
+        self,
+        run: Run,
+        timeout: float | None,
+        waits: deque[Wait],
+        try_it: Callable[[], bool],
+        *,
+        is_outside: bool,
     ) -> bool | None:
         """Wait until something can be had, of which `waits` are told one by one.
 
@@ -232,7 +234,7 @@ class VirtualTime:
         until = self.until(timeout)
         while True:
             wait = self.new_wait(run, None)
-            wait.until = until
+            wait.until, wait.can_be_vain, wait.is_outside = until, False, is_outside
             waits.append(wait)
             if try_it():
                 wait.end("notified")

@@ -68,6 +68,8 @@ class Wait:
     Attributes:
         outcome: how it ended; None while it lasts.
         began: the real time of its beginning.
+        is_outside: who is to end it may be no part of any run.
+        can_be_vain: whether it ends where its run says that it is without hope.
     """
 
     def __init__(self, run: Run, until: float) -> None:
@@ -76,6 +78,8 @@ class Wait:
         self.thread_id = threading.get_ident()
         self.began = real_time()
         self.outcome: Outcome | None = None
+        self.is_outside = False
+        self.can_be_vain = True
         self._gate = _new_gate()
         self._gate.acquire()
 
@@ -107,10 +111,6 @@ class Wait:
         """Wait for real until woken, at most some seconds."""
         self._gate.acquire(timeout=-1 if seconds is None else seconds)
 
-    def is_ready(self) -> bool:
-        """Whether what it waits for has happened, without anybody's having notified it."""
-        return False
-
     def is_fresh(self, since: float, now: float, *, is_mine: bool) -> bool:
         """Whether nothing can have happened that it has not heard of, since the quiet began."""
         return True
@@ -134,9 +134,19 @@ class Time(Protocol):
         """Begin a wait."""
 
     def pass_wait(
-        self, run: Run, timeout: float | None, waits: deque[Wait], try_it: Callable[[], bool]
+        self,
+        run: Run,
+        timeout: float | None,
+        waits: deque[Wait],
+        try_it: Callable[[], bool],
+        *,
+        is_outside: bool,
     ) -> bool | None:
-        """Wait until something can be had, of which `waits` are told one by one."""
+        """Wait until something can be had, of which `waits` are told one by one.
+
+        Args:
+            is_outside: somebody has it who is not a part of any run.
+        """
 
     def real_wait(self, timeout: float | None) -> AbstractContextManager[None]:
         """Let the others know of a wait that is real, and ends by itself."""
@@ -237,7 +247,9 @@ class Scheduler:
         if moment == deadline == _NEVER:
             for run in runs:
                 if run.waits_in_vain(quiet_for - self._patience()):
-                    self.interrupt(run)
+                    for wait in self._waits:
+                        if wait.run is run and wait.can_be_vain:
+                            wait.end("interrupted")
             return None
         if moment == _NEVER and quiet_for < self._patience():
             return None
@@ -278,8 +290,9 @@ class Scheduler:
         return all(fresh) and not any(wait.outcome for wait in self._waits)
 
     def _somebody_goes_on(self, now: float, elapsed: float) -> bool:
-        if any(wait.outcome is not None or wait.is_ready() for wait in self._waits):
-            return True
+        for wait in self._waits:
+            if wait.outcome or (wait.is_outside and now - wait.began < MOST_REAL):
+                return True
         earliest = min(self._waits, key=_until)
         waited = now - earliest.began
         seconds = max(0.0, earliest.until - self._clock.now)

@@ -92,13 +92,14 @@ class Joins:
             if run is None or waiting is None or self_ is threading.current_thread():
                 with time.real_wait(timeout):
                     return original(self_, timeout)
-            time.may_go_on(run)
             wait = time.new_wait(run, timeout)
+            wait.can_be_vain = False
             waiting.append(wait)
             if self_ not in self._waits:  # it has ended meanwhile
                 wait.end("notified")
             outcome = time.scheduler.pass_time(wait)
-            time.may_go_on(run, waited=outcome != "notified")
+            if outcome != "notified":
+                time.may_go_on(run, waited=True)
             if outcome == "notified" or timeout is None:
                 original(self_)
 
