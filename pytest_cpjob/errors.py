@@ -23,6 +23,10 @@ class WorkerError(CpjobError):
     """A worker under `run_worker` did not come to an end."""
 
 
+class EndlessWorkerError(BaseException):
+    """A worker's endless loop was called directly. It passes the loop's own `except Exception`."""
+
+
 class ContractError(CpjobError, AssertionError):
     """What CodePipeline could not have lived with: the findings of one test.
 

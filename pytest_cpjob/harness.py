@@ -32,6 +32,7 @@ from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
 from pytest_cpjob.sweeps import Variation
 from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
+from pytest_cpjob.virtual_time.direct_polls import DirectPolls
 from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
 THREAD_PATIENCE: Final = 1.0
@@ -80,6 +81,7 @@ class Harness:
         self.stream = Stream(settings.seed, settings.test_id, "stub")
         self.builder = JobBuilder(settings, self.service, self.store, self.stream)
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
+        self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
         self._threads_before: frozenset[threading.Thread] = frozenset()
 
@@ -108,6 +110,7 @@ class Harness:
             self._threads_before = frozenset(threading.enumerate())
             stand_in_for_locks(self.undo)
             watch_idle_threads(self.undo)
+            self.router.outside_runs = DirectPolls(self.undo)
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -47,11 +48,21 @@ class ClientCall(Protocol):
         """The jobs that it is about; of a poll, those that were handed out."""
 
 
+class CallListener(Protocol):
+    """Who is told of calls."""
+
+    def calling(self, call: ClientCall) -> None:
+        """Take note of a call before it is made; what is raised here ends it."""
+
+    def called(self, call: ClientCall, error: BaseException | None) -> None:
+        """Take note of a call that has ended."""
+
+
 class RunEnded(BaseException):
     """Ends a thread of a run, past every `except Exception` of its code."""
 
 
-class Run(Protocol):
+class Run(CallListener, Protocol):
     """Code under test that is run by us.
 
     Attributes:
@@ -63,12 +74,6 @@ class Run(Protocol):
     job_id: str | None
     is_over: bool
     deadline: float
-
-    def calling(self, call: ClientCall) -> None:
-        """Take note of a call before it is made; what is raised here ends it."""
-
-    def called(self, call: ClientCall, error: BaseException | None) -> None:
-        """Take note of a call that has ended."""
 
     def may_go_on(self, *, waited: bool = False) -> None:
         """Raise if this thread is to end: before a wait, or when it has `waited` to its end."""
@@ -138,18 +143,22 @@ def pause(seconds: float) -> None:
 
 # -- idle threads ----------------------------------------------------------------------------------
 
-_idle: Final[set[int]] = set()
+_idle: Final[weakref.WeakSet[threading.Thread]] = weakref.WeakSet()
+
+
+def mark_idle(idle: bool) -> None:
+    """Count this thread as idle from now on: it waits for work, without an end; or do not."""
+    (_idle.add if idle else _idle.discard)(threading.current_thread())
 
 
 @contextmanager
 def idle_thread() -> Iterator[None]:
-    """Count this thread as idle: it waits for work, without an end."""
-    me = threading.get_ident()
-    _idle.add(me)
+    """Count this thread as idle."""
+    mark_idle(True)
     try:
         yield
     finally:
-        _idle.discard(me)
+        mark_idle(False)
 
 
 def watch_idle_threads(undo: Undo) -> None:
@@ -185,7 +194,7 @@ def wait_for_threads(
             and not thread.name.startswith(OURS)
             and thread is not threading.current_thread()
             and (daemons or not thread.daemon)
-            and thread.ident not in _idle
+            and thread not in _idle
         ]
         if not running or steps_left <= 0:
             return running

@@ -18,7 +18,7 @@ from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS
-from pytest_cpjob.threads import current_run
+from pytest_cpjob.threads import CallListener, current_run
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
@@ -27,6 +27,7 @@ class CallRouter:
     """Answers CodePipeline's calls from the service, and judges S3's on artifact buckets.
 
     Attributes:
+        outside_runs: who is told of calls that no run makes.
         endpoint_url: where the same stub is served over HTTP: what this process sends there is
             judged and recorded when it arrives.
     """
@@ -50,13 +51,14 @@ class CallRouter:
         self._on_result = on_result
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
+        self.outside_runs: CallListener | None = None
         self.endpoint_url: str | None = None
 
     def begin(self, call: PendingCall) -> None:
         """Tell whoever runs the code that it calls; what that raises ends the call unnoted."""
-        run = current_run()
-        if run is not None and not call.by_test:
-            run.calling(call)
+        listener = current_run() or self.outside_runs
+        if listener is not None and not call.by_test:
+            listener.calling(call)
 
     # -- answers ---------------------------------------------------------------------------------
 
@@ -173,9 +175,9 @@ class CallRouter:
         """Note the call in the call log, and tell whoever runs the code."""
         if not call.is_the_endpoints:
             self._service.call_log.add_call(self._entry(call, error))
-        run = current_run()
-        if run is not None and not call.by_test:
-            run.called(call, error)
+        listener = current_run() or self.outside_runs
+        if listener is not None and not call.by_test:
+            listener.called(call, error)
 
     def _entry(self, call: PendingCall, error: BaseException | None) -> CallEntry:
         if not call.job_ids and call.service == "codepipeline":

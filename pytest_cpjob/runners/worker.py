@@ -62,7 +62,7 @@ class WorkerRun:
     def __init__(self, harness: Harness, idle_polls: int) -> None:
         if isinstance(idle_polls, bool) or not isinstance(idle_polls, int) or idle_polls < 1:
             raise ValueError(f"idle_polls: expected a number from 1, got {idle_polls!r}")
-        self.job_id = None
+        self.job_id: str | None = None
         self.is_over = False
         self.deadline = float("inf")
         self._harness = harness

@@ -182,7 +182,7 @@ class JobOperations:
             facts,
             job.kind,
             stream,
-            self._clock.now,
+            self._clock.now + (limits.LAMBDA_CONTINUATION if job.kind == "lambda" else 0.0),
             client_id=job.client_id,
             client_token=job.client_token,
             allow=job.allow,

@@ -20,6 +20,10 @@ PARTNER_TIMEOUT: Final = 12 * 3600.0
 LAMBDA_TIMEOUT: Final = 20 * 60.0
 """A Lambda action's job ends when no result came for 20 minutes (Lambda invoke action page)."""
 
+LAMBDA_CONTINUATION: Final = 30.0
+"""A Lambda action's continued job comes this long after the result (captured: 28 s); a worker's is
+queued at once (choice)."""
+
 CREDENTIALS_LIFETIME: Final = 15 * 60.0
 """A job's artifact credentials expire after this long (AWS's own Jenkins worker renews at 14)."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_cpjob.patching import Undo, when_imported
-from pytest_cpjob.threads import Run, RunEnded, begin_run, current_run, join_run
+from pytest_cpjob.threads import Run, RunEnded, begin_run, current_run, join_run, mark_idle
 from pytest_cpjob.virtual_time.waits import Joins
 
 
@@ -48,9 +48,11 @@ class _AtWork:
         thread = threading.current_thread()
         self._ownership.pool_threads.add(thread)
         self._ownership.working[thread] = self._task.run
+        mark_idle(False)
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         self._ownership.working.pop(threading.current_thread(), None)
+        mark_idle(True)
         if error is not None:
             self._task.error = error
             self._ownership.failed.append(self._task)
@@ -158,7 +160,7 @@ def _begin_with(thread: threading.Thread, run: Run, joins: Joins) -> None:
     function = thread.run
 
     def run_thread() -> None:
-        del thread.run  # type: ignore[method-assign]  # else it would keep itself alive
+        del thread.run  # else it would keep itself alive
         begin_run(run)
         try:
             function()

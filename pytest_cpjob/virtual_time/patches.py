@@ -18,9 +18,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from pytest_cpjob.patching import Undo, when_imported
 from pytest_cpjob.service.clock import Clock
@@ -29,6 +29,7 @@ from pytest_cpjob.virtual_time.activity import Activity, real_time
 from pytest_cpjob.virtual_time.interrupts import ThreadInterrupter
 from pytest_cpjob.virtual_time.locks import use_time
 from pytest_cpjob.virtual_time.ownership import Ownership
+from pytest_cpjob.virtual_time.rebinding import Swap, is_pythons, rebind
 from pytest_cpjob.virtual_time.scheduler import Scheduler, Wait
 from pytest_cpjob.virtual_time.waits import Joins, patch_conditions, patch_selectors
 from pytest_cpjob.virtual_time.wall_clock import WallClock
@@ -38,8 +39,6 @@ _FOR_EVER: Final = 366 * 24 * 3600.0
 
 _MOST_FROZEN: Final = 10_000
 """Readings of a loop's clock without a wait, after which real time moves it: the loop spins."""
-
-_Swap: TypeAlias = tuple[str, object, object]
 
 _under_way: VirtualTime | None = None
 _changing: Final = threading.RLock()
@@ -122,9 +121,10 @@ class VirtualTime:
         patch_selectors(self, undo)
         use_time(self, undo)
         # A sleep that a test has replaced itself is the test's.
-        if _is_pythons(time.sleep):
-            swaps: list[_Swap] = [("sleep", time.sleep, self._sleep(time.sleep))]
-            if _is_pythons(time.monotonic):
+        pythons = getattr(time.sleep, "stands_for", time.sleep)
+        if is_pythons(pythons):
+            swaps: list[Swap] = [("sleep", time.sleep, self._sleep(pythons))]
+            if is_pythons(time.monotonic):
                 self._base = time.monotonic()
                 self._swap_exact(time.monotonic)
                 swaps.append(("monotonic", time.monotonic, self._monotonic(time.monotonic)))
@@ -133,15 +133,15 @@ class VirtualTime:
         when_imported("asyncio", self._patch_loops, undo)
         when_imported("subprocess", self._patch_processes, undo)
 
-    def _swap(self, swaps: list[_Swap]) -> None:
-        self._undo.later(lambda: _rebind([(name, new, old) for name, old, new in swaps]))
-        _rebind(swaps)
+    def _swap(self, swaps: list[Swap]) -> None:
+        self._undo.later(lambda: rebind([(name, new, old) for name, old, new in swaps]))
+        rebind(swaps)
 
     def _swap_exact(self, original: Callable[[], float]) -> None:
         """Give a clock without real time to the modules that only compute their waits with it."""
 
         def exact() -> float:
-            return original() if current_run() is None else self._exact()
+            return original() if current_run() is None else self._clock.now
 
         for module in (threading, queue):
             for name in [name for name, value in vars(module).items() if value is original]:
@@ -157,7 +157,7 @@ class VirtualTime:
             self._frozen += 1
             if self._frozen > _MOST_FROZEN:
                 self._frozen, self._base = 0, original(loop) - self._moved
-            return self._exact()
+            return self._base + self._moved
 
         self._undo.set_attribute(owner, "time", loop_time)
 
@@ -303,9 +303,6 @@ class VirtualTime:
 
         return monotonic
 
-    def _exact(self) -> float:
-        return self._base + self._moved
-
     @property
     def _moved(self) -> float:
         return self._clock.now - self._begin_at
@@ -313,18 +310,3 @@ class VirtualTime:
     def _jumped(self, seconds: float) -> None:
         self._frozen = 0
         self._time_of_day.move(seconds)
-
-
-def _is_pythons(function: object) -> bool:
-    return getattr(function, "__self__", None) is time
-
-
-def _rebind(swaps: Sequence[_Swap]) -> None:
-    """Put the new in the old's place wherever a module has it under its own name."""
-    for module in list(sys.modules.values()):
-        names: dict[str, Any] = getattr(module, "__dict__", {})
-        # Asked first: nearly all of a process's thousand modules have neither.
-        if "sleep" in names or "monotonic" in names:
-            for name, old, new in swaps:
-                if names.get(name) is old:
-                    names[name] = new
