@@ -81,7 +81,10 @@ class VirtualTime:
         self._time_of_day = WallClock()
         self._interrupter = ThreadInterrupter()
         self._activity = Activity(self.ownership.is_of_a_run)
-        self.scheduler = Scheduler(clock, self._activity, self._jumped)
+        # Before the scheduler, so that whoever goes on after a jump sees the time of day moved.
+        self._followed = clock.now
+        clock.on_advance(self._follow)
+        self.scheduler = Scheduler(clock, self._activity)
         self._pid = os.getpid()
         self._begin_at = clock.now
         self._base = 0.0
@@ -112,6 +115,7 @@ class VirtualTime:
     def _patch(self) -> None:
         undo = self._undo
         undo.later(self._time_of_day.stop)
+        undo.later(lambda: self._clock.forget(self._follow))
         undo.later(self.scheduler.stop)
         undo.later(self._interrupter.stop_insisting)
         joins = Joins()
@@ -291,6 +295,8 @@ class VirtualTime:
             self.scheduler.pass_time(self.new_wait(run, seconds))
             self.may_go_on(run, waited=True)
 
+        # So that pickle, for a pool of processes, finds it where it stands.
+        sleep.__module__, sleep.__qualname__ = "time", "sleep"
         return sleep
 
     # -- clocks ----------------------------------------------------------------------------------
@@ -301,12 +307,15 @@ class VirtualTime:
                 return original()
             return original() + self._moved
 
+        monotonic.__module__, monotonic.__qualname__ = "time", "monotonic"
         return monotonic
 
     @property
     def _moved(self) -> float:
         return self._clock.now - self._begin_at
 
-    def _jumped(self, seconds: float) -> None:
+    def _follow(self) -> None:
         self._frozen = 0
-        self._time_of_day.move(seconds)
+        moved, self._followed = self._clock.now - self._followed, self._clock.now
+        if moved > 0:
+            self._time_of_day.move(moved)

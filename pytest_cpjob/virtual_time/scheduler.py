@@ -158,13 +158,11 @@ class Scheduler:
     Args:
         clock: the job clock.
         activity: who acts that does not wait here.
-        jumped: called after each jump, with its seconds.
     """
 
-    def __init__(self, clock: Clock, activity: Activity, jumped: Callable[[float], None]) -> None:
+    def __init__(self, clock: Clock, activity: Activity) -> None:
         self._clock = clock
         self._activity = activity
-        self._jumped = jumped
         self._waits: list[Wait] = []
         self._lock = _new_lock()
         self._leader: Wait | None = None
@@ -228,7 +226,6 @@ class Scheduler:
             if moment is None:
                 return
             self._moving += 1
-        before = self._clock.now
         try:
             self._clock.advance_to(moment)
         except Exception as error:
@@ -237,7 +234,6 @@ class Scheduler:
             with self._lock:
                 self._moving -= 1
                 self._quiet_since = None
-        self._jumped(self._clock.now - before)
 
     def _next_moment(self) -> float | None:
         quiet_for = real_time() - (self._quiet_since or 0.0)
