@@ -292,7 +292,9 @@ class VirtualTime:
                     original(seconds)
                 return
             self.may_go_on(run)
-            self.scheduler.pass_time(self.new_wait(run, seconds))
+            wait = self.new_wait(run, seconds)
+            wait.is_sleep = True
+            self.scheduler.pass_time(wait)
             self.may_go_on(run, waited=True)
 
         # So that pickle, for a pool of processes, finds it where it stands.

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Final
 
 MOST_REAL: Final = 5.0
-"""Seconds of real time that one sleep gives to child processes, at most."""
+"""Seconds of real time that are given in all to a child process that is older than the run."""
 
 MOST_REAL_IN_ALL: Final = 30.0
-"""Seconds of real time that sleeps give to one child process in all: more, and it is a server, say.
-One that was there before the run gets `MOST_REAL`. Later only one that is seen at work is waited
-for."""
+"""Seconds of real time that are given to a child process in all: more, and it is a server, say.
+Later it is waited for only while it is seen at work."""
 
 _STILL: Final = 0.02
 
@@ -42,16 +41,12 @@ class ChildProcesses:
         for pid in living:
             _known.setdefault(pid, _Child(0.0)).most = MOST_REAL
 
-    def hold(self, slept: float, seconds: float, elapsed: float) -> bool:
-        """Whether a sleeper is to sleep on for real, since a child process lives.
+    def live(self, elapsed: float) -> bool:
+        """Whether a child process lives that those who wait are to be held up for.
 
         Args:
-            slept: the seconds that it has slept for real.
-            seconds: the seconds that it wants to sleep.
-            elapsed: the seconds since it was last asked.
+            elapsed: the seconds since this was last asked.
         """
-        if slept >= min(seconds, MOST_REAL):
-            return False
         # All of them are looked at, so that each one's time is counted.
         holding = [pid for pid in _living_children() if _holds(pid, elapsed)]
         return bool(holding)

@@ -15,8 +15,9 @@ only when nothing else can happen before it. The parts, and what breaks without 
    thread of the run itself gets up to 5 s, since it may be in a wait that ends by itself: a socket,
    a lock that is older than the test. Without this, a handler whose pool is older than the run
    would wait 300 s of job clock for work that was just about to be done.
-3. *Child processes* run in real time (`processes`): a sleep beside one is real, for up to 5 s. Else
-   a handler that polls `process.is_alive()` would burn its fifteen minutes in a moment.
+3. *Child processes* run in real time (`processes`): a sleep beside one is real, for up to 5 s, and
+   a wait that somebody may end, for up to 30 s. Else a handler that polls `process.is_alive()`
+   would burn its fifteen minutes in a moment.
 4. *Selectors hear of what is ready first.* A jump needs a look at each selector that is younger
    than the quiet; one that watches more than its loop's own pipe waits for real as long as others
    may answer. Else `asyncio.to_thread` and sockets would lose against any timer.
@@ -45,6 +46,7 @@ from typing import Final, Literal, Protocol
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.threads import Run
 from pytest_cpjob.virtual_time.activity import MOST_REAL, STEP, Activity, real_time
+from pytest_cpjob.virtual_time.processes import MOST_REAL_IN_ALL
 
 MOST_AT_WORK: Final = 60.0
 """Seconds of real time that a wait gives to threads of the run that are at work, at most."""
@@ -68,6 +70,7 @@ class Wait:
     Attributes:
         outcome: how it ended; None while it lasts.
         began: the real time of its beginning.
+        is_sleep: nobody can end it before its time.
         is_outside: who is to end it may be no part of any run.
         can_be_vain: whether it ends where its run says that it is without hope.
     """
@@ -78,6 +81,7 @@ class Wait:
         self.thread_id = threading.get_ident()
         self.began = real_time()
         self.outcome: Outcome | None = None
+        self.is_sleep = False
         self.is_outside = False
         self.can_be_vain = True
         self._gate = _new_gate()
@@ -257,7 +261,7 @@ class Scheduler:
         A thread that stands still could end it, or a process, or a signal.
         """
         waiting = self._waiting
-        if self._activity.is_outside(waiting) or self._activity.processes.hold(0.0, _NEVER, 0.0):
+        if self._activity.is_outside(waiting) or self._activity.processes.live(0.0):
             return MOST_AT_WORK
         return MOST_REAL if threading.active_count() > len(waiting) else _LEAST_PATIENCE
 
@@ -277,13 +281,12 @@ class Scheduler:
     def _is_quiet(self, mine: Wait) -> bool:
         now = real_time()
         elapsed, self._last_look = min(now - self._last_look, 2 * STEP), now
-        if self._moving or self._somebody_goes_on(now, elapsed):
-            self._quiet_since = None
-            return False
-        since = self._quiet_since = self._quiet_since or now
+        goes_on = bool(self._moving) or self._somebody_goes_on(now, elapsed)
+        since = self._quiet_since or now
+        self._quiet_since = None if goes_on else since
         # Every one is asked, since asking counts its time.
         fresh = [wait.is_fresh(since, now, is_mine=wait is mine) for wait in self._waits]
-        return all(fresh) and not any(wait.outcome for wait in self._waits)
+        return not goes_on and all(fresh) and not any(wait.outcome for wait in self._waits)
 
     def _somebody_goes_on(self, now: float, elapsed: float) -> bool:
         for wait in self._waits:
@@ -295,7 +298,8 @@ class Scheduler:
         most = _NEVER if seconds == _NEVER else min(max(seconds, MOST_REAL), MOST_AT_WORK)
         if waited < most and self._activity.goes_on(self._waiting):
             return True
-        return self._activity.processes.hold(waited, seconds, elapsed)
+        patience = MOST_REAL if earliest.is_sleep else MOST_REAL_IN_ALL
+        return waited < min(seconds, patience) and self._activity.processes.live(elapsed)
 
 
 def _until(wait: Wait) -> float:
