@@ -107,6 +107,7 @@ def end_run(token: Token[Run | None]) -> None:
 
 def join_run(run: Run | None, function: Callable[[], _T]) -> _T:
     """Call a function as a part of a run."""
+    __tracebackhide__ = True
     token = _run.set(run)
     try:
         return function()

@@ -64,9 +64,7 @@ def test_tasks_share_the_time(cpjob: CodePipelineStub, run: Run) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.1, 0.25, 1 / 3, 7, 12345.678])
-def test_a_sleep_moves_the_clock_by_what_it_sleeps(
-    cpjob: CodePipelineStub, seconds: float
-) -> None:
+def test_a_sleep_moves_the_clock_by_what_it_sleeps(cpjob: CodePipelineStub, seconds: float) -> None:
     cpjob.run_worker(lambda: asyncio.run(asyncio.sleep(seconds)))
 
     assert cpjob.now == pytest.approx(seconds, abs=1e-6)
@@ -124,9 +122,7 @@ def test_a_loop_that_waits_for_ever_meets_the_time_out(cpjob: CodePipelineStub, 
     assert cpjob.now == 900
 
 
-def test_a_loop_that_spins_until_a_time_comes_to_its_end(
-    cpjob: CodePipelineStub, run: Run
-) -> None:
+def test_a_loop_that_spins_until_a_time_comes_to_its_end(cpjob: CodePipelineStub, run: Run) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         end = loop.time() + 0.05

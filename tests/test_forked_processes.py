@@ -34,7 +34,9 @@ def test_a_childs_call_is_an_error_that_names_the_process(cpjob: CodePipelineStu
 
     text = said.get(timeout=10)
     assert text.startswith("process 'uploader' (")
-    assert " called codepipeline.PutJobSuccessResult, and was forked from the process of the" in text
+    assert (
+        " called codepipeline.PutJobSuccessResult, and was forked from the process of the" in text
+    )
     with pytest.raises(ContractError) as caught:
         cpjob.check()
     assert caught.value.names == ("unfaked-call",)

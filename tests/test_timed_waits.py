@@ -364,7 +364,9 @@ def test_a_call_after_runs_that_overlapped_is_nobodys(cpjob: CodePipelineStub) -
     thread.join()
 
     cpjob.add_lambda_job().invoke(
-        lambda event, context: time.sleep(1)
-        or cpjob.client().put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+        lambda event, context: (
+            time.sleep(1)
+            or cpjob.client().put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+        )
     )
     assert cpjob.now == 1

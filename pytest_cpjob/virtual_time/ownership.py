@@ -33,6 +33,7 @@ class Task:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Perform it in this thread, as a part of its run."""
+        __tracebackhide__ = True
         with self._ownership.at_work(self):
             return join_run(self.run, lambda: self._function(*args, **kwargs))
 
