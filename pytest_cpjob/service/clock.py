@@ -1,4 +1,4 @@
-"""The job clock: the one time that a stub's jobs, credentials and timelines know."""
+"""The job clock, by which a stub's jobs, credentials and timelines measure time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LONGEST: Final = sys.float_info.max
 
 
 class Clock:
-    """Seconds since the stub was entered; moves only when it is told to.
+    """Seconds since the stub was entered; moves only by `advance`.
 
     Real time never moves it, so nothing in a test depends on how fast the machine is.
     """
