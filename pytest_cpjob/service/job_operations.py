@@ -182,11 +182,12 @@ class JobOperations:
             facts,
             job.kind,
             stream,
-            self._clock.now + (limits.LAMBDA_CONTINUATION if job.kind == "lambda" else 0.0),
+            self._clock.now,
             client_id=job.client_id,
             client_token=job.client_token,
             allow=job.allow,
             previous=job,
+            delay=limits.LAMBDA_CONTINUATION if job.kind == "lambda" else 0.0,
         )
         self._registry.add(job.continuation)
         self._queue.add(job.continuation)

@@ -34,6 +34,7 @@ class JobRecord:
         hand_outs: how often polls (or the test) have handed out the job.
         delivered: whether the code under test got the job's Lambda event.
         acknowledged_by_test: whether the test's own client acknowledged the job.
+        delay: seconds from its creation until CodePipeline invokes a Lambda function with it.
         raised: the exceptions of a Lambda handler, each with whether a result preceded it.
     """
 
@@ -51,6 +52,7 @@ class JobRecord:
     credentials_issued: int = 0
     result: Result | None = None
     previous: JobRecord | None = None
+    delay: float = 0.0
     continuation: JobRecord | None = None
     delivered: bool = False
     acknowledged: bool = False

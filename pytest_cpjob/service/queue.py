@@ -33,12 +33,7 @@ class Queue:
 
     def add(self, job: JobRecord) -> None:
         """Start the job's time-out; a job for workers joins the queue."""
-        line = self._timeouts[job.kind]
-        place = len(line)
-        # A continued job of a Lambda action is yet to begin.
-        while place and line[place - 1].created_at > job.created_at:
-            place -= 1
-        line.insert(place, job)
+        self._timeouts[job.kind].append(job)
         if job.kind != "lambda":
             self._enqueue(job)
 
