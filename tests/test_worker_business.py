@@ -218,3 +218,35 @@ def test_a_worker_that_is_sent_a_signal_hears_of_it(cpjob: CodePipelineStub) -> 
     cpjob.run_worker(main)
 
     assert stopped_at == [100]
+
+
+# -- many at once ----------------------------------------------------------------------------------
+
+
+def test_pollers_that_start_a_thread_for_each_job_do_each_once(cpjob: CodePipelineStub) -> None:
+    jobs = add(cpjob, 200)
+
+    def works_on(polled: Polled) -> None:
+        time.sleep(40)
+        succeed(polled)
+
+    def polls() -> None:
+        while True:
+            time.sleep(2)
+            for polled in poll():
+                acknowledge(polled)
+                threading.Thread(target=works_on, args=(polled,)).start()
+
+    def main() -> None:
+        threads = [threading.Thread(target=polls) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    cpjob.run_worker(main)
+
+    assert {job.status for job in jobs} == {"Succeeded"}
+    assert [call.operation for call in cpjob.calls].count("PutJobSuccessResult") == 200
+    # 25 polls of each thread, 2 seconds apart; the last job is done 40 seconds later.
+    assert max(job.calls[-1].at for job in jobs) == 25 * 2 + 40
