@@ -49,7 +49,7 @@ class DirectPolls:
 
     def __init__(self, undo: Undo) -> None:
         self._undo = undo
-        self._polling: dict[int, _Polling] = {}
+        self._polling: dict[threading.Thread, _Polling] = {}
         self._interrupter = ThreadInterrupter()
 
     def calling(self, call: ClientCall) -> None:
@@ -58,7 +58,7 @@ class DirectPolls:
         Raises:
             EndlessWorkerError: it has; the text says the way out.
         """
-        polling = self._polling.get(threading.get_ident())
+        polling = self._polling.get(threading.current_thread())
         if polling is None or call.operation not in _POLLS or polling.count <= ALWAYS_FINE:
             return
         if polling.count >= _MOST or real_time() - polling.began >= MOST_REAL:
@@ -74,7 +74,7 @@ class DirectPolls:
         """Count the empty polls of this thread."""
         if call.operation not in _POLLS or error is not None:
             return
-        me = threading.get_ident()
+        me = threading.current_thread()
         if call.job_ids:
             self._polling.pop(me, None)
             return
@@ -106,7 +106,7 @@ class DirectPolls:
 
     def _cut(self, seconds: Any) -> Any:
         """Return for how long a wait of this thread is to last that wants to last so long."""
-        polling = self._polling.get(threading.get_ident())
+        polling = self._polling.get(threading.current_thread())
         if polling is None or current_run() is not None or is_tests():
             return seconds
         if not isinstance(seconds, (int, float)):

@@ -87,7 +87,7 @@ class VirtualTime:
         self.scheduler = Scheduler(clock, self._activity)
         self._pid = os.getpid()
         self._begin_at = clock.now
-        self._base = 0.0
+        self._base = real_time()
         self._frozen = 0
         self._thread = threading.local()
 
@@ -124,13 +124,12 @@ class VirtualTime:
         patch_conditions(self, undo)
         patch_selectors(self, undo)
         use_time(self, undo)
+        self._swap_exact_clocks()
         # A sleep that a test has replaced itself is the test's.
         pythons = getattr(time.sleep, "stands_for", time.sleep)
         if is_pythons(pythons):
             swaps: list[Swap] = [("sleep", time.sleep, self._sleep(pythons))]
             if is_pythons(time.monotonic):
-                self._base = time.monotonic()
-                self._swap_exact(time.monotonic)
                 swaps.append(("monotonic", time.monotonic, self._monotonic(time.monotonic)))
             self._swap(swaps)
         # Not imported for it: that takes longer than all else of many a test.
@@ -141,26 +140,27 @@ class VirtualTime:
         self._undo.later(lambda: rebind([(name, new, old) for name, old, new in swaps]))
         rebind(swaps)
 
-    def _swap_exact(self, original: Callable[[], float]) -> None:
+    def _swap_exact_clocks(self) -> None:
         """Give a clock without real time to the modules that only compute their waits with it."""
 
-        def exact() -> float:
-            return original() if current_run() is None else self._clock.now
+        def exact_clock(original: Callable[[], float]) -> Callable[[], float]:
+            return lambda: original() if current_run() is None else self._clock.now
 
         for module in (threading, queue):
-            for name in [name for name, value in vars(module).items() if value is original]:
-                self._undo.set_attribute(module, name, exact)
+            for name, value in list(vars(module).items()):
+                if is_pythons(value) and value.__name__ == "monotonic":
+                    self._undo.set_attribute(module, name, exact_clock(value))
 
     def _patch_loops(self) -> None:
         owner = sys.modules["asyncio"].BaseEventLoop
         original = owner.time
 
         def loop_time(loop: Any) -> float:
-            if current_run() is None or not self._base:
+            if current_run() is None:
                 return float(original(loop))
             self._frozen += 1
             if self._frozen > _MOST_FROZEN:
-                self._frozen, self._base = 0, original(loop) - self._moved
+                self._frozen, self._base = 0, real_time()
             return self._base + self._moved
 
         self._undo.set_attribute(owner, "time", loop_time)

@@ -56,8 +56,14 @@ _NEVER: Final = float("inf")
 
 Outcome = Literal["notified", "expired", "interrupted"]
 
+_LATE: Final = ("interrupted", "notified")
+"""What was interrupted may be notified yet, before its thread has its turn: it was in time."""
+
 _new_gate: Final = threading.Lock
 _new_lock: Final = threading.RLock
+
+# Reentrant, since the handler of a signal may set an event, whatever it interrupts.
+_ending: Final = _new_lock()
 
 
 class Wait:
@@ -89,11 +95,12 @@ class Wait:
 
     def end(self, outcome: Outcome) -> bool:
         """End the wait, unless it has ended; return whether it was this that ended it."""
-        if self.outcome is None or (self.outcome, outcome) == ("interrupted", "notified"):
+        with _ending:
+            if self.outcome is not None and (self.outcome, outcome) != _LATE:
+                return False
             self.outcome = outcome
-            self.wake()
-            return True
-        return False
+        self.wake()
+        return True
 
     def release(self) -> None:
         """End the wait, as `Condition.notify` does with those that wait.
