@@ -70,9 +70,9 @@ class Activity:
         self._seen: weakref.WeakKeyDictionary[threading.Thread, _Seen] = weakref.WeakKeyDictionary()
         self._last_look = real_time()
         # What others do who have done nothing since, they do not do for the code under test.
-        for thread in threading.enumerate():
+        for thread in set(threading.enumerate()) - {threading.current_thread()}:
             cpu = _cpu_of(thread)
-            if cpu is not None and thread is not threading.current_thread():
+            if cpu is not None:
                 self._seen[thread] = _Seen(cpu, is_settled=True)
 
     def goes_on(self, waiting: Collection[int]) -> bool:

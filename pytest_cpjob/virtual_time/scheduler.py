@@ -1,38 +1,38 @@
-"""The scheduler: which thread goes on when, on a clock that jumps only when nobody can act.
+"""The scheduler: which thread continues when, on a clock that jumps only when nobody can act.
 
-Design note. Code under test that sleeps should take no real time, and should see what it would see
-on real clocks. So its waits are entered here, each with the time of the job clock at which it ends
-(`Wait`), and its threads are held at a gate. The clock jumps to the earliest of these times, but
-only when nothing else can happen before it. The parts, and what breaks without each:
+Design note. Code under test that waits should take no real time, and should see what it would see
+on real clocks. So its waits are registered here, each with the time of the job clock at which it
+ends (`Wait`), and its threads are held at a gate. The clock jumps to the earliest of these times,
+but only when nothing else can happen before it. The parts, and what breaks without each, for whom:
 
-1. *Waits are known, not guessed.* Sleeps, conditions (so events, semaphores, barriers, queues and
-   futures), locks, joins and selectors (so event loops) enter here themselves (`patches`, `waits`,
-   `locks`). A wait that was notified counts as acting from that moment on, although its thread has
-   not had its turn. Without this, a worker's main thread that waits for `done.set()` would see a
-   time-out that no real clock would give it, on a busy machine now and then.
-2. *A thread in no wait of ours* may be at work, in a system call, or idle in a pool's C code. It is
-   judged by the kernel alone (`activity`): blocked, and no processor time used, for 20 ms. A
-   thread of the run itself gets up to 5 s, since it may be in a wait that ends by itself: a socket,
-   a lock that is older than the test. Without this, a handler whose pool is older than the run
-   would wait 300 s of job clock for work that was just about to be done.
+1. *Waits are known, not guessed.* Sleeps, conditions (hence events, semaphores, barriers, queues
+   and futures), locks, joins and selectors (hence event loops) register themselves (`patches`,
+   `waits`, `locks`). A wait that was notified counts as acting from that moment on, although its
+   thread has not run yet. Without this, a worker whose main thread waits for `done.set()` would see
+   a time-out that no real clock gives it, now and then, on a busy machine.
+2. *A thread in no wait of ours* may be at work, in a system call, or idle in a pool's C code. The
+   kernel decides (`activity`): it is idle if it is blocked and has used no processor time for 20
+   ms. A thread of the run itself gets up to 5 s, since its wait may end by itself: a socket, a lock
+   that is older than the test. Without this, a handler whose pool is older than the run would wait
+   300 s of job clock for work that was about to be done.
 3. *Child processes* run in real time (`processes`): a sleep beside one is real, for up to 5 s, and
-   a wait that somebody may end, for up to 30 s. Else a handler that polls `process.is_alive()`
-   would burn its fifteen minutes in a moment.
-4. *Selectors hear of what is ready first.* A jump needs a look at each selector that is younger
-   than the quiet; one that watches more than its loop's own pipe waits for real as long as others
-   may answer. Else `asyncio.to_thread` and sockets would lose against any timer.
-5. *The deadline of a run is a time to jump to as well*, so that a handler that waits for ever meets
-   its time-out. Where nobody waits for a time at all, and nobody acts, the run is told (it
-   `waits_in_vain`), and ends the waits with an error: a deadlock is shown, not sat out.
-6. *The test's own actions* (`cpjob.at`) are times to jump to, too. The clock performs them, in the
+   a wait that somebody can end, for up to 30 s. Without this, a handler that polls
+   `process.is_alive()` would use up its fifteen minutes in a moment.
+4. *Selectors look first.* A jump needs a look at each selector that is later than the beginning of
+   the quiet; one that watches more than its loop's own pipe waits for real, for up to 5 s. Without
+   this, asyncio code that awaits `to_thread` or a socket would lose against any timer.
+5. *The deadline of a run is a time to jump to as well*, so that a handler that waits for ever
+   reaches its time-out. Where nobody waits for a time at all, and nobody acts, the run is notified
+   (`waits_in_vain`), and ends the waits with an error. Without this, a deadlock would hang the test.
+6. *Actions of the test* (`cpjob.at`) are times to jump to, too. The clock performs them, in the
    thread that moves it; what they raise is kept for the end of the run.
-7. *No thread of ours.* The waiting threads watch by themselves: one of them leads, looking every
-   millisecond, and hands the lead on when its own wait ends. A thread of ours would be one more to
-   tell apart from the user's, and to end. When all threads are known to wait, the last of them
-   moves the clock at once: a sleep costs microseconds.
+7. *No thread of ours.* The waiting threads watch by themselves: one of them leads, looks every
+   millisecond, and hands over when its own wait ends. A thread of ours would be one more to tell
+   apart from the user's, and to end. When all threads are known to wait, the last of them moves the
+   clock at once: a sleep takes microseconds.
 
-Real time is only ever waited for; it never moves the clock. So a run gives the same times on any
-machine, but for waits that are real, which the page `docs/time.md` lists.
+Real time is only ever waited for; it never moves the clock. So a run has the same times on any
+machine, except for waits that are real, which `docs/time.md` lists.
 """
 
 from __future__ import annotations
