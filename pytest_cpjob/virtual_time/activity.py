@@ -122,7 +122,9 @@ class Activity:
         patience = MOST_REAL - seen.held if is_of_a_run else STILL
         if not seen.is_settled and seen.still < max(patience, STILL):
             return False
-        seen.is_settled = is_blocked(thread)
+        # In this order: one that was just woken is runnable, or else it has used time since, though
+        # it be blocked again, for its turn with the interpreter.
+        seen.is_settled = _is_blocked(thread) and _cpu_of(thread) == seen.cpu
         return seen.is_settled
 
 
@@ -142,7 +144,7 @@ def _cpu_of(thread: threading.Thread) -> int | None:
         return None
 
 
-def is_blocked(thread: threading.Thread) -> bool:
+def _is_blocked(thread: threading.Thread) -> bool:
     """Whether a thread is neither running nor about to; where that cannot be known, True."""
     try:
         with open(f"/proc/self/task/{thread.native_id}/stat", "rb") as file:

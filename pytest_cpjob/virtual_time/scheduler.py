@@ -23,7 +23,7 @@ but only when nothing else can happen before it. The parts, and what breaks with
    this, asyncio code that awaits `to_thread` or a socket would lose against any timer.
 5. *The deadline of a run is a time to jump to as well*, so that a handler that waits for ever
    reaches its time-out. Where nobody waits for a time at all, and nobody acts, the run is notified
-   (`waits_in_vain`), and ends the waits with an error. Without this, a deadlock would hang the test.
+   (`waits_in_vain`), and ends the waits with an error. Without this, a deadlock would hang a test.
 6. *Actions of the test* (`cpjob.at`) are times to jump to, too. The clock performs them, in the
    thread that moves it; what they raise is kept for the end of the run.
 7. *No thread of ours.* The waiting threads watch by themselves: one of them leads, looks every
