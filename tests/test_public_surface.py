@@ -30,7 +30,7 @@ job_details lambda_events output_variables pipeline_contexts poll_jobs third_par
 user_parameters
 """
 STUB = """
-add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance calls
+add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance at calls
 check client fail invoke jobs now results run_worker scheduled_event
 """
 JOB = """
@@ -52,7 +52,8 @@ cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_rol
 PYTEST_OPTIONS = "--cpjob-seed"
 FINDINGS = """
 leaked-secret missing-output no-result not-acknowledged not-owner not-permitted output-encryption
-own-role raised raised-after-result refused-request running-thread second-result unfaked-call unused-fault
+own-role raised raised-after-result refused-request running-thread second-result unfaked-call
+unused-fault
 """
 WARNINGS = "ineffective-policy unknown-variable"
 FOR_ALL = """
