@@ -12,7 +12,7 @@ class ArtifactError(CpjobError):
 
 
 class UnfakedCallError(CpjobError):
-    """A call was about to leave for the network, and nothing fakes it."""
+    """A call was blocked before it reached the network: nothing fakes it."""
 
 
 class HandlerError(CpjobError):
@@ -23,8 +23,12 @@ class WorkerError(CpjobError):
     """A worker under `run_worker` did not come to an end."""
 
 
+class UnexpectedResult(CpjobError, AssertionError):
+    """An action did not end as the test said, by `job.success` or `job.failure`."""
+
+
 class ContractError(CpjobError, AssertionError):
-    """What CodePipeline could not have lived with: the findings of one test.
+    """The code breaks CodePipeline's job contract: the findings of one test.
 
     Attributes:
         names: the findings' names, in the order of the report, as `allow=[...]` takes them.

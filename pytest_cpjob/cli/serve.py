@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_cpjob.aws.environment import NOT_WHILE_ACTIVE
-from pytest_cpjob.contract.findings import report_of
 from pytest_cpjob.contract.masking import mask
+from pytest_cpjob.contract.reports import report_of
 from pytest_cpjob.endpoint.server import EndpointServer, environment
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job import Job
@@ -157,5 +157,5 @@ def _ended(server: EndpointServer, stub: CodePipelineStub) -> int:
     if found:
         _say(mask(stub._harness.service, report_of(found, in_pytest=False)))
         return 1
-    _say("nothing that CodePipeline would have minded")
+    _say("no findings")
     return code

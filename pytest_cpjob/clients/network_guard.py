@@ -26,7 +26,7 @@ def is_loopback(url: str) -> bool:
 
 
 def check_leaving(method: str, url: str, call: str | None, report: Callable[[str], None]) -> None:
-    """Stop a request that was about to leave for the network.
+    """Block a request before it reaches the network.
 
     `call` is the AWS call it belongs to, such as `sts.GetCallerIdentity`; `report` is told of what
     was stopped, since the code under test may swallow the error.
@@ -45,7 +45,7 @@ def check_leaving(method: str, url: str, call: str | None, report: Callable[[str
     what = call or f"{method} {address}"
     report(what)
     raise UnfakedCallError(
-        f"{what} was about to leave for {address}, and nothing fakes it.\n"
+        f"{what} was blocked before it reached the network ({address}): nothing fakes it.\n"
         "Inside the test, start moto's mock_aws() for services other than CodePipeline, or point"
         " the client at a local endpoint; a job with artifacts starts moto by itself."
     )

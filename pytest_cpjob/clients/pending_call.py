@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_cpjob.call_sites import Site
 from pytest_cpjob.service.call_log import Caller, Change
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.jobs import JobRecord
@@ -20,6 +21,7 @@ class PendingCall:
         request: our own copy of the parameters.
         by_test: the test's own client: answered, but never recorded and met by no fault.
         endpoint_url: the client's.
+        site: where the user's code made the call.
         is_async: it is of aiobotocore.
         job: the job that it names, looked up once.
         hides_missing: S3 would say AccessDenied of a missing object to these credentials.
@@ -36,6 +38,7 @@ class PendingCall:
     by_test: bool
     caller: Caller
     endpoint_url: str = ""
+    site: Site | None = None
     is_async: bool = False
     job: JobRecord | None = None
     job_ids: tuple[str, ...] = ()

@@ -19,6 +19,9 @@ RESULTS: Final = frozenset(
 )
 """The operations that report a result."""
 
+POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
+"""The operations that hand jobs out."""
+
 
 class _Reported(MaskedCopy):
     """A value of the test's own prints all that it holds; what was reported hides secrets."""
