@@ -131,7 +131,7 @@ KINDS: Final[dict[str, FindingKind]] = {
 }
 """Every finding by name, causes before consequences: this is the order of a report."""
 
-NO_REPLY: Final = ' ("The AWS Lambda function {name} failed to return a result. Check the function to verify ...").'
+NO_REPLY: Final = ' ("The AWS Lambda function {name} failed to return a result. ...").'
 """How what CodePipeline shows of a Lambda action without a reply begins (seen in five threads)."""
 
 NOT_THE_JOBS: Final = (
