@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from user_projects import run_program
 
-import pytest_cpjob
 from pytest_cpjob import CodePipelineStub
 
 # Made before moto is imported, as a handler's module makes them.
@@ -141,10 +139,11 @@ def test_any_order_of_starting_and_stopping_leaves_everything_as_it_was(
     environment, settings = dict(os.environ), repr(default_user_config)
     mock = mock_aws(config=config)
     stub = CodePipelineStub()
-    steps = {"mock": mock.start, "stub": stub.start, "-mock": mock.stop, "-stub": stub.stop}
+    steps = {"mock": mock.start, "stub": stub._start, "-mock": mock.stop}
+    steps["-stub"] = stub._harness.stop
 
     for position, step in enumerate(order):
-        if position == job_at and stub.is_active:
+        if position == job_at and stub._harness.is_active:
             run_a_job(stub)
             boto3.client("codepipeline").list_action_types()
         steps[step]()
@@ -281,15 +280,7 @@ with CodePipelineStub() as cpjob:
     cpjob.add_lambda_job(input_artifacts=["Source"])
     assert "moto" in sys.modules
 """
-    home = os.path.dirname(os.path.dirname(pytest_cpjob.__file__))
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_program(program)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 

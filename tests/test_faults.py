@@ -386,7 +386,7 @@ def test_a_fault_that_was_not_met_as_often_as_set_up_is_a_finding(cpjob: CodePip
     assert 'allow=["unused-fault"]' in str(caught.value)
 
 
-def test_a_fault_that_nobody_met_is_an_error_at_teardown(pytester: pytest.Pytester) -> None:
+def test_a_fault_that_nobody_met_fails_the_test(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest
@@ -402,8 +402,8 @@ def test_a_fault_that_nobody_met_is_an_error_at_teardown(pytester: pytest.Pytest
 
     result = pytester.runpytest()
 
-    result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at teardown of test_reported*", "*unused-fault:*"])
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*_ test_reported _*", "unused-fault: *"])
 
 
 # -- what cannot be set up -------------------------------------------------------------------------
@@ -431,7 +431,7 @@ def test_a_fault_that_nobody_met_is_an_error_at_teardown(pytester: pytest.Pytest
         ),
         (
             {"operation": "PutObject", "error": "SlowDown"},
-            "operation: codepipeline has no operation 'PutObject', and s3 has: add service='s3'",
+            "operation: codepipeline has no operation 'PutObject', but s3 has: add service='s3'",
         ),
         ({"service": ["s3"]}, "service: botocore knows no ['s3']"),
         ({"after": "yes"}, "after: expected True or False, got 'yes'"),
@@ -445,11 +445,11 @@ def test_a_fault_that_nobody_met_is_an_error_at_teardown(pytester: pytest.Pytest
         ({"error": 400}, "error: expected a code, such as 'ThrottlingException'"),
         (
             {"error": ClientError({"Error": {"Code": "ThrottlingException"}}, "GetJobDetails")},
-            "error: give the code of a service's error",
+            "error: give a service's error by its code",
         ),
         (
             {"error": CLIENT.exceptions.JobNotFoundException({}, "GetJobDetails")},
-            "error: give the code of a service's error",
+            "error: give a service's error by its code",
         ),
     ],
 )

@@ -169,8 +169,8 @@ def test_another_key_is_named_beside_the_pipelines(
         str(error)
         .partition("): ")[2]
         .startswith(
-            f"output artifact 'Site' of {named(job)} was uploaded with {used}, not with the pipeline's"
-            f" key {pipelines}.\n"
+            f"output artifact 'Site' of {named(job)} was uploaded with {used}, not with the"
+            f" pipeline's key {pipelines}.\n"
         )
     )
 

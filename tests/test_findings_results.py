@@ -113,7 +113,7 @@ def test_the_job_that_continues_another_owes_a_result_of_its_own(cpjob: CodePipe
     first = cpjob.add_lambda_job()
     last = first.invoke(handler)
 
-    with pytest.raises(ContractError, match=f"- no-result: job {last.id} ") as caught:
+    with pytest.raises(ContractError, match=f"no-result: job {last.id} ") as caught:
         cpjob.check()
     assert first.id not in str(caught.value)
 
@@ -279,7 +279,7 @@ def test_who_lost_a_job_and_goes_on_is_not_its_owner(
     refused("InvalidNonceException", lambda: CLIENT.acknowledge_job(**claim))
     go_on(job)
 
-    with pytest.raises(ContractError, match=f"- not-owner: {operation} for job {job.id}"):
+    with pytest.raises(ContractError, match=rf"not-owner \(.*\): {operation} for job {job.id}"):
         cpjob.check()
 
 

@@ -298,7 +298,9 @@ def test_what_the_test_has_read_away_was_written_all_the_same(
     )
     result = pytester.runpytest_inprocess("-p", "no:randomly", *arguments)
     result.assert_outcomes(passed=1, failed=2)
-    assert result.stdout.str().count("To allow it: @pytest.mark.cpjob(allow=[\"leaked-secret\"])") == 2
+    assert (
+        result.stdout.str().count('To allow it: @pytest.mark.cpjob(allow=["leaked-secret"])') == 2
+    )
 
 
 # -- what ------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_an_unfaked_call_is_stopped_with_an_error_that_names_it(cpjob: CodePipel
         client("ssm").describe_parameters()
 
     assert str(caught.value) == (
-        "ssm.DescribeParameters was about to leave for https://ssm.us-east-1.amazonaws.com/, and"
+        "ssm.DescribeParameters was blocked before it reached https://ssm.us-east-1.amazonaws.com/:"
         " nothing fakes it.\n"
         "Inside the test, start moto's mock_aws() for services other than CodePipeline, or point"
         " the client at a local endpoint; a job with artifacts starts moto by itself."
@@ -80,7 +80,7 @@ def test_each_client_keeps_its_own_endpoint(cpjob: CodePipelineStub, region: str
     for each in clients * 2:
         with pytest.raises(UnfakedCallError) as caught:
             each.list_pipelines()
-        urls.append(str(caught.value).partition("leave for ")[2].partition("/,")[0])
+        urls.append(str(caught.value).partition("it reached ")[2].partition("/:")[0])
     with pytest.raises(ContractError):
         cpjob.check()
 
@@ -114,7 +114,7 @@ def test_a_stopped_call_is_reported_although_the_handler_swallowed_it(
     error = finding(swallowing(call))
 
     assert error.names == ("unfaked-call",)
-    assert f"- unfaked-call: {name} was about to leave for the network." in str(error)
+    assert f": {name} was blocked before it reached the network.\n" in str(error)
     assert '@pytest.mark.cpjob(allow=["unfaked-call"])' in str(error)
 
 
@@ -123,7 +123,7 @@ def test_a_request_outside_of_any_call_is_stopped_and_named_by_its_address() -> 
 
     error = finding(swallowing(lambda: URLLib3Session().send(request)))
 
-    assert "GET https://example.invalid/token was about to leave" in str(error)
+    assert "GET https://example.invalid/token was blocked before" in str(error)
     assert "secret" not in str(error)
 
 

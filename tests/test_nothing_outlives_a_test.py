@@ -62,20 +62,18 @@ def test_a_test_keeps_less_than_half_a_kilobyte_more_than_a_plain_one(
         + """
     @pytest.mark.parametrize("number", range(120))
     def test_plain(plain, number):
-        if number == 20:
+        if number in (20, 119):
             SIZES.append(size())
 
     @pytest.mark.parametrize("number", range(120))
     def test_uses_it(cpjob, number):
-        if number == 0:
-            SIZES.append(size())
         cpjob.add_lambda_job().invoke(handler)
         if number == 20:
             SIZES.append(size())
 
     def test_ends():
         begun, plain, mine = SIZES[0], SIZES[1], SIZES[2]
-        kept_plain = (plain - begun) / 100
+        kept_plain = (plain - begun) / 99
         kept = (size() - mine) / 99
         assert kept - kept_plain < 512, (kept, kept_plain)
     """

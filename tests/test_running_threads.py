@@ -89,9 +89,11 @@ def test_a_thread_that_outlives_its_test_is_found_and_named(straggler: Straggler
 
     assert caught.value.names == ("running-thread",)
     assert str(caught.value) == (
-        "1 finding: CodePipeline could not have lived with what this code did.\n"
-        "- running-thread: thread 'straggler' was still running at the end.\n"
-        "  The thread goes on after its test, and could call AWS; it stays cut off until it ends.\n"
+        "running-thread: thread 'straggler' is still running after the test.\n"
+        "  It goes on after its test and could call AWS; its calls are blocked until it ends."
+        " Lambda freezes such a thread when the handler returns.\n"
+        "  To fix it: Join the thread, or tell it to stop, before the code under test returns. See"
+        " docs/findings.md#running-thread\n"
         '  To allow it: CodePipelineStub(allow=["running-thread"]) or'
         ' @pytest.mark.cpjob(allow=["running-thread"])'
     )
@@ -137,7 +139,7 @@ def test_in_pytest_it_is_an_error_of_the_tests_teardown(pytester: pytest.Pyteste
     result.stdout.fnmatch_lines(
         [
             "*ERROR at teardown of test_leaves_a_thread*",
-            "- running-thread: thread 'uploader' was still running at the end.",
+            "running-thread: thread 'uploader' is still running after the test.",
         ]
     )
 
@@ -246,8 +248,8 @@ def test_a_stragglers_later_call_is_refused_and_in_no_record(straggler: Straggle
     assert "actionTypes" in answer  # type: ignore[operator]
     assert isinstance(refusal, UnfakedCallError)
     assert str(refusal) == (
-        "thread 'straggler' called ListActionTypes after its test had ended: let the code under"
-        " test end its threads"
+        "thread 'straggler' called ListActionTypes after its test had ended: the code under"
+        " test must end its threads"
     )
     assert [call.operation for call in next_tests.calls] == ["PutJobSuccessResult"]
     assert next_tests._harness.inspection.findings == []

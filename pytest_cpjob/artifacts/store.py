@@ -1,7 +1,7 @@
 """The store: artifact objects in moto's S3, with the keys they need in moto's KMS.
 
-moto is started when the first job with artifacts comes, beside whatever `mock_aws` the test has
-of its own, and stopped with the stub; nothing here runs before.
+moto is started for the first job with artifacts, also inside a `mock_aws` of the test's own, and
+stopped with the stub. A test without artifacts does not pay for importing moto.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from moto.core.models import MockAWS
 
 LARGEST_KEPT = 1024 * 1024
-"""Bytes of an object that is kept once it was read, so that it is not read again."""
+"""Maximum bytes of an object that is kept in memory after it was read, to not read it again."""
 
 LARGEST_SENT = 8 * 1024 * 1024
-"""Bytes of an object that is sent to moto's S3; a larger one is handed to it."""
+"""Maximum bytes of an object that is put by a request; larger ones go to moto's backend."""
 
 _CHUNK = 1024 * 1024
 _MOTOS_KEYS = {"AWS_ACCESS_KEY_ID": "FOOBARKEY", "AWS_SECRET_ACCESS_KEY": "FOOBARSECRET"}
 
 
 class StoredObject(NamedTuple):
-    """What S3 tells of an object without its content."""
+    """What S3 says about an object, without its content."""
 
     size: int
     version_id: str | None
@@ -46,9 +46,9 @@ class ArtifactStore:
     """The artifact buckets of one stub.
 
     Attributes:
-        buckets: the region of each bucket made so far, by name.
-        keys: the id and the ARN of each KMS key made so far.
-        on_client: told of each client of the store's own, so that it is never judged.
+        buckets: bucket name -> region, of each bucket created so far.
+        keys: the id and the ARN of each KMS key created so far.
+        on_client: called with each client of the store's own, which must not be checked.
     """
 
     def __init__(self, on_client: Callable[[Any], None]) -> None:
@@ -63,7 +63,7 @@ class ArtifactStore:
         self._made: list[Callable[[], object]] = []
 
     def start(self) -> None:
-        """Start moto, unless it was already started here; the environment stays as it is."""
+        """Start moto, unless it was already started here; the environment does not change."""
         if self._mock is not None:
             return
         require("moto")
@@ -81,14 +81,15 @@ class ArtifactStore:
 
     @property
     def is_started(self) -> bool:
-        """Whether there are objects to read."""
+        """Whether moto was started, so that objects may exist."""
         return self._mock is not None
 
     def stop(self) -> None:
-        """Stop moto as far as it is ours, and take back what a nested stop would leave.
+        """Stop the moto started here, and undo what moto does not undo when mocks overlap.
 
-        A `mock_aws` of the user's may have been stopped before, or be stopped after: moto puts
-        boto3's default session and its own settings back only where first and last are one.
+        A `mock_aws` of the test's own may have been stopped earlier or be stopped later than ours.
+        moto restores boto3's default session and its own settings only if the mock that was
+        started first is also stopped last; otherwise the next test would get a session of moto's.
         """
         mock, self._mock = self._mock, None
         self.buckets.clear()
@@ -115,12 +116,12 @@ class ArtifactStore:
             boto3.DEFAULT_SESSION = self._default_session
 
     def make_bucket(self, bucket: str, region: str) -> None:
-        """Make the artifact bucket in the job's region, versioned as CodePipeline's are."""
+        """Create the artifact bucket in the job's region, versioned as CodePipeline's are."""
         self.start()
         if bucket in self.buckets:
             return
         s3 = self._client("s3", region)
-        # In a moto that was started here, nobody has made a bucket of this name.
+        # Only a moto of the test's own may already have a bucket of this name.
         if not (self._moto_was_active and _exists(s3, bucket)):
             where = {} if region == "us-east-1" else {"LocationConstraint": region}
             s3.create_bucket(
@@ -138,7 +139,7 @@ class ArtifactStore:
         if len(first) <= LARGEST_SENT:
             s3.put_object(Bucket=artifact.bucket, Key=artifact.key, Body=first, **extra)
             return
-        # Of what comes by a request, moto holds several copies at a time.
+        # Handed to the backend: for a request, moto holds several copies in memory at a time.
         content.seek(0)
         del first
         _backend_of(artifact.bucket).put_object(
@@ -150,7 +151,7 @@ class ArtifactStore:
         )
 
     def head(self, artifact: ArtifactFacts) -> StoredObject | None:
-        """Tell of an object, or None if there is none."""
+        """Return what S3 says about an object, or None if it does not exist."""
         s3 = self._client("s3", self._region_of(artifact))
         try:
             found = s3.head_object(Bucket=artifact.bucket, Key=artifact.key)
@@ -166,7 +167,7 @@ class ArtifactStore:
         )
 
     def get(self, artifact: ArtifactFacts) -> bytes | None:
-        """Read an object, or None if there is none."""
+        """Return an object's content, or None if it does not exist."""
         s3 = self._client("s3", self._region_of(artifact))
         try:
             found = s3.get_object(Bucket=artifact.bucket, Key=artifact.key)
@@ -180,7 +181,7 @@ class ArtifactStore:
 
     @contextmanager
     def open(self, artifact: ArtifactFacts, version_id: str | None) -> Iterator[IO[bytes] | None]:
-        """Open one version of an object, or None if it is gone; a large one waits on the disk."""
+        """Open one version of an object, or None if it is gone; a large one is spooled to disk."""
         kept = self._kept.get((artifact.bucket, artifact.key))
         if kept is not None and version_id is not None and kept[0] == version_id:
             yield io.BytesIO(kept[1])
@@ -200,10 +201,11 @@ class ArtifactStore:
             yield spooled
 
     def make_key(self, key_arn: str, region: str) -> None:
-        """Make the pipeline's KMS key known to moto under the ARN that the documents carry.
+        """Create the pipeline's KMS key in moto, under the ARN that the documents contain.
 
-        KMS chooses its key ids itself, so the new key is renamed inside moto's backend. A region
-        that is too new for moto has no KMS there: then the key is a name in the documents only.
+        KMS chooses key ids itself, so the new key is renamed inside moto's backend; otherwise
+        `describe_key` with the ARN of the document would fail. A region that is too new for moto
+        has no KMS backend: then the key is only a name in the documents.
         """
         self.start()
         key_id = key_arn.rpartition("/")[2]
@@ -223,21 +225,21 @@ class ArtifactStore:
         self._made.append(lambda: keys.pop(key_id, None))
 
     def has(self, service: str, params: Mapping[str, Any]) -> bool:
-        """Whether the bucket or key that a call names is in here."""
+        """Return whether the bucket or key that a call names is in this store."""
         if service == "s3":
             return params.get("Bucket") in self.buckets
         return service == "kms" and params.get("KeyId") in self.keys
 
     def _region_of(self, artifact: ArtifactFacts) -> str:
-        """Give the region of an artifact's bucket, while there is one.
+        """Return the region of an artifact's bucket.
 
         Raises:
             ArtifactError: the store was stopped.
         """
         if artifact.bucket not in self.buckets:
             raise ArtifactError(
-                f"artifact {artifact.name!r} cannot be opened: the stub was left, and bucket"
-                f" {artifact.bucket} went with it; look at artifacts while the stub is active"
+                f"artifact {artifact.name!r} cannot be opened: the stub is not active any more, and"
+                f" bucket {artifact.bucket} is gone; read artifacts while the stub is active"
             )
         return self.buckets[artifact.bucket]
 
@@ -256,7 +258,7 @@ def _exists(s3: Any, bucket: str) -> bool:
 
 
 def _backend_of(bucket: str) -> Any:
-    """Give the part of moto's S3 that has the bucket."""
+    """Return the part of moto's S3 backend that contains the bucket."""
     from moto.backends import get_backend
 
     s3: Any = get_backend("s3")
@@ -265,7 +267,7 @@ def _backend_of(bucket: str) -> Any:
 
 
 def _take_out_bucket(name: str) -> None:
-    """Take a bucket out of a moto that goes on: no client reaches it by now, and none has to."""
+    """Remove a bucket from moto's backend, as the test's own mock stays active after ours."""
     from moto.backends import get_backend
 
     s3: Any = get_backend("s3")
@@ -284,9 +286,9 @@ def _count(mock: MockAWS) -> int:
 
 @contextmanager
 def _environment_kept() -> Iterator[None]:
-    """Keep AWS's variables as they are while moto starts or stops, in whatever order."""
+    """Keep AWS's variables unchanged while moto starts or stops, in whatever order."""
     before = {name: os.environ.get(name) for name in _MOTOS_KEYS}
-    # moto's stop deletes what it thinks it has set.
+    # moto's stop deletes the variables that it believes to have set, also after an overlap.
     os.environ.update({name: before[name] or value for name, value in _MOTOS_KEYS.items()})
     try:
         yield
@@ -299,7 +301,10 @@ def _environment_kept() -> Iterator[None]:
 
 
 def _active_patches() -> list[Any]:
-    """Every patch that was started, and not stopped, in the whole process."""
+    """Return all patches of unittest.mock in the process that were started and not stopped.
+
+    moto does not tell which patches it has started; only this list of unittest.mock's does.
+    """
     from unittest.mock import _patch
 
     patches: list[Any] = getattr(_patch, "_active_patches", [])
@@ -307,7 +312,7 @@ def _active_patches() -> list[Any]:
 
 
 def _left_by_others() -> list[Any]:
-    """Give the patches of a mock that was stopped before ours, as its own stop left them."""
+    """Return the patches that a mock of the test's own left when it was stopped before ours."""
     import boto3
     from moto.core.config import default_user_config
 

@@ -1,10 +1,10 @@
-"""The interceptor: every botocore client in the process, made whenever and however, meets the stub.
+"""The interceptor: the stub answers every botocore client, whenever and however it was created.
 
-`BaseClient._make_api_call` is the one way that all clients call through, and the place that
-moto's manual names for this. While a stub is active it is wrapped, to do two things: put our
-handlers on the events of the client that calls, and note the call in the call log when it ends.
-The handlers answer in `before-call`: after botocore has validated the parameters, before it signs
-or sends anything. So no credentials are needed, and moto never sees what is answered here.
+All clients call through `BaseClient._make_api_call`, where moto's manual, too, recommends to
+patch. While a stub is active it is wrapped for two purposes: to register our handlers on the
+events of the calling client, and to record the call in the call log when it ends.
+The handlers answer at `before-call`: after botocore has validated the parameters, before it signs
+or sends anything. So no credentials are needed, and moto never gets what is answered here.
 """
 
 from __future__ import annotations
@@ -48,28 +48,28 @@ _FRAMES_BETWEEN = 3
 
 
 class Router(Protocol):
-    """Who answers the calls that are intercepted."""
+    """Answers the intercepted calls."""
 
     def begin(self, call: PendingCall) -> None:
-        """Take note of a call before anything is done; what is raised here ends it unnoted."""
+        """Be notified of a call before anything else; raising ends it without a record."""
 
     def answer(
         self, call: PendingCall, params: Params, url: str, credentials: object
     ) -> Answer | None:
-        """Answer the call, let it pass (None), or raise what the caller is to see."""
+        """Answer the call, let it pass (None), or raise what the caller should get."""
 
     def passed(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
-        """See, and where need be change, what somebody else answered."""
+        """Inspect, and if necessary change, the answer to a call that was let pass."""
 
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
-        """Note the call's end in the call log."""
+        """Record the call in the call log when it has ended."""
 
     def stopped(self, what: str, site: Site | None) -> None:
-        """Note what the network guard stopped."""
+        """Record a request that the network guard blocked."""
 
 
 class _Met(NamedTuple):
-    """What is known of a client: its number, which no other one ever has; whether moto knows it."""
+    """What is known about a client: its unique number, and whether moto's handlers are on it."""
 
     number: int
     by_moto: bool
@@ -80,7 +80,7 @@ class ClientInterceptor:
 
     Args:
         router: who answers.
-        is_issued: whether an access key id is of some job's artifact credentials.
+        is_issued: whether an access key id belongs to some job's artifact credentials.
     """
 
     def __init__(self, router: Router, is_issued: Callable[[str | None], bool]) -> None:
@@ -110,7 +110,7 @@ class ClientInterceptor:
         self._wrap_aiobotocore_once_there()
 
     def remove(self) -> None:
-        """Take everything back, except what somebody else has wrapped since: that goes inert."""
+        """Undo everything; a wrapper that others have wrapped since stays, but does nothing."""
         self._undo.all()
 
     def _deactivate(self) -> None:
@@ -124,7 +124,11 @@ class ClientInterceptor:
     def _wrap(
         self, owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
     ) -> None:
-        """Wrap a method; a wrap that an earlier stub had to leave, and is inert, goes out first."""
+        """Wrap a method, after removing inactive wrappers that earlier stubs could not remove.
+
+        Such a wrapper stays if a tracer has wrapped it while the stub was active. Without this,
+        each test under a tracer would add one more layer to every call.
+        """
         there = original = getattr(owner, name)
         while (
             left_by := vars(original).get("interceptor")
@@ -193,17 +197,17 @@ class ClientInterceptor:
     # -- a client's events -----------------------------------------------------------------------
 
     def _thread_number(self) -> int:
-        """Give this thread's number; `threading.get_ident` gives an ended thread's once more."""
+        """Return this thread's number; `threading.get_ident` reuses those of ended threads."""
         number: int | None = getattr(self._thread, "number", None)
         if number is None:
             number = self._thread.number = next(self._numbers)
         return number
 
     def _meet(self, client: BaseClient) -> int:
-        """Make sure that our handlers, and moto's once there is a moto, are on this client.
+        """Make sure that our handlers are on this client, and moto's too once moto is imported.
 
         Returns:
-            The client's number; `id` gives a forgotten client's once more.
+            The client's number, as `id` reuses those of deleted clients.
         """
         moto_there = "moto.core.models" in sys.modules
         met = self._met.get(client)
@@ -221,7 +225,7 @@ class ClientInterceptor:
         return number
 
     def _tell_moto(self, client: BaseClient) -> None:
-        """Tell moto of a client that was made before moto was imported (its `patch_client`)."""
+        """Register moto on a client created before moto was imported (its `patch_client`)."""
         from moto.core.models import botocore_stubber, patch_client
 
         if not _has_handler(client, "before-send", botocore_stubber):
@@ -229,7 +233,7 @@ class ClientInterceptor:
             self._told.add(client)
 
     def _forget_clients(self) -> None:
-        """Take our handlers, and moto's where we put it, off the clients that are still there."""
+        """Remove our handlers, and those of moto that we registered, from all living clients."""
         for client in list(self._met):
             client.meta.events.unregister("before-call", self._before_call)
             client.meta.events.unregister("after-call", self._after_call)
@@ -253,7 +257,7 @@ class ClientInterceptor:
             str(params.get("url", "")),
             presented_by(request_signer, context.get("client_config"), self._is_issued),
         )
-        # moto answers aiobotocore over HTTP only: what it sends there is to arrive there.
+        # moto answers aiobotocore only as an HTTP server: there the client's own URL is right.
         if answer is None and call.is_in_store and not call.is_async:
             send_to_aws_endpoint(params, call.endpoint_url, call.service, context["client_region"])
         return answer
@@ -293,12 +297,14 @@ class ClientInterceptor:
     # -- aiobotocore -----------------------------------------------------------------------------
 
     def _wrap_aiobotocore_once_there(self) -> None:
-        """Wrap aiobotocore's client class, now or at the moment it is defined."""
+        """Wrap aiobotocore's client class, now or as soon as it is defined."""
         loaded = sys.modules.get("aiobotocore.client")
         if loaded is not None:
             self._wrap_aiobotocore(loaded.AioBaseClient)
             return
 
+        # aiobotocore may be imported during the test, and with `from aiobotocore.client import`,
+        # so patching its module after the import may be too late for a reference taken before.
         def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:
             super(BaseClient, cls).__init_subclass__(**kwargs)
             if cls.__name__ == "AioBaseClient" and "_make_api_call" in vars(cls):
@@ -316,7 +322,7 @@ class ClientInterceptor:
 
 
 def _has_handler(client: BaseClient, event: str, handler: object) -> bool:
-    """Whether the client's emitter has this very handler for an event."""
+    """Return whether exactly this handler is registered for an event of the client."""
     emitter = getattr(client.meta.events, "_emitter", client.meta.events)
     handlers = getattr(emitter, "_handlers", None)
     found = handlers.prefix_search(event) if handlers is not None else ()

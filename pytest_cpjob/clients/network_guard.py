@@ -1,4 +1,4 @@
-"""The network guard: what nothing has answered does not leave the machine."""
+"""The network guard: blocks requests that nothing has answered from leaving the machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _METADATA = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fd00:ec2::/32"))
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL stays on this machine, so that local emulators go on working."""
+    """Return whether a URL stays on this machine, as those of local emulators do."""
     host = (urlsplit(url).hostname or "").lower()
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -26,15 +26,15 @@ def is_loopback(url: str) -> bool:
 
 
 def check_leaving(method: str, url: str, call: str | None, report: Callable[[str], None]) -> None:
-    """Block a request before it reaches the network.
+    """Block a request that would leave the machine.
 
-    `call` is the AWS call it belongs to, such as `sts.GetCallerIdentity`; `report` is told of what
-    was stopped, since the code under test may swallow the error.
+    `call` is the AWS call it belongs to, such as `sts.GetCallerIdentity`. `report` is called with
+    what was blocked, since the code under test may swallow the error.
 
     Raises:
-        EndpointConnectionError: it asks instance metadata for credentials; as on any machine
-            that is no instance, there are none.
-        UnfakedCallError: anything else that does not stay on this machine.
+        EndpointConnectionError: for requests to instance metadata, which has no credentials on
+            machines that are not EC2 instances; botocore then goes on to its next source.
+        UnfakedCallError: for any other request that would leave the machine.
     """
     if is_loopback(url):
         return
@@ -45,7 +45,7 @@ def check_leaving(method: str, url: str, call: str | None, report: Callable[[str
     what = call or f"{method} {address}"
     report(what)
     raise UnfakedCallError(
-        f"{what} was blocked before it reached the network ({address}): nothing fakes it.\n"
+        f"{what} was blocked before it reached {address}: nothing fakes it.\n"
         "Inside the test, start moto's mock_aws() for services other than CodePipeline, or point"
         " the client at a local endpoint; a job with artifacts starts moto by itself."
     )

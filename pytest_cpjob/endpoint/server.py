@@ -1,4 +1,4 @@
-"""The server: a real one, on a free port of the loopback interface."""
+"""The endpoint's server, on a port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ _NEEDED: Final = ("cbor2", "flask", "flask_cors")
 
 
 class EndpointServer:
-    """Serves one stub at a time; made once for a whole run.
+    """Serves one stub at a time; created once for a whole test run.
 
     Args:
         port: the port, 0 for a free one.
-        on_call: told of each call and its outcome.
+        on_call: called with each call and its outcome, as text.
 
     Raises:
-        CpjobError: what it needs is not installed; the text names the extra.
-        OSError: the port is taken.
+        CpjobError: a dependency is not installed; the message names the extra.
+        OSError: the port is in use.
     """
 
     def __init__(self, port: int = 0, on_call: Callable[[str], None] | None = None) -> None:
@@ -68,15 +68,15 @@ class EndpointServer:
         return f"http://{HOST}:{self._server.port}"
 
     def serve(self, harness: Harness) -> None:
-        """Let this stub answer from now on."""
+        """Answer from this stub from now on."""
         harness.router.endpoint_url = self.url
         self._application.serve(harness)
 
     def end(self) -> None:
-        """Let nobody answer any more, once what is being answered has been.
+        """Stop answering, after pending answers have finished.
 
         Raises:
-            CpjobError: answers failed for other reasons than the caller's.
+            CpjobError: answers failed because of internal errors.
         """
         self._application.serve(None)
         failures, self._application.failures = self._application.failures, []
@@ -85,7 +85,7 @@ class EndpointServer:
             raise CpjobError(f"the endpoint could not answer:{listed}") from failures[0][1]
 
     def stop(self) -> None:
-        """Close the port, and every connection."""
+        """Close the port and all connections."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -93,11 +93,11 @@ class EndpointServer:
 
 
 class Endpoint:
-    """The service on a real loopback port, while a test runs.
+    """The service on a real loopback port during a test.
 
     Attributes:
         url: the one URL of all services, S3 by path.
-        env: what a process needs in its environment to be answered here, and by nothing real.
+        env: the environment variables that send a process's AWS calls here, and nowhere else.
     """
 
     def __init__(self, server: EndpointServer, region: str) -> None:
@@ -107,9 +107,9 @@ class Endpoint:
     def run(
         self, args: Sequence[str | os.PathLike[str]] | str, **kwargs: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a process with `env`, and nothing else of AWS's variables; see `subprocess.run`.
+        """Run a process with `env` and no other AWS variables; see `subprocess.run`.
 
-        Its output is captured as text, unless `kwargs` say otherwise. `env` in `kwargs` is added.
+        Output is captured as text unless `kwargs` say otherwise. An `env` in `kwargs` is merged.
         """
         given: Mapping[str, str] = kwargs.pop("env", None) or {}
         options = {"capture_output": True, "text": True, **kwargs}
@@ -128,7 +128,7 @@ class Endpoint:
 
 
 def environment(url: str, region: str) -> dict[str, str]:
-    """Give the variables that send a process's AWS calls to `url`, and keep it from all others."""
+    """Return the variables that send a process's AWS calls to `url` and nowhere else."""
     not_by_proxy = _not_by_proxy(os.environ)
     return {
         "AWS_ENDPOINT_URL": url,
@@ -145,14 +145,14 @@ def environment(url: str, region: str) -> dict[str, str]:
 
 
 def reach_without_proxy(undo: Undo) -> None:
-    """Let clients of this process reach the endpoint past a proxy, until the undo."""
+    """Make clients of this process connect to the endpoint without a proxy until the undo."""
     hosts = _not_by_proxy(os.environ)
     for name in ("NO_PROXY", "no_proxy"):
         undo.set_variable(os.environ, name, hosts)
 
 
 def _not_by_proxy(environ: Mapping[str, str]) -> str:
-    """Give the hosts that no proxy is for: those of the machine, in either spelling, and ours."""
+    """Return the hosts to connect to without a proxy: the machine's (both spellings), and ours."""
     listed = f"{environ.get('NO_PROXY', '')},{environ.get('no_proxy', '')}".split(",")
     hosts = dict.fromkeys(host.strip() for host in listed if host.strip())
     return "*" if "*" in hosts else ",".join({**hosts, HOST: None})

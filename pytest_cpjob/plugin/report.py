@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_cpjob.call_sites import is_own, package_of
+from pytest_cpjob.call_sites import is_own, package_of, shown_path
 from pytest_cpjob.contract.hints import hints
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.reports import error_of, report_of, wrapped
@@ -86,18 +86,30 @@ def _show_findings(
     shown: Any = report.longrepr
     crash = getattr(shown, "reprcrash", None)
     if crash is not None:
-        crash.message = str(error)  # without the exception's class before the findings' names
+        crash.message = _in_short(str(error))
     if is_asked_for or crash is None:
         return 0
     lines = wrapped(str(error), harness.report_width).splitlines()
-    for entry in shown.reprtraceback.reprentries:
-        entry.lines[:] = lines
+    [entry] = shown.reprtraceback.reprentries
+    entry.lines[:] = lines
     place = next(
         (found.place for found in harness.inspection.findings if found.name == error.names[0]), None
     )
     if place is not None:
+        # As pytest's own are: what annotates a failure, or jumps to it, finds the line there.
+        path = shown_path(place.path, harness.observer.directory)
         crash.path, crash.lineno = place.path, place.line
+        entry.reprfileloc = type(crash)(path, place.line, ", ".join(dict.fromkeys(error.names)))
     return len(lines)
+
+
+def _in_short(text: str) -> str:
+    """Return what each finding is, without the exception's class before the findings' names.
+
+    It stands in the short summary, in a CI service's annotation, and as junit's message.
+    """
+    first, *others = text.splitlines()
+    return "\n".join([first, *(line for line in others if line.startswith("- "))])
 
 
 def _of_test(excinfo: pytest.ExceptionInfo[BaseException]) -> Iterator[Any]:

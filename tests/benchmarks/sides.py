@@ -56,7 +56,7 @@ def unrecorded_call() -> Iterator[Work]:
     """The same without the record."""
     with (
         answered_call() as work,
-        patch("pytest_cpjob.clients.call_router.CallRouter._record", lambda *_: None),
+        patch("pytest_cpjob.service.call_log.CallLog.add_call", lambda *_: None),
     ):
         yield work
 
@@ -138,7 +138,7 @@ def unchecked(work: Work) -> Side:
 
     @contextmanager
     def side() -> Iterator[Work]:
-        with patch("pytest_cpjob.contract.observer.find_all", lambda evidence: []):
+        with patch("pytest_cpjob.contract.inspection.find_all", lambda evidence: []):
             yield work
 
     return side
