@@ -194,7 +194,9 @@ def running_thread(cpjob: CodePipelineStub, **allow: Any) -> Job:
 
 
 JOB = "job {id} (web/Build/Site)"
+ASK = "codepipeline.list_pipelines()"
 SUCCEED = "codepipeline.put_job_success_result(jobId=event"
+FIRST_OF_ALL = (ASK, SUCCEED)
 CASES: dict[str, tuple[Callable[..., Job], str, str]] = {
     # name: what makes it, the line that it is at, and its text but for its ending
     "no-result": (
@@ -226,7 +228,7 @@ CASES: dict[str, tuple[Callable[..., Job], str, str]] = {
         second_result,
         SUCCEED,
         f"""PutJobSuccessResult for {JOB}, which had its result already.
-  First: success. Then: success.
+  First: success. Then: success, output variables {{'pages': '1'}}.
   The first result stands; the second gets InvalidJobStateException.
   To fix it: Report once, as the last thing: return after a report, and keep the success report\
  out of the `try` whose `except` reports the failure.""",
@@ -323,14 +325,13 @@ CASES: dict[str, tuple[Callable[..., Job], str, str]] = {
     ),
     "not-permitted": (
         not_permitted,
-        f"codepipeline.ListPipelines for {JOB} (tests/test_findings.py:"
-        f"{ask_for_pipelines.__code__.co_firstlineno + 2}) was called with the function's own"
-        " role, and the role of role_policy does not allow codepipeline:ListPipelines on"
-        ' "*".\n'
-        '  AWS refuses the call: role_policy.Statement (Action "codepipeline:Put*", Resource'
-        ' "*"): it is about other actions than codepipeline:ListPipelines.\n'
-        '  Write: {"Effect": "Allow", "Action": "codepipeline:ListPipelines", "Resource":'
-        ' "*"}\n',
+        ASK,
+        f"""codepipeline.ListPipelines for {JOB} was called with the function's own role, and the\
+ role of role_policy does not allow codepipeline:ListPipelines on "*".
+  AWS refuses the call: role_policy.Statement (Action "codepipeline:Put*", Resource "*"): it is\
+ about other actions than codepipeline:ListPipelines.
+  To fix it: Write: {{"Effect": "Allow", "Action": "codepipeline:ListPipelines", "Resource":\
+ "*"}}""",
     ),
 }
 
@@ -341,7 +342,7 @@ def place_of(make: Callable[..., Job], line: str) -> str:
     start = make.__code__.co_firstlineno
     after = [number for number, text in numbered if line in text and number > start]
     anywhere = [number for number, text in numbered if text.strip().startswith(line)]
-    number = after[0] if line != SUCCEED else anywhere[0]
+    number = anywhere[0] if line in FIRST_OF_ALL else after[0]
     return f"{Path(__file__).relative_to(Path.cwd())}:{number}"
 
 

@@ -248,7 +248,6 @@ def _not_permitted(evidence: Evidence) -> Iterator[Finding]:
             job_id,
             what,
             _place(entry.site),
-            detail=f"The policy: {denial.place}" if denial.place else "",
             consequence=f"AWS refuses the call: {denial.why}.",
             fix=f"Write: {denial.way_out}",
         )
