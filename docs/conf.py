@@ -41,7 +41,8 @@ class Fixtures(SphinxDirective):
             if isinstance(function, ast.FunctionDef) and function.name.startswith("cpjob"):
                 given = ast.unparse(function.returns) if function.returns else "None"
                 lines += [f".. py:data:: {function.name}", f"   :type: {given}"]
-                text = ast.get_docstring(function) or ""
+                # An example needs a paragraph of its own here, and none for `pytest --fixtures`.
+                text = (ast.get_docstring(function) or "").replace("\n>>>", "\n\n>>>", 1)
                 lines += ["", *(f"   {line}" for line in text.splitlines()), ""]
         return self.parse_text_to_nodes("\n".join(lines))
 
