@@ -52,7 +52,8 @@ cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_rol
 PYTEST_OPTIONS = "--cpjob-seed"
 FINDINGS = """
 leaked-secret missing-output no-result not-acknowledged not-owner not-permitted output-encryption
-own-role raised raised-after-result refused-request running-thread second-result unfaked-call unused-fault
+own-role raised raised-after-result refused-request running-thread second-result unfaked-call
+unused-fault
 """
 WARNINGS = "ineffective-policy unknown-variable"
 FOR_ALL = """
