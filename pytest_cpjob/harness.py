@@ -33,7 +33,9 @@ from pytest_cpjob.requirements import require
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
 from pytest_cpjob.sweeps import Variation
-from pytest_cpjob.threads import wait_for_threads
+from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
+from pytest_cpjob.virtual_time.direct_polls import DirectPolls
+from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
@@ -86,6 +88,7 @@ class Harness:
         )
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
+        self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
         self._threads_before: frozenset[threading.Thread] = frozenset()
 
@@ -112,6 +115,9 @@ class Harness:
             release()
             restore_late_variables()
             self._threads_before = frozenset(threading.enumerate())
+            stand_in_for_locks(self.undo)
+            watch_idle_threads(self.undo)
+            self.router.outside_runs = DirectPolls(self.undo)
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()

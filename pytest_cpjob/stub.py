@@ -35,6 +35,7 @@ from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
 from pytest_cpjob.settings import RolePolicy, Settings, resolve
+from pytest_cpjob.threads import as_test
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -392,6 +393,26 @@ class CodePipelineStub:
         __tracebackhide__ = True
         self._harness.service.clock.advance(seconds)
 
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
+        """Call a function at a time of the job clock, while a handler or a worker waits.
+
+        The clock is moved by sleeps and other waits of the code that runs, and by `advance`. AWS
+        calls of the action are the test's, not the code's; what it raises reaches the test. An
+        action that is still pending when the test ends is not an error.
+
+        Args:
+            seconds: the time, as in `now`; actions at equal times are called in the order in which
+                they were set up.
+            action: called without arguments.
+
+        Raises:
+            ValueError: the time is past, or not a finite number, or `action` is not callable.
+        """
+        __tracebackhide__ = True
+        if not callable(action):
+            raise ValueError(f"action: expected a function without arguments, got {action!r}")
+        self._harness.service.clock.at(seconds, as_test(action))
+
     def invoke(
         self,
         handler: Handler | str,
@@ -433,18 +454,19 @@ class CodePipelineStub:
     def run_worker(self, target: Callable[[], object], *, idle_polls: int = 1) -> None:
         """Run a worker with an endless loop, until nothing is left for it to do.
 
-        It ends when it has polled an empty queue `idle_polls` times while no job is queued or
-        open. `time.sleep` moves the job clock instead of waiting. Threads that it started end in
-        the same way, and are waited for.
+        It ends when each of its polls (action type and query) has come back empty `idle_polls`
+        times and no job is open that it was handed or may still be handed. Its waits move the job
+        clock instead of taking time. Threads that it started end in the same way, and are waited
+        for.
 
         Args:
             target: the worker's main function, called in this thread without arguments.
             idle_polls: the number of empty polls after which it ends.
 
         Raises:
-            WorkerError: it never idles, or its threads do not end; the message shows its last
-                calls, or the threads' names.
-            Exception: what the worker raised.
+            WorkerError: it never idles, never acknowledges, waits for ever, or its threads do not
+                end; the message shows its last calls, or the threads' names.
+            Exception: what the worker raised, also in a thread pool's future that it did not ask.
         """
         from pytest_cpjob.runners.worker import WorkerRun
 

@@ -14,6 +14,7 @@ from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS, JobSuccess
 
 _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
+_BY_A_CHILD: Final = frozenset({"no-result", "missing-output"})
 _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
 
 
@@ -42,6 +43,17 @@ def find_all(evidence: Evidence) -> list[Finding]:
             " network.",
         )
         for what, job_id in dict.fromkeys(evidence.stopped_calls)
+    ]
+    if evidence.forked_calls:
+        # What the child would have reported or uploaded, nobody else had to.
+        found = [finding for finding in found if finding.name not in _BY_A_CHILD]
+    found += [
+        Finding(
+            "unfaked-call",
+            None,
+            f"{what} was called in a process that was forked from the test's, and refused there.",
+        )
+        for what in evidence.forked_calls
     ]
     found += [
         Finding(

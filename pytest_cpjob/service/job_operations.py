@@ -209,6 +209,7 @@ class JobOperations:
             permissions=job.permissions,
             role=job.role,
             declared_timeout=job.declared_timeout,
+            delay=limits.LAMBDA_CONTINUATION if job.kind == "lambda" else 0.0,
         )
         self._registry.add(job.continuation)
         self._queue.add(job.continuation)

@@ -42,6 +42,7 @@ class JobRecord:
         acknowledged_by_test: whether the test's own client acknowledged the job.
         abandoned: whether its execution was stopped and the job abandoned: a result of it is
             accepted and changes nothing.
+        delay: seconds from its creation until CodePipeline invokes a Lambda function with it.
         raised: the exceptions of a Lambda handler, each with whether a result preceded it.
         permissions: what the function's role may do, None if that is unknown.
         role: the name of the role behind the artifact credentials.
@@ -63,6 +64,7 @@ class JobRecord:
     credentials_issued: int = 0
     result: Result | None = None
     previous: JobRecord | None = None
+    delay: float = 0.0
     continuation: JobRecord | None = None
     delivered: bool = False
     acknowledged: bool = False

@@ -22,6 +22,10 @@ PARTNER_TIMEOUT: Final = 12 * 3600.0
 LAMBDA_TIMEOUT: Final = 20 * 60.0
 """A Lambda action's job times out after 20 minutes without a result (Lambda action's page)."""
 
+LAMBDA_CONTINUATION: Final = 30.0
+"""A Lambda action's continued job comes this long after the result (captured: 28 s); a worker's is
+queued at once (choice)."""
+
 CREDENTIALS_LIFETIME: Final = timestamps.CREDENTIALS_LIFETIME
 """Artifact credentials expire after this time (AWS's own Jenkins worker renews at 14 minutes)."""
 
