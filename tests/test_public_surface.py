@@ -30,8 +30,8 @@ job_details lambda_events output_variables pipeline_contexts poll_jobs third_par
 user_parameters
 """
 STUB = """
-add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance at calls
-check client fail invoke jobs now results run_worker scheduled_event
+add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance at
+calls check client fail invoke jobs now results run_worker scheduled_event
 """
 JOB = """
 calls client_id client_token context continuation details encryption_key event facts id
