@@ -13,6 +13,7 @@ from typing import Any, Final
 from botocore.exceptions import ReadTimeoutError
 
 from pytest_cpjob.artifacts.access import Access
+from pytest_cpjob.artifacts.moto_session import MotoSession
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.aws.environment import hide_machine
 from pytest_cpjob.aws.plain_client import own_client
@@ -26,7 +27,7 @@ from pytest_cpjob.documents.job_arguments import account_id_checked, region_chec
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import JobBuilder
-from pytest_cpjob.patching import Undo, restore_late_variables
+from pytest_cpjob.patching import Undo, restore_late_changes
 from pytest_cpjob.requirements import require
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
@@ -64,13 +65,12 @@ class Harness:
         account_id_checked(settings.account_id)
         self.settings = settings
         self.service = JobService(account_id=settings.account_id)
-        self.store = ArtifactStore(self._exempt)
+        self._moto = MotoSession()
+        self.store = ArtifactStore(self._moto, self._exempt)
         self.observer = Observer(self.service, self.store, own_role=settings.own_role)
         self.inspection = Inspection(settings, self.service, self.observer)
         self.router = CallRouter(
             self.service,
-            account_id=settings.account_id,
-            region=settings.region,
             access=self._access,
             is_in_store=self.store.has,
             on_result=self.observer.look_at_outputs,
@@ -103,8 +103,9 @@ class Harness:
             _active = self
         try:
             release()
-            restore_late_variables()
+            restore_late_changes()
             self._threads_before = frozenset(threading.enumerate())
+            self._moto.watch(self.undo)
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()
@@ -141,7 +142,9 @@ class Harness:
             self.undo.later(self._interceptor.remove)
             self.undo.all()
             if self.observer.running_threads:
-                cut_off(self.observer.running_threads)
+                # With those that they have started since.
+                now = wait_for_threads(self._threads_before, 0, daemons=True)
+                cut_off({*self.observer.running_threads, *now})
         finally:
             _active = None
 

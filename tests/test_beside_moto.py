@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
@@ -141,10 +141,15 @@ def test_any_order_of_starting_and_stopping_leaves_everything_as_it_was(
     environment, settings = dict(os.environ), repr(default_user_config)
     mock = mock_aws(config=config)
     stub = CodePipelineStub()
-    steps = {"mock": mock.start, "stub": stub.start, "-mock": mock.stop, "-stub": stub.stop}
+    steps: dict[str, Callable[[], None]] = {
+        "mock": lambda: mock.start(),
+        "stub": stub._start,
+        "-mock": lambda: mock.stop(),
+        "-stub": lambda: stub._harness.stop(),
+    }
 
     for position, step in enumerate(order):
-        if position == job_at and stub.is_active:
+        if position == job_at and stub._harness.is_active:
             run_a_job(stub)
             boto3.client("codepipeline").list_action_types()
         steps[step]()

@@ -1,14 +1,12 @@
 """The store: artifact objects in moto's S3, with the keys they need in moto's KMS.
 
-moto is started when the first job with artifacts comes, beside whatever `mock_aws` the test has
-of its own, and stopped with the stub; nothing here runs before.
+It is there from the first job with artifacts on; nothing here runs before.
 """
 
 from __future__ import annotations
 
 import functools
 import io
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from tempfile import SpooledTemporaryFile
@@ -17,12 +15,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import ArtifactError
-from pytest_cpjob.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from moto.core.models import MockAWS
+    from pytest_cpjob.artifacts.moto_session import MotoSession
 
 LARGEST_KEPT = 1024 * 1024
 """Bytes of an object that is kept once it was read, so that it is not read again."""
@@ -31,7 +28,6 @@ LARGEST_SENT = 8 * 1024 * 1024
 """Bytes of an object that is sent to moto's S3; a larger one is handed to it."""
 
 _CHUNK = 1024 * 1024
-_MOTOS_KEYS = {"AWS_ACCESS_KEY_ID": "FOOBARKEY", "AWS_SECRET_ACCESS_KEY": "FOOBARSECRET"}
 
 
 class StoredObject(NamedTuple):
@@ -51,68 +47,32 @@ class ArtifactStore:
         on_client: told of each client of the store's own, so that it is never judged.
     """
 
-    def __init__(self, on_client: Callable[[Any], None]) -> None:
+    def __init__(self, moto: MotoSession, on_client: Callable[[Any], None]) -> None:
         self.buckets: dict[str, str] = {}
         self.keys: set[str] = set()
         self._kept: dict[tuple[str, str], tuple[str | None, bytes]] = {}
         self._on_client = on_client
-        self._mock: MockAWS | None = None
-        self._moto_was_active = False
-        self._default_session: Any = None
-        self._patches: list[Any] = []
+        self._moto = moto
         self._made: list[Callable[[], object]] = []
 
     def start(self) -> None:
-        """Start moto, unless it was already started here; the environment stays as it is."""
-        if self._mock is not None:
-            return
-        require("moto")
-        import boto3
-        from moto import mock_aws
-
-        mock = mock_aws()
-        self._moto_was_active = _count(mock) > 0
-        self._default_session = boto3.DEFAULT_SESSION
-        before = list(_active_patches())
-        with _environment_kept():
-            mock.start()
-        self._patches = [patch for patch in _active_patches() if patch not in before]
-        self._mock = mock
+        """Start moto, unless it was already started here."""
+        self._moto.start()
 
     @property
     def is_started(self) -> bool:
         """Whether there are objects to read."""
-        return self._mock is not None
+        return self._moto.is_started
 
     def stop(self) -> None:
-        """Stop moto as far as it is ours, and take back what a nested stop would leave.
-
-        A `mock_aws` of the user's may have been stopped before, or be stopped after: moto puts
-        boto3's default session and its own settings back only where first and last are one.
-        """
-        mock, self._mock = self._mock, None
+        """Forget all objects; where a `mock_aws` of the user's goes on, they go out of it."""
         self.buckets.clear()
         self.keys.clear()
         self._kept.clear()
-        if mock is None:
-            return
-        with _environment_kept():
-            mock.stop()
-        others = _count(mock) > 0
         made, self._made = self._made, []
-        if others:
+        if self._moto.stop():
             for take_out in made:
                 take_out()
-        left = [patch for patch in reversed(self._patches) if patch in _active_patches()]
-        if self._moto_was_active:
-            for patch in left if others else _left_by_others():
-                patch.stop()
-        elif others:
-            import boto3
-
-            for patch in left:
-                _active_patches().remove(patch)
-            boto3.DEFAULT_SESSION = self._default_session
 
     def make_bucket(self, bucket: str, region: str) -> None:
         """Make the artifact bucket in the job's region, versioned as CodePipeline's are."""
@@ -121,7 +81,7 @@ class ArtifactStore:
             return
         s3 = self._client("s3", region)
         # In a moto that was started here, nobody has made a bucket of this name.
-        if not (self._moto_was_active and _exists(s3, bucket)):
+        if not (self._moto.was_there and _exists(s3, bucket)):
             where = {} if region == "us-east-1" else {"LocationConstraint": region}
             s3.create_bucket(
                 Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
@@ -276,44 +236,3 @@ def _take_out_bucket(name: str) -> None:
             bucket.keys.pop(key)
         for upload in bucket.multiparts.values():
             upload.dispose()
-
-
-def _count(mock: MockAWS) -> int:
-    return int(getattr(type(mock), "_nested_count", 0))
-
-
-@contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Keep AWS's variables as they are while moto starts or stops, in whatever order."""
-    before = {name: os.environ.get(name) for name in _MOTOS_KEYS}
-    # moto's stop deletes what it thinks it has set.
-    os.environ.update({name: before[name] or value for name, value in _MOTOS_KEYS.items()})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _active_patches() -> list[Any]:
-    """Every patch that was started, and not stopped, in the whole process."""
-    from unittest.mock import _patch
-
-    patches: list[Any] = getattr(_patch, "_active_patches", [])
-    return patches
-
-
-def _left_by_others() -> list[Any]:
-    """Give the patches of a mock that was stopped before ours, as its own stop left them."""
-    import boto3
-    from moto.core.config import default_user_config
-
-    return [
-        patch
-        for patch in reversed(list(_active_patches()))
-        if getattr(patch, "in_dict", None) is default_user_config
-        or (getattr(patch, "attribute", None) == "DEFAULT_SESSION" and patch.getter() is boto3)
-    ]

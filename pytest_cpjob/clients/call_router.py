@@ -15,6 +15,7 @@ from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by
 from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
+from pytest_cpjob.service.grants import Grant
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS
@@ -51,16 +52,12 @@ class CallRouter:
         self,
         service: JobService,
         *,
-        account_id: str,
-        region: str,
         access: Callable[[], Access],
         is_in_store: Callable[[str, Mapping[str, Any]], bool],
         on_result: Callable[[JobRecord], None],
         on_stopped: Callable[[tuple[str, str | None]], None],
     ) -> None:
         self._service = service
-        self._account_id = account_id
-        self._region = region
         self._access = access
         self._is_in_store = is_in_store
         self._on_result = on_result
@@ -75,6 +72,10 @@ class CallRouter:
             self.running.calling(call)
 
     # -- answers ---------------------------------------------------------------------------------
+
+    def serves(self, call: PendingCall) -> bool:
+        """Whether the service itself answers the call."""
+        return call.service == "codepipeline" and call.operation in self._service.operations
 
     def answer(
         self, call: PendingCall, params: Mapping[str, Any], url: str, credentials: object
@@ -93,7 +94,7 @@ class CallRouter:
                 if call.service == "s3":
                     self._note_owners(call, params, presented)
                 return _meet(call.fault, call, url)
-        if call.service == "codepipeline" and call.operation in self._service.operations:
+        if self.serves(call):
             return self._answer(call, url, presented)
         if call.service == "s3" and not call.by_test:
             refusal = self._judge(call, params, url, credentials_of.resolve(credentials, presented))
@@ -116,8 +117,9 @@ class CallRouter:
 
     def _answer(self, call: PendingCall, url: str, presented: Presented) -> Answer:
         request = call.request
-        if self._service.grants.find(presented.access_key_id) is not None:
-            return refused(url, self._not_authorized(call.operation))
+        grant = self._service.grants.find(presented.access_key_id)
+        if grant is not None:
+            return refused(url, self._refuse_artifact_credentials(call, grant, presented))
         job_id = request.get("jobId")  # over HTTP, of any type
         job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
         call.job, call.state = job, job.status if job is not None else None
@@ -133,12 +135,25 @@ class CallRouter:
             return refused(url, answer)
         return answered(url, answer)
 
-    def _not_authorized(self, operation: str) -> ServiceError:
-        partition = partition_of(self._region)
+    def _refuse_artifact_credentials(
+        self, call: PendingCall, grant: Grant, presented: Presented
+    ) -> ServiceError:
+        """Say why artifact credentials open nothing here: who they are is looked at first."""
+        if presented.session_token != grant.credentials.session_token:
+            return ServiceError(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        if self._service.clock.now >= grant.expires_at:
+            return ServiceError(
+                "ExpiredTokenException", "The security token included in the request is expired"
+            )
+        facts = self._service.registry.jobs[grant.job_id].facts
         return ServiceError(
             "AccessDeniedException",
-            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/PipelineActionRole/"
-            f"1624294113598 is not authorized to perform: codepipeline:{operation}",
+            f"User: arn:{partition_of(facts.region)}:sts::{facts.account_id}:assumed-role/"
+            f"PipelineActionRole/1624294113598 is not authorized to perform: codepipeline:"
+            f"{call.operation}",
         )
 
     # -- S3 --------------------------------------------------------------------------------------

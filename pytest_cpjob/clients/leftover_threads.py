@@ -1,4 +1,4 @@
-"""Threads that outlive their test: cut off from AWS until they end."""
+"""Threads that outlive their test, and those that they start: cut off from AWS until they end."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ def cut_off(threads: Iterable[threading.Thread]) -> None:
         original = client_class._make_api_call
         if not _is_guarded(original):
             _undo.set_attribute(client_class, "_make_api_call", _guarded(original))
+    start = threading.Thread.start
+    if not _is_guarded(start):
+        _undo.set_attribute(threading.Thread, "start", _by_descent(start))
 
 
 def release() -> None:
@@ -69,3 +72,15 @@ def _guarded(original: Callable[..., Any]) -> Callable[..., Any]:
 
     _guards.add(_make_api_call)
     return _make_api_call
+
+
+def _by_descent(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Cut off what a thread that is cut off starts: a timer's next one, a pool's."""
+
+    def start(thread: threading.Thread) -> None:
+        if is_cut_off():
+            _cut_off.add(thread)
+        original(thread)
+
+    _guards.add(start)
+    return start

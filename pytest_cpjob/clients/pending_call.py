@@ -17,10 +17,11 @@ class PendingCall:
     """A client's call between its beginning and its end.
 
     Attributes:
-        request: our own copy of the parameters.
+        request: our own copy of the parameters, CodePipeline's as the user's hooks have left them.
         by_test: the test's own client: answered, but never recorded and met by no fault.
         endpoint_url: the client's.
         is_async: it is of aiobotocore.
+        signer: what the client signs with.
         job: the job that it names, looked up once.
         hides_missing: S3 would say AccessDenied of a missing object to these credentials.
         fault: what the test set up for it to meet.
@@ -37,6 +38,7 @@ class PendingCall:
     caller: Caller
     endpoint_url: str = ""
     is_async: bool = False
+    signer: Any = None
     job: JobRecord | None = None
     job_ids: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
