@@ -65,10 +65,14 @@ class Application:
         """Keep what went wrong."""
         self.failures.append((what, error))
 
-    def respond(self, http: HttpRequest) -> Answer | None:
-        """Answer one request; None is for a connection that is to break."""
+    def respond(self, http: HttpRequest, *, is_earlier: bool = False) -> Answer | None:
+        """Answer one request; None is for a connection that is to break.
+
+        Args:
+            is_earlier: it came by a connection to a test that has ended.
+        """
         with self._idle:
-            harness = self._harness
+            harness = None if is_earlier else self._harness
             self._answering += 1
         try:
             if harness is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
@@ -13,10 +12,9 @@ from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.requirements import require
-from pytest_cpjob.threads import OURS
 
 if TYPE_CHECKING:
-    from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
+    from pytest_cpjob.endpoint.http_server import Answer, HttpRequest, WebServer
     from pytest_cpjob.harness import Harness
 
 HOST: Final = "127.0.0.1"
@@ -26,8 +24,11 @@ _NEEDED: Final = ("cbor2", "flask", "flask_cors")
 class EndpointServer:
     """Serves one stub at a time; made once for a whole run.
 
+    Each stub has a port of its own: what a test has left running, and still calls, never meets the
+    next test's jobs.
+
     Args:
-        port: the port, 0 for a free one.
+        port: the first stub's port, 0 for a free one.
         on_call: told of each call and its outcome.
 
     Raises:
@@ -43,21 +44,26 @@ class EndpointServer:
                 )
         require("cbor2")
         from pytest_cpjob.endpoint.app import Application
-        from pytest_cpjob.endpoint.http_server import WebServer
         from pytest_cpjob.endpoint.moto_app import MotoApplication
 
-        self._server = WebServer((HOST, port), self._respond, self._failed)
-        self._application = Application(MotoApplication(HOST, self._server.port), on_call)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.05},
-            name=f"{OURS} server",
-            daemon=True,
-        )
-        self._thread.start()
+        self._earlier: list[WebServer] = []
+        self._server = self._open(port)
+        self._has_served = False
+        self._moto = MotoApplication(HOST, self._server.port)
+        self._application = Application(self._moto, on_call)
 
-    def _respond(self, request: HttpRequest) -> Answer | None:
-        return self._application.respond(request)
+    def _open(self, port: int) -> WebServer:
+        from pytest_cpjob.endpoint.http_server import WebServer
+
+        taken = {server.port for server in self._earlier}
+        server = WebServer((HOST, port), self._respond, self._failed)
+        while server.port in taken:
+            server.close_port()
+            server = WebServer((HOST, port), self._respond, self._failed)
+        return server
+
+    def _respond(self, server: WebServer, request: HttpRequest) -> Answer | None:
+        return self._application.respond(request, is_earlier=server is not self._server)
 
     def _failed(self, error: BaseException) -> None:
         self._application.fail("a connection", error)
@@ -69,6 +75,12 @@ class EndpointServer:
 
     def serve(self, harness: Harness) -> None:
         """Let this stub answer from now on."""
+        if self._has_served:
+            self._server.close_port()
+            self._earlier.append(self._server)
+            self._server = self._open(0)
+            self._moto.port = self._server.port
+        self._has_served = True
         harness.router.endpoint_url = self.url
         self._application.serve(harness)
 
@@ -86,10 +98,9 @@ class EndpointServer:
 
     def stop(self) -> None:
         """Close the port, and every connection."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server.end_connections()
+        self._server.close_port()
+        for server in (*self._earlier, self._server):
+            server.end_connections()
 
 
 class Endpoint:
