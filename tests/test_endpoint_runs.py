@@ -90,7 +90,7 @@ def test_next(cpjob_endpoint):
     result.stdout.fnmatch_lines(
         [
             "*ERROR at teardown of test_asks*",
-            "E *- unfaked-call: codepipeline.DisableStageTransition *",
+            "*- unfaked-call: codepipeline.DisableStageTransition *",
         ]
     )
 
