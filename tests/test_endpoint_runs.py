@@ -145,7 +145,9 @@ def test_the_address(cpjob_endpoint):
     result.assert_outcomes(passed=4)
 
 
-def test_a_connection_of_a_test_that_has_ended_is_answered_by_nobody(pytester: pytest.Pytester) -> None:
+def test_a_connection_of_a_test_that_has_ended_is_answered_by_nobody(
+    pytester: pytest.Pytester,
+) -> None:
     result = run(
         pytester,
         """

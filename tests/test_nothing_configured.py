@@ -113,7 +113,9 @@ def test_a_region_of_the_conftest_wins(machine: pytest.Pytester) -> None:
     run(machine).assert_outcomes(passed=2)
 
 
-def test_a_client_without_a_region_is_made_in_that_of_the_ini_file(machine: pytest.Pytester) -> None:
+def test_a_client_without_a_region_is_made_in_that_of_the_ini_file(
+    machine: pytest.Pytester,
+) -> None:
     machine.makeini("[pytest]\ncpjob_region = eu-west-2")
     machine.makepyfile(
         my_action=LIGHT_HANDLER,
@@ -168,7 +170,7 @@ def test_for_those_who_do_not_ask_for_us_all_is_as_without_us(machine: pytest.Py
     )
     with (machine.path / "my_action.py").open("a") as handler:
         handler.write(
-            "def codepipeline_only(event, context):\n"
+            "\ndef codepipeline_only(event, context):\n"
             "    job_id = event['CodePipeline.job']['id']\n"
             "    codepipeline.put_job_success_result(jobId=job_id)\n"
         )
@@ -195,6 +197,7 @@ def test_a_call_at_import_is_stopped_and_told_with_its_place_and_the_way_out(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     machine.makepyfile(
         calls=CALLS,
+        more_calls=CALLS,
         public="""
         import boto3
         from botocore import UNSIGNED
@@ -209,7 +212,7 @@ def test_a_call_at_import_is_stopped_and_told_with_its_place_and_the_way_out(
 
         @pytest.fixture
         def calls():
-            import calls
+            import more_calls
 
         def test_before_cpjob(calls, cpjob):
             pass
@@ -249,7 +252,7 @@ def test_a_call_at_import_is_stopped_and_told_with_its_place_and_the_way_out(
             "E *UnfakedCallError: s3.ListObjects was called *, at public.py:5, and *",
             "*ERROR at setup of test_before_cpjob*",
             "E *CallAtImportError: sts.GetCallerIdentity was called in the set-up of a test, before"
-            " its cpjob was there, at calls.py:3, *",
+            " its cpjob was there, at more_calls.py:3, *",
             "*ERROR at setup of test_without_us*",
             "E *exceptions.NoCredentialsError: Unable to locate credentials",
         ]
@@ -271,7 +274,7 @@ def test_where_something_is_configured_calls_at_import_are_the_users_business(
             sent.append(request.url)
             class Raw:
                 def stream(self):
-                    return [b"<GetCallerIdentityResponse/>"]
+                    return [b"<R><GetCallerIdentityResult/></R>"]
             return botocore.awsrequest.AWSResponse(request.url, 200, {}, Raw())
 
         # What the network would answer; below of what anybody else puts there.
@@ -295,8 +298,8 @@ def test_where_something_is_configured_calls_at_import_are_the_users_business(
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         [
-            "E *UnfakedCallError: sts.GetCallerIdentity was called *, at test_calls.py:3, and nothing"
-            " fakes it: cpjob_stop_calls_at_import is set."
+            "E *UnfakedCallError: sts.GetCallerIdentity was called *, at test_calls.py:3, *"
+            ": cpjob_stop_calls_at_import is set."
         ]
     )
 

@@ -11,7 +11,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 from pytest_cpjob.aws.environment import is_configured
 from pytest_cpjob.patching import Undo, when_imported
 
-_NOT_THE_USERS: Final = frozenset({"aiobotocore", "boto3", "botocore", "pytest_cpjob", "s3transfer"})
+_NOT_THE_USERS: Final = frozenset(
+    {"aiobotocore", "boto3", "botocore", "pytest_cpjob", "s3transfer"}
+)
 _OF_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 
 
@@ -198,8 +200,7 @@ def _place() -> str:
             break
         frame = frame.f_back
     path = frame.f_code.co_filename
-    try:
-        path = os.path.relpath(path) if not os.path.relpath(path).startswith("..") else path
-    except ValueError:  # on another drive
-        pass
+    with suppress(ValueError):  # on another drive
+        relative = os.path.relpath(path)
+        path = path if relative.startswith("..") else relative
     return f"{path}:{frame.f_lineno}"

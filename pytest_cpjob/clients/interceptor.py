@@ -1,11 +1,11 @@
 """The interceptor: every botocore client in the process, made whenever and however, meets the stub.
 
 `BaseClient._make_api_call` is the one way that all clients call through, and the place that
-moto's manual names for this. While a stub is active it is wrapped, to note the call in the call log when
-it ends. The answer is given one step further in, where `Endpoint.make_request` would make an HTTP
-request: after botocore has validated the parameters and every hook of the user's has had its say,
-before anything is signed or sent. So no credentials are needed, what is answered is what would have
-been sent, and moto never sees what is answered here.
+moto's manual names for this. While a stub is active it is wrapped, to note the call in the call log
+when it ends. The answer is given one step further in, where `Endpoint.make_request` would make an
+HTTP request: after botocore has validated the parameters and every hook of the user's has had its
+say, before anything is signed or sent. So no credentials are needed, what is answered is what would
+have been sent, and moto never sees what is answered here.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ class WebServer(socketserver.ThreadingTCPServer):
         """Take no connection any more; those that are open stay."""
         self._is_closing = True
         with suppress(OSError):
-            socket.create_connection(self.server_address[:2], timeout=5).close()
+            socket.create_connection((str(self.server_address[0]), self.port), 5).close()
         self._thread.join()
         self.server_close()
 

@@ -98,7 +98,7 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
 
 def _test_function(item: Any) -> Any:
     """Return the function that a test runs; a doctest has none."""
-    function = getattr(item, "function", None)
+    function: Any = getattr(item, "function", None)
     while isinstance(function, functools.partial):
         function = function.func
     return function if hasattr(inspect.unwrap(function), "__code__") else None

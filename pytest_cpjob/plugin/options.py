@@ -58,7 +58,7 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "cpjob_stop_calls_at_import",
-        "Whether AWS calls are stopped while code is imported, whatever the machine has configured.",
+        "Whether AWS calls at import are stopped, whatever the machine has configured.",
         type="bool",
         default=False,
     )
