@@ -12,7 +12,7 @@ from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
 import pytest_cpjob
-from pytest_cpjob import plugin
+from pytest_cpjob.plugin import fixtures
 
 project = "pytest-cpjob"
 author = "The pytest-cpjob authors"
@@ -37,7 +37,7 @@ class Fixtures(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Make one entry for each fixture, in the plugin's order."""
         lines: list[str] = []
-        for function in ast.parse(inspect.getsource(plugin)).body:
+        for function in ast.parse(inspect.getsource(fixtures)).body:
             if isinstance(function, ast.FunctionDef) and function.name.startswith("cpjob"):
                 given = ast.unparse(function.returns) if function.returns else "None"
                 lines += [f".. py:data:: {function.name}", f"   :type: {given}"]

@@ -1,4 +1,4 @@
-"""Every exception of this project: one base, messages that say the way out, all of them pickle."""
+"""The exceptions of this project: one base class, and all can be pickled (for pytest-xdist)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ class CpjobError(Exception):
 
 
 class ArtifactError(CpjobError):
-    """An artifact's object cannot be read as what the test asked for."""
+    """An artifact's object is missing, or cannot be read in the way that the test asked for."""
 
 
 class UnfakedCallError(CpjobError):
-    """A call was about to leave for the network, and nothing fakes it."""
+    """A call that nothing fakes was blocked before it reached the network."""
 
 
 class HandlerError(CpjobError):
@@ -20,11 +20,11 @@ class HandlerError(CpjobError):
 
 
 class WorkerError(CpjobError):
-    """A worker under `run_worker` did not come to an end."""
+    """A worker under `run_worker` did not finish."""
 
 
 class ContractError(CpjobError, AssertionError):
-    """What CodePipeline could not have lived with: the findings of one test.
+    """The code under test breaks CodePipeline's job contract: the findings of one test.
 
     Attributes:
         names: the findings' names, in the order of the report, as `allow=[...]` takes them.

@@ -1,7 +1,7 @@
-"""The harness: what one stub is made of, put together, and active in this process once started.
+"""The harness: the parts of one stub, connected, and active in this process once started.
 
-Everything that runs or serves code under test works with a harness: runners, jobs, the endpoint,
-the command line and the plugin. What a test's author calls is `stub`.
+Everything that runs or serves code under test uses the harness: runners, jobs, the endpoint, the
+command line and the plugin. Users' API is in `stub`.
 """
 
 from __future__ import annotations
@@ -35,27 +35,27 @@ from pytest_cpjob.sweeps import Variation
 from pytest_cpjob.threads import wait_for_threads
 
 THREAD_PATIENCE: Final = 1.0
-"""Seconds of real time that threads have to end after their test."""
+"""How long to wait for threads to end after their test, in seconds of real time."""
 
 _active: Harness | None = None
 _activation = threading.Lock()
 
 
 class Harness:
-    """One stub's parts; made anew for each time that the stub is entered.
+    """One stub's parts; a new harness is created each time that the stub is entered.
 
     Attributes:
         service: the job service, with its clock, call log, faults and grants.
         store: the artifact objects.
-        observer: what was noticed of the code under test.
-        inspection: what the contract's checks found.
-        router: who answers each call.
-        builder: makes jobs of a test's words.
-        undo: what is undone when the stub stops.
-        stream: where the stub's own values come from.
+        observer: what was observed of the code under test.
+        inspection: the findings of the contract's checks.
+        router: answers each call.
+        builder: builds jobs from a test's arguments.
+        undo: the changes to undo when the stub stops.
+        stream: the source of the stub's drawn values.
 
     Raises:
-        ValueError: an option that cannot be; the text names it.
+        ValueError: an option is invalid; the message names it.
         CpjobError: boto3 or botocore is too old.
     """
 
@@ -84,21 +84,21 @@ class Harness:
 
     @property
     def is_active(self) -> bool:
-        """Whether clients are answered by this stub now."""
+        """Whether this stub answers clients now."""
         return _active is self
 
     def start(self) -> None:
         """Answer every client in the process from now on.
 
         Raises:
-            CpjobError: a stub is active already.
+            CpjobError: a stub is already active.
         """
         global _active
         with _activation:
             if _active is not None:
                 raise CpjobError(
-                    "a CodePipelineStub is active already, and there can be one at a time: in a"
-                    " test that has the cpjob fixture, use cpjob"
+                    "a CodePipelineStub is already active, and only one can be: in a test that has"
+                    " the cpjob fixture, use cpjob"
                 )
             _active = self
         try:
@@ -114,7 +114,7 @@ class Harness:
             raise
 
     def vary(self, variation: Variation) -> None:
-        """Let this test be one run of a sweep: another job, a fault, or a warm start."""
+        """Apply one variation of a sweep to this test: another job, a fault, or a warm start."""
         self.builder.variation = variation
         if variation.fault is not None:
             _, error, service, after = variation.fault
@@ -127,7 +127,7 @@ class Harness:
                 fault.may_stay_unmet = True
 
     def settle(self) -> None:
-        """Wait for the threads that the test has started; those that do not end are found."""
+        """Wait for the threads that the test has started, and record those that do not end."""
         self.observer.running_threads = wait_for_threads(
             self._threads_before, THREAD_PATIENCE, daemons=True
         )
@@ -149,7 +149,7 @@ class Harness:
             _active = None
 
     def client(self, service: str, region: str) -> Any:
-        """Return a client of the test's own: it meets no fault, and is not held to the contract."""
+        """Return a client for the test itself, exempt from faults and from the contract."""
         client = own_client(service, region)
         self._exempt(client)
         return client

@@ -1,4 +1,4 @@
-"""One job as a test sees it: what it is, what became of it, and a way to run a Lambda's handler."""
+"""A job as a test sees it: what it is, what happened to it, and how to run a handler on it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 class Job:
-    """One job of a `CodePipelineStub`, returned by its `add_job` and its like.
+    """One job of a `CodePipelineStub`, returned by `add_job` and similar methods.
 
-    Everything is read as it is at that moment: `job.status` after the handler ran is the status
-    that the handler's calls brought about. Two are equal when they are the same job.
+    Attributes are read when accessed: after the handler ran, `job.status` is the status that its
+    calls led to. Two objects are equal if they are the same job.
     """
 
     def __init__(self, harness: Harness, record: JobRecord) -> None:
@@ -52,7 +52,7 @@ class Job:
 
     @property
     def facts(self) -> JobFacts:
-        """What all of the job's documents agree on: names, ids, region, configuration."""
+        """What all of the job's documents share: names, ids, region, configuration."""
         return self._record.facts
 
     @property
@@ -62,12 +62,12 @@ class Job:
 
     @property
     def client_token(self) -> str | None:
-        """The token that the partner keeps for this client, and sends with every call."""
+        """The token that the partner stores for this client and sends with every call."""
         return self._record.client_token
 
     @property
     def encryption_key(self) -> str | None:
-        """The key's id or ARN as it stands in the document, None without one."""
+        """The key's id or ARN as in the document, or None."""
         return self._record.facts.encryption_key
 
     @property
@@ -106,24 +106,24 @@ class Job:
 
     @property
     def nonce(self) -> str | None:
-        """The nonce of the latest hand-out; None until the job was handed out."""
+        """The nonce of the latest hand-out; None before the first."""
         return self._record.nonce
 
     @property
     def result(self) -> Result | None:
-        """What was reported: a `JobSuccess`, a `JobFailure`, or None so far."""
+        """The reported result: a `JobSuccess`, a `JobFailure`, or None if there is none yet."""
         result = self._record.result
         return None if result is None else masked_copy(result, masking(self._harness.service))
 
     @property
     def continuation(self) -> Job | None:
-        """The job that carries this one's continuation token on, or None."""
+        """The job that got this job's continuation token, or None."""
         following = self._record.continuation
         return None if following is None else Job(self._harness, following)
 
     @property
     def calls(self) -> list[Call]:
-        """The code's calls that concerned this job, in order."""
+        """The calls of the code under test that concerned this job, in order."""
         hide = masking(self._harness.service)
         return [masked_copy(call, hide) for call in self._harness.service.call_log.calls(self.id)]
 
@@ -131,17 +131,17 @@ class Job:
 
     @property
     def details(self) -> GetJobDetailsResponse | GetThirdPartyJobDetailsResponse:
-        """What GetJobDetails (a partner's: GetThirdPartyJobDetails) answers, fresh each time.
+        """What GetJobDetails (for a partner: GetThirdPartyJobDetails) returns, a new dict.
 
-        Reading it is no call, delivers nothing and renews no credentials.
+        Reading it does not count as a call or a delivery, and does not renew credentials.
         """
         return self._harness.service.details(self._record)
 
     @property
     def event(self) -> LambdaEvent:
-        """The event that CodePipeline invokes the Lambda function with, fresh each time.
+        """The event with which CodePipeline invokes the Lambda function, a new dict each time.
 
-        Reading it counts as delivery: from now on the job owes a result.
+        Reading it counts as delivery: from then on the job needs a result.
 
         Raises:
             CpjobError: the job is not a Lambda's.
@@ -160,7 +160,7 @@ class Job:
         return context_of(self._harness, self._record)
 
     def state_change_event(self, state: str = "STARTED") -> dict[str, Any]:
-        """The EventBridge event "CodePipeline Action Execution State Change" of this job.
+        """Return the EventBridge event "CodePipeline Action Execution State Change" of this job.
 
         Args:
             state: `STARTED`, `SUCCEEDED`, `FAILED`, `CANCELED` or `ABANDONED`.
@@ -181,20 +181,20 @@ class Job:
         timeout: float = FUNCTION_TIMEOUT,
         cold: bool = False,
     ) -> Job:
-        """Run a Lambda handler on this job as CodePipeline does, and give the last job.
+        """Run a Lambda handler on this job as CodePipeline does, and return the last job.
 
-        While results carry a continuation token, the handler is invoked again with the next job.
+        While results have a continuation token, the handler is invoked again with the next job.
         While it runs, `time.sleep` moves the job clock instead of waiting.
 
         Args:
             handler: `handler(event, context)`, or its name `"package.module.function"`.
-            max_invocations: how many jobs it may take.
-            retries: how often Lambda runs an event again whose invocation raised, 0 to 2.
+            max_invocations: the maximum number of jobs, continued ones included.
+            retries: how often Lambda retries an event whose invocation raised, 0 to 2.
             timeout: the function's time-out in seconds of job clock, 1 to 900.
-            cold: import the package of a handler given by name anew, as a cold start does.
+            cold: import the package of a handler given by name again, as a cold start does.
 
         Raises:
-            HandlerError: the handler cannot be run, asks for more than `max_invocations`, or was
+            HandlerError: the handler cannot be run, continues after `max_invocations`, or was
                 ended by its time-out.
             Exception: what the handler raised, after the last retry.
         """
@@ -218,7 +218,7 @@ class Job:
         return f"<Job {self.id} {self.facts.action_type} {self.status}{result}>"
 
     def _outcome(self, result: Result) -> str:
-        """Show what was reported; a secret that is in it is masked before it is cut short."""
+        """Return the result as text; secrets are masked before it is cut, so none is cut in two."""
         mask = masking(self._harness.service)
         if isinstance(result, JobFailure):
             return f"{result.type}: {mask(result.message)[:60]!r}"

@@ -1,4 +1,4 @@
-"""Jobs built of a test's words: facts, objects in the bucket, and a job in the service."""
+"""Builds jobs from a test's arguments: facts, objects in the bucket, and a job in the service."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ _ARGUMENTS: Final[Mapping[Kind, type]] = {
 
 
 class JobBuilder:
-    """Makes jobs of a test's words; nothing is left of one that is refused.
+    """Builds jobs from a test's arguments; a rejected job leaves nothing behind.
 
     Attributes:
-        variation: what a sweep changes of each job that is added.
+        variation: what a sweep changes in each added job.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class JobBuilder:
 
     @property
     def is_warm(self) -> bool:
-        """Whether a handler is to run for another job first."""
+        """Whether a handler must first be run for another job."""
         return self.variation is not None and self.variation.warm
 
     def add(self, kind: Kind, given: Mapping[str, Any]) -> JobRecord:
-        """Add one job of the arguments of one of the `add_*` methods.
+        """Add one job, from the arguments of one of the `add_*` methods.
 
         Raises:
             ValueError: AWS could not send such a job; the text names the argument, the rule and
@@ -91,10 +91,10 @@ class JobBuilder:
         return record
 
     def _vary(self, variation: Variation, kind: Kind, arguments: dict[str, Any]) -> None:
-        """Change what a job is added with; one of a type that takes no more inputs keeps its own.
+        """Change a job's arguments; its inputs only if its action type allows one more.
 
         Raises:
-            ValueError: there is no such action type.
+            ValueError: the action type does not exist.
         """
         own, given = arguments["contents"], arguments["action_type"]
         variation.change(kind, arguments)
@@ -104,7 +104,7 @@ class JobBuilder:
                 arguments["contents"] = own
 
     def add_twin(self, job: JobRecord) -> JobRecord:
-        """Add another job of the same words, with ids of its own."""
+        """Add another job from the same arguments, with its own ids."""
         kind, allow, arguments = self._added[job.id]
         return self._add(kind, allow, **{**arguments, "job_id": None})
 
@@ -152,7 +152,7 @@ class JobBuilder:
         return record
 
     def _default_bucket(self, region: object) -> str:
-        """Give the one bucket that all pipelines of a region share, as the console makes it."""
+        """Return the bucket that all pipelines of a region share, as the console creates it."""
         region = region_checked(region)
         return self._stream.at("bucket", region).values.artifact_bucket_name(region)
 
@@ -163,7 +163,7 @@ class JobBuilder:
         contents: Mapping[str, Content],
         record: JobRecord,
     ) -> None:
-        """Put the inputs into the bucket; every content is read before the first is written."""
+        """Upload the inputs; all contents are read first, so that an invalid one leaves nothing."""
         with ExitStack() as stack:
             opened: list[tuple[ArtifactFacts, IO[bytes] | None]] = [
                 (
@@ -184,7 +184,7 @@ class JobBuilder:
 
 
 def _contents(input_artifacts: object) -> dict[str, Content]:
-    """Give each input artifact's content by name; a list of names means a small sample source."""
+    """Return each input artifact's content by name; a list of names means a small sample source."""
     if input_artifacts is None:
         return {}
     if isinstance(input_artifacts, Mapping):

@@ -1,4 +1,4 @@
-"""The undo list: every change to the process, taken back in reverse, and only while it is ours."""
+"""The undo list: changes to the process, undone in reverse unless others have changed it since."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ def restore_late_changes() -> None:
 
 
 class Undo:
-    """What to take back, last first."""
+    """Steps that undo changes to the process, run in reverse order."""
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], object]] = []
 
     def later(self, step: Callable[[], object]) -> None:
-        """Take this step when all is undone."""
+        """Add a step."""
         self._steps.append(step)
 
     def set_attribute(self, owner: Any, name: str, value: object) -> None:
-        """Set `owner.name` until the undo; left alone then if somebody else has set it since."""
+        """Set `owner.name` until the undo, which leaves it alone if others have set it since."""
         before = owner.__dict__.get(name, _ABSENT)
         setattr(owner, name, value)
 
@@ -85,7 +85,7 @@ class Undo:
         self.later(restore)
 
     def set_variable(self, environ: MutableMapping[str, str], name: str, value: str | None) -> None:
-        """Set (or, with None, remove) a variable until the undo, unless it changed since.
+        """Set (or, with None, remove) a variable until the undo, unless others change it.
 
         Who has changed it may have kept our value to put back later: see `restore_late_changes`.
         """
@@ -104,7 +104,7 @@ class Undo:
         self.later(restore)
 
     def all(self) -> None:
-        """Take every step; the first exception comes out after the last step."""
+        """Run every step, even after an exception; then raise the first exception."""
         failure: BaseException | None = None
         while self._steps:
             try:
@@ -130,7 +130,7 @@ def _put(environ: MutableMapping[str, str], name: str, value: str | None) -> Non
 
 
 def when_imported(name: str, then: Callable[[], None], undo: Undo) -> None:
-    """Do something as soon as a module is there: now, or right after its import; until the undo."""
+    """Call `then` now if a module is imported, or else right after its import, until the undo."""
     if name in sys.modules:
         then()
         return
@@ -140,7 +140,7 @@ def when_imported(name: str, then: Callable[[], None], undo: Undo) -> None:
 
 
 class _Finder:
-    """Finds the one module as Python would, and hears of the end of its execution."""
+    """Finds one module as Python would, and calls `then` when it has been executed."""
 
     def __init__(self, name: str, then: Callable[[], None]) -> None:
         self._name = name
@@ -169,6 +169,6 @@ class _Finder:
                 if self in sys.meta_path:
                     self._then()
 
-            # On this loader alone, which was made for this one import.
+            # Only on this loader object, which was created for this one import.
             spec.loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec

@@ -1,7 +1,7 @@
-"""The lowest versions of what we stand on, and how one that is older is refused at its first use.
+"""The minimum versions of dependencies, and the check that rejects older ones at first use.
 
-pip keeps these floors where it installs us; a vendored or pinned older copy would otherwise show
-itself by an error from somewhere inside.
+pip ensures these versions when it installs this package. An older vendored or pinned copy would
+otherwise fail later, with an error that does not name the cause.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ FLOORS: Final = {
     "pytest": "8.0.0",
     "pyyaml": "6.0.2",
 }
-"""The lowest version of each, as in `pyproject.toml`."""
+"""The minimum version of each dependency, as in `pyproject.toml`."""
 
 
 def require(*names: str) -> None:
-    """Refuse a dependency that is too old, before it is used.
+    """Reject dependencies that are too old, before they are used.
 
     Raises:
-        CpjobError: with its name, the version found and the version needed.
+        CpjobError: with the name, the version found and the version required.
     """
     for name in names:
-        # What is loaded says itself what it is; asking for what is installed costs more.
+        # The loaded module's own version is the right one, and faster to get than metadata.
         found = getattr(sys.modules.get(name), "__version__", None) or _installed(name)
         if found is not None:
             _check(name, str(found))
@@ -61,5 +61,5 @@ def _check(name: str, found: str) -> None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    # 8.0 and 8.0.0 are one.
+    # 8.0 and 8.0.0 are the same version.
     return tuple(map(int, re.sub(r"(\.0+)+$", "", version).split(".")))

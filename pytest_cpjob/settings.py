@@ -1,4 +1,4 @@
-"""The options: what there is, what is built in, and which of several values wins."""
+"""The options: their names, their defaults, and which of several values wins."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ OPTIONS: Final = ("seed", "region", "account_id", "allow", "own_role")
 
 
 class OptionError(CpjobError, ValueError):
-    """An option that does not exist, or a value that it cannot have."""
+    """An option that does not exist, or an invalid value."""
 
 
 class Settings(NamedTuple):
     """The options of one test, every one with its value.
 
     Attributes:
-        seed: where all documents of the test come from, with the test's id.
+        seed: the seed of all of the test's documents, together with the test's id.
         region: the pipeline's region.
         account_id: the pipeline's account.
         allow: names of findings that are not reported.
         own_role: whether the handler's own role may open the artifact bucket.
-        test_id: the test's node id, so that each test has documents of its own.
+        test_id: the test's node id, so that each test has its own documents.
     """
 
     seed: str = BUILT_IN_SEED
@@ -58,13 +58,13 @@ class Settings(NamedTuple):
 
 
 def resolve(layers: Iterable[Mapping[str, Any]], *, test_id: str = "") -> Settings:
-    """Choose each option's value from layers of options, the nearest first; `allow` adds up.
+    """Return each option's value from layers of options, the nearest first; `allow` is merged.
 
-    A value of None counts as not given.
+    A value of None means that the option is not given.
 
     Raises:
-        OptionError: an option or a finding's name that does not exist, or a wrong value; the text
-            names the nearest valid one.
+        OptionError: an option or a finding does not exist, or a value is invalid; the message
+            names the nearest valid name.
     """
     chosen: dict[str, Any] = {}
     allow: set[str] = set()
@@ -83,24 +83,24 @@ def check_names(names: object) -> frozenset[str]:
     """Read the value of an `allow` option.
 
     Raises:
-        OptionError: it is no list of names, or a name is no finding's.
+        OptionError: it is not a list of names, or a finding does not exist.
     """
     if isinstance(names, str) or not isinstance(names, Iterable):
         raise OptionError(f"allow: expected a list of findings' names, got {names!r}")
     listed = list(names)
     for name in listed:
         if name not in CHECKS:
-            raise OptionError(f"allow: there is no finding {name!r}{nearest(str(name), CHECKS)}")
+            raise OptionError(f"allow: unknown finding {name!r}{nearest(str(name), CHECKS)}")
     return frozenset(listed)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Say which word was probably meant, else list them all, as the end of a sentence."""
+    """Return the end of a sentence that suggests the nearest word, or lists all valid ones."""
     import difflib
 
     known = list(words)
     near = difflib.get_close_matches(word, known, 1, 0.4)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+    return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
 
 
 def _checked(name: str, value: Any) -> Any:
@@ -112,4 +112,4 @@ def _checked(name: str, value: Any) -> Any:
         return str(value)
     if not isinstance(value, str):
         raise OptionError(f"{name}: expected a string, got {value!r}")
-    return str.__str__(value)  # one of an enum is printed by its name
+    return str.__str__(value)  # the member of a string enum would print as its name

@@ -1,6 +1,6 @@
-"""The stub: CodePipeline's job service, active in this process while it is entered.
+"""The stub: CodePipeline's job service, active in this process inside its `with` block.
 
-This is what a test's author calls, and all that they see; the parts behind it are in `harness`.
+This is the API for authors of tests; the parts behind it are in `harness`.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ if TYPE_CHECKING:
 class CodePipelineStub:
     """CodePipeline's job service for every boto3 client in the process.
 
-    In pytest the `cpjob` fixture is one, active for the test. Elsewhere it is a context manager:
+    In pytest, the `cpjob` fixture is one, active during the test. Elsewhere, use `with`:
 
     >>> with CodePipelineStub() as cpjob:                               # doctest: +SKIP
     ...     job = cpjob.add_lambda_job(user_parameters={"theme": "dark"})
     ...     job = job.invoke(lambda_handler)
     ...     assert job.status == "Succeeded"
 
-    Leaving it holds what the code did against the contract, unless an exception is on its way.
+    On leaving, it checks what the code did against the contract, unless an exception was raised.
 
     Args:
-        seed: where the documents come from; the same seed gives the same documents.
+        seed: the seed of the documents; the same seed gives the same documents.
         region: the pipeline's region.
         account_id: the pipeline's account, 12 digits.
         allow: names of findings that are not reported.
         own_role: whether the handler's own role may open the artifact bucket.
 
     Raises:
-        ValueError: an option that cannot be; the text names it.
+        ValueError: an option is invalid; the message names it.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class CodePipelineStub:
 
     @classmethod
     def _with(cls, settings: Settings) -> CodePipelineStub:
-        """Make a stub of options that were resolved already, as the plugin does."""
+        """Return a stub with options that are already resolved, as the plugin does."""
         stub = cls.__new__(cls)
         stub._set_up(settings)
         return stub
@@ -122,10 +122,10 @@ class CodePipelineStub:
             self._harness.stop()
 
     def _start(self) -> None:
-        """Answer every client in the process from now on; each start begins with no jobs.
+        """Answer every client in the process from now on; each start begins without jobs.
 
         Raises:
-            CpjobError: a stub is active already.
+            CpjobError: a stub is already active.
         """
         if not self._is_fresh and not self._harness.is_active:
             self._set_up(self._harness.settings)
@@ -139,30 +139,30 @@ class CodePipelineStub:
         """Queue a job of a custom action for a worker that polls.
 
         Args:
-            job_id: a lower-case UUID; drawn from the seed when left out, as all that is left out.
+            job_id: a lower-case UUID; like all omitted arguments, drawn from the seed by default.
             action_type: `"Category:Owner:Provider:Version"` or its dict, owner `Custom`.
             configuration: the action's configuration, strings to strings.
             input_artifacts: name -> content: `{path: str | bytes}`, a directory or file `Path`,
-                `bytes` as they are, `None` for a missing object; or a list of names.
-            output_artifacts: names.
+                unchanged `bytes`, or `None` for a missing object; or a list of names.
+            output_artifacts: a list of names.
             artifact_bucket: the bucket's name.
             encryption_key: `True`, or a key id, key ARN or alias ARN.
-            continuation_token: as if an earlier job had continued with it.
-            allow: findings that are not reported of this job and of what continues it.
+            continuation_token: the token of an earlier job that this one continues.
+            allow: findings that are not reported for this job and for those that continue it.
 
         Raises:
-            ValueError: AWS could not send such a job; the text names the argument, the rule and
-                the value. Nothing was added.
+            ValueError: AWS could not send such a job; the message names argument, rule and value.
+                Nothing was added.
         """
         __tracebackhide__ = True
         return self._add("custom", arguments)
 
     @takes(AddLambdaJobArguments)
     def add_lambda_job(self, **arguments: Unpack[AddLambdaJobArguments]) -> Job:
-        """Make a job that CodePipeline invokes a Lambda function with; run it by `job.invoke`.
+        """Add a job with which CodePipeline invokes a Lambda function; run it by `job.invoke`.
 
         Args:
-            user_parameters: the action's UserParameters: text as it is, or what becomes JSON text.
+            user_parameters: the action's UserParameters: text, or a value that becomes JSON text.
             function_name: the function's name.
 
         The other arguments are `add_job`'s.
@@ -179,7 +179,7 @@ class CodePipelineStub:
 
         Args:
             client_id: the partner's client, a UUID, as the poll names it.
-            client_token: the token that the partner keeps for this client, 1 to 256 characters.
+            client_token: the token that the partner stores for this client, 1 to 256 characters.
             job_id: a lower-case UUID unless given; 1 to 512 characters.
 
         The other arguments are `add_job`'s.
@@ -204,17 +204,17 @@ class CodePipelineStub:
         inputs: tuple[int, int] = (0, 5),
         outputs: tuple[int, int] = (0, 5),
     ) -> None:
-        """Register an action type, so that jobs of it are held to its definition.
+        """Register an action type, so that its jobs are checked against its definition.
 
         Args:
             action_type: `"Category:Owner:Provider:Version"` or its dict.
             properties: name -> `{"required", "secret", "queryable", "key", "description",
-                "type"}`, the flags False where left out.
-            inputs: the least and the most input artifacts.
-            outputs: the least and the most output artifacts.
+                "type"}`; flags default to False.
+            inputs: the minimum and maximum number of input artifacts.
+            outputs: the minimum and maximum number of output artifacts.
 
         Raises:
-            ValueError: AWS would not register it; the text names the field and the rule.
+            ValueError: AWS would not register it; the message names the field and the rule.
         """
         __tracebackhide__ = True
         self._harness.service.add_action_type(action_type, properties or {}, inputs, outputs)
@@ -228,20 +228,20 @@ class CodePipelineStub:
 
     @property
     def jobs(self) -> list[Job]:
-        """Every job, continued ones too, in the order in which they were created."""
+        """All jobs, continued ones too, in order of creation."""
         records = list(self._harness.service.registry.jobs.values())
         return [Job(self._harness, record) for record in records]
 
     @property
     def calls(self) -> list[Call]:
-        """Every AWS call of the code under test, in the order in which they ended."""
+        """All AWS calls of the code under test, in the order in which they ended."""
         service = self._harness.service
         hide = masking(service)
         return [masked_copy(call, hide) for call in service.call_log.calls()]
 
     @property
     def results(self) -> list[Result]:
-        """Every result reported, in order."""
+        """All reported results, in order."""
         service = self._harness.service
         hide = masking(service)
         return [masked_copy(result, hide) for result in list(service.registry.results)]
@@ -249,10 +249,11 @@ class CodePipelineStub:
     # -- what the test does ------------------------------------------------------------------------
 
     def client(self, service: str = "codepipeline", *, region: str | None = None) -> Any:
-        """Return a client of the test's own: it sees everything, and is never held to the contract.
+        """Return a boto3 client for the test itself, to which the contract does not apply.
 
-        It meets no fault and is not in `calls`. For S3, KMS and others moto must be active, which
-        it is once a job has artifacts. The region is the stub's, unless another is given.
+        It has access to everything, gets no faults and is not in `calls`. For S3, KMS and others,
+        moto must be active, as it is once a job has artifacts. The region is the stub's unless
+        given.
         """
         return self._harness.client(service, region or self._harness.settings.region)
 
@@ -265,19 +266,19 @@ class CodePipelineStub:
         service: str = "codepipeline",
         after: bool = False,
     ) -> None:
-        """Let the next calls of an operation fail.
+        """Make the next calls of an operation fail.
 
         Args:
             operation: the API's name, such as `PutJobSuccessResult`.
-            error: a code that the operation models or that is common to AWS, or an exception of
-                botocore's such as `ReadTimeoutError(endpoint_url=...)`. It is what the caller sees
-                once botocore's own retries are used up.
-            times: how many calls meet it.
+            error: a code that the operation models or that is common in AWS, or a botocore
+                exception such as `ReadTimeoutError(endpoint_url=...)`. The caller gets it as if
+                after botocore's own retries.
+            times: how many calls fail.
             service: botocore's name of the service.
-            after: whether the call takes effect first and then its answer is lost.
+            after: whether the call first takes effect, and only its answer is lost.
 
         Raises:
-            ValueError: AWS has no such service, operation or error; the text lists the valid ones.
+            ValueError: AWS has no such service, operation or error; the message lists valid ones.
         """
         __tracebackhide__ = True
         self._harness.service.faults.add(
@@ -285,10 +286,10 @@ class CodePipelineStub:
         )
 
     def advance(self, seconds: float) -> None:
-        """Move the job clock on: time-outs, redelivery and the end of credentials come due.
+        """Move the job clock forward, which may cause time-outs, redelivery and expiry.
 
         Raises:
-            ValueError: `seconds` is negative or no finite number.
+            ValueError: `seconds` is negative or not a finite number.
         """
         __tracebackhide__ = True
         self._harness.service.clock.advance(seconds)
@@ -301,18 +302,18 @@ class CodePipelineStub:
         timeout: float = FUNCTION_TIMEOUT,
         cold: bool = False,
     ) -> Any:
-        """Run code in Lambda that is not an action itself, such as a poller; return its answer.
+        """Run a Lambda function that is not an action, such as a poller; return what it returns.
 
         Context, environment and clock are those of `Job.invoke`.
 
         Args:
             handler: `handler(event, context)`, or its name `"package.module.function"`.
-            event: what it is invoked with; by default the `scheduled_event()`.
+            event: the event to invoke it with; by default a `scheduled_event()`.
             timeout: the function's time-out in seconds of job clock, 1 to 900.
-            cold: import the package of a handler given by name anew, as a cold start does.
+            cold: import the package of a handler given by name again, as a cold start does.
 
         Raises:
-            ValueError: JSON cannot carry the event, or `timeout` is none of Lambda's.
+            ValueError: the event is not JSON, or Lambda does not allow the `timeout`.
             HandlerError: the handler cannot be run, or was ended by its time-out.
             Exception: what the handler raised.
         """
@@ -322,28 +323,28 @@ class CodePipelineStub:
         return invoke_function(self._harness, handler, given, number, timeout=timeout, cold=cold)
 
     def scheduled_event(self) -> dict[str, Any]:
-        """Return the event that an EventBridge schedule invokes a function with.
+        """Return the event with which an EventBridge schedule invokes a function.
 
-        Each has an id of its own.
+        Each has its own id.
         """
         settings = self._harness.settings
         stream = self._harness.stream.at("scheduled event", next(self._schedules))
         return scheduled_event(stream, settings.region, settings.account_id)
 
     def run_worker(self, target: Callable[[], object], *, idle_polls: int = 1) -> None:
-        """Run a worker that was written to run for ever, until nothing is left for it to do.
+        """Run a worker with an endless loop, until nothing is left for it to do.
 
-        It ends once it has polled an empty queue `idle_polls` times while no job is queued or
-        open. Meanwhile `time.sleep` moves the job clock instead of waiting. Threads that it started
-        end the same way, and are waited for.
+        It ends when it has polled an empty queue `idle_polls` times while no job is queued or
+        open. `time.sleep` moves the job clock instead of waiting. Threads that it started end in
+        the same way, and are waited for.
 
         Args:
             target: the worker's main function, called in this thread without arguments.
-            idle_polls: how many empty polls end it.
+            idle_polls: the number of empty polls after which it ends.
 
         Raises:
-            WorkerError: it never idles, or its threads do not end; the text shows its last calls,
-                or the threads' names.
+            WorkerError: it never idles, or its threads do not end; the message shows its last
+                calls, or the threads' names.
             Exception: what the worker raised.
         """
         from pytest_cpjob.runners.worker import WorkerRun
@@ -352,12 +353,12 @@ class CodePipelineStub:
         WorkerRun(self._harness, idle_polls).run(target)
 
     def check(self) -> None:
-        """Hold what the code did against the contract, now.
+        """Check now what the code did against the contract.
 
-        What is reported here is not reported again at the end.
+        Findings reported here are not reported again at the end of the test.
 
         Raises:
-            ContractError: there are findings; the text says each one, and how to allow it.
+            ContractError: there are findings; the message has each one, and how to allow it.
         """
         __tracebackhide__ = True
         found = self._harness.inspection.new_findings()

@@ -1,7 +1,7 @@
-"""Sweeps: one test run again with the other jobs, faults and starts that its handler may meet.
+"""Sweeps: a test run again with other jobs, faults and starts that its handler may get.
 
-Each variation changes what `add_job` and its like take in, or sets up a fault, or both. What AWS
-could not send is in none of them.
+Each variation changes the arguments of `add_job` and similar methods, sets up a fault, or both.
+All of them are jobs that AWS could send.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.settings import OptionError, nearest
 
 Arguments = dict[str, Any]
-"""What one of the `add_*` methods was called with; `contents` is the inputs', by name."""
+"""The arguments of one of the `add_*` methods; `contents` has those of the inputs, by name."""
 
 
 def _nothing(kind: Kind, arguments: Arguments) -> None:
-    """Leave the job as the test wrote it."""
+    """Change nothing: keep the job as the test wrote it."""
 
 
 def _as_it_is(facts: JobFacts) -> JobFacts:
@@ -31,12 +31,12 @@ class Variation(NamedTuple):
     """One run of a swept test.
 
     Attributes:
-        name: as it stands in the test's id.
-        change: changes what a job is added with, in place.
-        change_facts: changes what is fixed of the job.
-        fault: operation, error, service and whether it takes effect, as `fail` takes them; a
-            partner's operation meets it like its twin.
-        warm: whether the handler runs for another job before.
+        name: the name in the test's id.
+        change: changes the arguments of a job, in place.
+        change_facts: returns the changed facts of a job.
+        fault: operation, error, service and whether it takes effect, as `fail` takes them; it
+            also applies to the matching operation of partners.
+        warm: whether the handler is first run for another job.
     """
 
     name: str
@@ -50,11 +50,11 @@ class Variation(NamedTuple):
 
     @property
     def faulty_operations(self) -> tuple[str, ...]:
-        """The operations that meet the fault: the one of workers, and its twin of partners."""
+        """The operations with the fault: the one of workers, and the matching one of partners."""
         if self.fault is None:
             return ()
         operation = self.fault[0]
-        twin = operation.replace("Job", "ThirdPartyJob")  # S3's have none, and no such word
+        twin = operation.replace("Job", "ThirdPartyJob")  # S3 operations do not contain "Job"
         return tuple(dict.fromkeys((operation, twin)))
 
 
@@ -65,7 +65,7 @@ def _with_key(kind: Kind, arguments: Arguments) -> None:
 
 def _in_region(region: str) -> Callable[[Kind, Arguments], None]:
     def change(kind: Kind, arguments: Arguments) -> None:
-        # A key that the test names is of a region of its own.
+        # A key that the test names belongs to its own region.
         if arguments["region"] is None and not isinstance(arguments["encryption_key"], str):
             arguments["region"] = region
 
@@ -157,10 +157,10 @@ FAULTS: Final = (
     Variation("corrupt-zip", _inputs_are(HOSTILE_ARTIFACTS["corrupt"])),
     Variation("truncated-zip", _inputs_are(HOSTILE_ARTIFACTS["truncated"])),
 )
-"""What the calls of a handler may meet."""
+"""Faults that a handler's calls may run into."""
 
 WARM: Final = (PLAIN, Variation("warm", warm=True))
-"""A cold start, and a start in a process that has run the handler for another job."""
+"""A cold start, and a warm start: in a process that has run the handler for another job."""
 
 _SWEEPS: Final = {
     "cpjob_job_variants": JOB_VARIANTS,
@@ -172,11 +172,11 @@ _SWEEPS: Final = {
 def variations(
     marker: str, only: Iterable[str], without: Iterable[str] = (), **unknown: object
 ) -> list[Variation]:
-    """Give the variations of a marker, chosen by name.
+    """Return the variations that a marker selects by name.
 
     Raises:
-        OptionError: there is no variation of a name, or no such option, and the text names the
-            nearest; or `without` is no list of names.
+        OptionError: a variation or option does not exist (the message suggests the nearest), or
+            `without` is not a list of names.
     """
     for option in unknown:
         raise OptionError(

@@ -450,9 +450,12 @@ def test_a_member_of_a_property_that_is_none_is_absent(cpjob: CodePipelineStub) 
         ({"action_type": "Bild:Custom:Docs:1"}, "action_type.category: Member must satisfy enum"),
         (
             {"properties": {"Theme": {"requierd": True}}},
-            "properties['Theme']: there is no 'requierd', only",
+            "properties['Theme']: unknown member 'requierd', expected",
         ),
-        ({"properties": {"Theme": {5: 1, "x": 1}}}, "properties['Theme']: there is no 5, only"),
+        (
+            {"properties": {"Theme": {5: 1, "x": 1}}},
+            "properties['Theme']: unknown member 5, expected",
+        ),
         ({"properties": {"Theme": None}}, "properties['Theme']: expected a dict"),
         ({"properties": ["Theme"]}, "properties: expected a dict such as"),
         ({"properties": "Theme"}, "properties: expected a dict such as"),
@@ -473,8 +476,8 @@ def test_a_member_of_a_property_that_is_none_is_absent(cpjob: CodePipelineStub) 
         ),
         ({"inputs": (0, 6)}, "inputs.maximumCount: Member must have value less than or equal to 5"),
         ({"outputs": (-1, 2)}, "outputs.minimumCount: Member must have value greater than"),
-        ({"outputs": (2, 1)}, "outputs: the least is above the most; got (2, 1)"),
-        ({"inputs": 5}, "inputs: expected the least and the most"),
+        ({"outputs": (2, 1)}, "outputs: the minimum is above the maximum; got (2, 1)"),
+        ({"inputs": 5}, "inputs: expected minimum and maximum"),
     ],
 )
 def test_the_short_way_refuses_what_aws_would_not_register(

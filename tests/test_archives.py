@@ -87,16 +87,14 @@ def test_an_empty_object_is_said_to_be_empty() -> None:
 
 def test_a_zip_that_was_cut_short_is_said_to_be_so() -> None:
     content = zipped()[:100]
-    assert refused(content) == (
-        f"{WHAT} begins as a zip and has no end (100 bytes): it was cut short"
-    )
+    assert refused(content) == (f"{WHAT} is a truncated zip (100 bytes): its end is missing")
 
 
 @pytest.mark.parametrize("content", [b"<html>Not here</html>", b'{"a": 1}', b"\0" * 1024, b"PK"])
 def test_what_is_no_archive_is_shown_by_its_beginning(content: bytes) -> None:
     assert refused(content) == (
-        f"{WHAT} is no archive: {len(content)} bytes that begin with {content[:24]!r};"
-        " read it by its content or text()"
+        f"{WHAT} is not an archive: {len(content)} bytes that begin with {content[:24]!r};"
+        " read it by .content or .text()"
     )
 
 
@@ -121,7 +119,7 @@ def test_a_gzip_of_something_else_is_a_broken_tar() -> None:
     assert refused(gzip.compress(b"just a log")).startswith(f"{WHAT} is a broken tar: ")
 
 
-TOO_LARGE: Final = f"{WHAT} expands to more than 512 MiB; read it by its content"
+TOO_LARGE: Final = f"{WHAT} expands to more than 512 MiB; read it by .content"
 
 
 def test_a_bomb_is_refused_without_being_unpacked() -> None:

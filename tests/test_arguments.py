@@ -41,7 +41,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("account_id", 123456789012, ": Member must be a string; got 123456789012; write 12 digits"),
     ("account_id", "12345", ": Member must satisfy regular expression pattern: [0-9]{12}; got"),
     ("account_id", "12345678901\u0662", ": Member must satisfy regular expression"),
-    ("region", "mars-1", ": 'mars-1' is no AWS region; write one such as 'us-east-1'"),
+    ("region", "mars-1", ": 'mars-1' is not an AWS region; write one such as 'us-east-1'"),
     ("region", None.__class__, ": Member must be a string; got <class 'NoneType'>; write one"),
     ("pipeline_name", "my pipeline", f": {NAME}; got 'my pipeline'"),
     ("pipeline_name", "web\n", f": {NAME}; got 'web\\n'"),
@@ -65,24 +65,24 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("configuration", {"T": "x" * 50_001}, "['T']: Member must have length less than or equal to"),
     ("configuration", {5: "x"}, ", key 5: Member must be a string; got 5"),
     ("configuration", {"x" * 51: "x"}, f", key '{'x' * 51}': Member must have length less than"),
-    ("configuration", {"T": "\ud83d"}, "['T']: Member must be text that UTF-8 can hold; got "),
+    ("configuration", {"T": "\ud83d"}, "['T']: Member must be text that can be encoded as "),
     ("configuration", ["Theme"], ": Member must be a map; got ['Theme']; write a dict of strings"),
     ("output_artifacts", ["a/b"], "[0]: Member must satisfy regular expression pattern: [a-zA"),
     ("output_artifacts", list("abcdef"), ": Member must have length less than or equal to 5; got"),
     ("output_artifacts", "Site", ": Member must be a list; got 'Site'; write ['Site']"),
     ("output_artifacts", {"Site": {}}, ": Member must be a list; got {'Site': {}}; here an artif"),
     ("output_artifacts", ["Site", 5], "[1]: Member must be a string or a dict; got 5; write a na"),
-    ("output_artifacts", ["Site", "Site"], "[1]: an artifact's name is unique in its pipeline"),
+    ("output_artifacts", ["Site", "Site"], "[1]: artifact names must be unique, and "),
     ("output_artifacts", [{}], "[0].name: Member must not be null; got {}; write a name"),
     ("output_artifacts", [{"name": "a", "size": 1}], "[0]: AWS has no member 'size' here; got"),
     ("output_artifacts", [place(objectKey="k")], "[0].location.s3Location.bucketName: Member mus"),
     (
         "output_artifacts",
         [place(bucketName="Bucket", objectKey="k")],
-        "[0].location.s3Location.bucketName: S3 wants 3 to 63 lower-case letters",
+        "[0].location.s3Location.bucketName: S3 requires 3 to 63 lower-case letters",
     ),
-    ("artifact_bucket", "My_Bucket", ": S3 wants 3 to 63 lower-case letters, digits, dots and h"),
-    ("artifact_bucket", "192.168.0.1", ": S3 wants 3 to 63 lower-case letters, digits, dots an"),
+    ("artifact_bucket", "My_Bucket", ": S3 requires 3 to 63 lower-case letters, digits, dots and"),
+    ("artifact_bucket", "192.168.0.1", ": S3 requires 3 to 63 lower-case letters, digits, dots"),
     ("encryption_key", False, ": Member must be a KMS key's id, its ARN, or the ARN of an alias"),
     ("encryption_key", "alias/web", ": Member must be a KMS key's id, its ARN, or the ARN of an"),
     ("encryption_key", OTHER_ACCOUNTS, ": an alias is recognized only in its own account, and"),
@@ -114,12 +114,16 @@ REFUSED_LAMBDA: list[tuple[str, Any, str]] = [
     ("user_parameters", 5, ": Member must be a string; got 5; leave it out for a job without"),
     ("user_parameters", {"a": {1, 2}}, ": Member must be JSON: Object of type set is not JSON"),
     ("user_parameters", {"a": float("nan")}, ": Member must be JSON: Out of range float values"),
-    ("user_parameters", {1: 2}, ": Member must be JSON that reads back as the same; got {1: 2}"),
+    ("user_parameters", {1: 2}, ": Member must be JSON that decodes to the same value; got {1"),
     ("user_parameters", "x" * 50_001, ": Member must have length less than or equal to 50000"),
-    ("user_parameters", "\ud83d", ": Member must be text that UTF-8 can hold; got '\\ud83d'"),
+    (
+        "user_parameters",
+        "\ud83d",
+        ": Member must be text that can be encoded as UTF-8; got '\\ud83d'",
+    ),
     ("function_name", "", ": Member must have length greater than or equal to 1; got ''"),
     ("function_name", ["f"], ": Member must be a string; got ['f']"),
-    ("function_name", "a b", ": Lambda wants letters, digits, hyphens and underscores, or the fun"),
+    ("function_name", "a b", ": Lambda requires letters, digits, hyphens and underscores, or "),
     ("function_name", "f" * 65, ": Member must have length less than or equal to 64; got 'fff"),
     ("function_name", f"{'f' * 138}:v1", ": Member must have length less than or equal to 140; g"),
 ]
@@ -181,23 +185,23 @@ def test_a_job_that_aws_could_not_send_is_refused_in_the_same_words_and_leaves_n
     [
         (
             {"user_parameters": "x", "configuration": {"UserParameters": "y"}},
-            "user_parameters: configuration['UserParameters'] says it already; got 'x'; give user_",
+            "user_parameters: configuration['UserParameters'] already gives it; got 'x'; give user",
         ),
         (
             {"function_name": "f", "configuration": {"FunctionName": "g"}},
-            "function_name: configuration['FunctionName'] says it already; got 'f'; give function",
+            "function_name: configuration['FunctionName'] already gives it; got 'f'; give function",
         ),
         (
             {"user_parameters": "x", "action_type": "Build:Custom:Docs:1"},
-            "user_parameters: only a job of action type Invoke:AWS:Lambda:1 has it, and this one",
+            "user_parameters: only jobs of action type Invoke:AWS:Lambda:1 have it, and this",
         ),
         (
             {"action_type": "Build:ThirdParty:Tool:1"},
-            "action_type: GetJobDetails gives no job of a partner: owner ThirdParty; got 'Build:Th",
+            "action_type: GetJobDetails does not return partner jobs (owner ThirdParty); got '",
         ),
         (
             {"input_artifacts": ["Same"], "output_artifacts": ["Same"]},
-            "output_artifacts[0]: an artifact's name is unique in its pipeline, and is input_artif",
+            "output_artifacts[0]: artifact names must be unique, and input_artifacts[0] has this",
         ),
     ],
 )
@@ -228,12 +232,12 @@ def test_a_job_of_another_kind_names_the_way_to_add_it(
     ("arguments", "said"),
     [
         ({"name": "a/b"}, "name: Member must satisfy regular expression pattern: [a-zA-Z0-9_"),
-        ({"revision": False}, "revision: Member must be a string; got False; write None for none"),
+        ({"revision": False}, "revision: Member must be a string; got False; write None to"),
         ({"revision": ""}, "revision: Member must have length greater than or equal to 1; got ''"),
-        ({"bucket": "B"}, "bucket: S3 wants 3 to 63 lower-case letters"),
-        ({"key": ""}, "key: S3 wants 1 to 1024 bytes of UTF-8; got ''"),
-        ({"key": "é" * 513}, "key: S3 wants 1 to 1024 bytes of UTF-8; got 'éé"),
-        ({"key": 5}, "key: S3 wants 1 to 1024 bytes of UTF-8; got 5"),
+        ({"bucket": "B"}, "bucket: S3 requires 3 to 63 lower-case letters"),
+        ({"key": ""}, "key: S3 requires 1 to 1024 bytes of UTF-8; got ''"),
+        ({"key": "é" * 513}, "key: S3 requires 1 to 1024 bytes of UTF-8; got 'éé"),
+        ({"key": 5}, "key: S3 requires 1 to 1024 bytes of UTF-8; got 5"),
     ],
 )
 def test_an_artifact_that_aws_could_not_send_is_refused(
@@ -310,7 +314,7 @@ def test_a_member_of_an_enum_of_strings_is_its_string(
         "user_parameters": Words.WORD,
         "action_type": Words.TYPE,
     }
-    settings = CodePipelineStub(region=Words.REGION, account_id=Words.ACCOUNT).settings
+    settings = CodePipelineStub(region=Words.REGION, account_id=Words.ACCOUNT)._harness.settings
     documents: list[Any] = [
         cpjob_details_factory(
             **common, input_artifacts=[source], output_artifacts=[Words.TYPE[:3]]

@@ -185,8 +185,8 @@ def test_an_object_that_is_no_archive_is_an_error_that_says_what_it_found(
 ) -> None:
     site.put(b"<html>")
     assert error_of(site) == (
-        f"output artifact 'Site' of job {job.id} is no archive: 6 bytes that begin with b'<html>';"
-        " read it by its content or text()"
+        f"output artifact 'Site' of job {job.id} is not an archive: 6 bytes that begin with"
+        " b'<html>'; read it by .content or .text()"
     )
     site.put(b"")
     assert error_of(site) == (
@@ -238,8 +238,8 @@ def test_an_input_is_put_too_and_read_by_the_handler(job: Job) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        (None, "content: None is no content; leave the artifact alone instead"),
-        ({"../x": "1"}, "content['../x']: expected a relative path of plain names with '/'"),
+        (None, "content: expected content, got None; to have none, leave put() out"),
+        ({"../x": "1"}, "content['../x']: expected a relative path of plain names joined by '/'"),
         ("index.html", "content: expected a dict of path to str or bytes, a Path, bytes, or None"),
     ],
 )
@@ -303,7 +303,7 @@ def test_after_the_stub_artifacts_say_that_they_are_gone() -> None:
         site = cpjob.add_lambda_job(output_artifacts=["Site"]).output_artifacts["Site"]
         site.put(b"built")
 
-    with pytest.raises(ArtifactError, match="look at artifacts while the stub is active"):
+    with pytest.raises(ArtifactError, match="read artifacts while the stub is active"):
         site.content  # noqa: B018
 
 

@@ -89,14 +89,14 @@ def test_a_handler_is_found_by_its_name_as_lambda_finds_it(
     [
         ("handler", "expected 'package.module.function', got 'handler'"),
         (".handler", "expected 'package.module.function', got '.handler'"),
-        ("no_such.handler", "there is no module 'no_such' for the handler 'no_such.handler'"),
+        ("no_such.handler", "no module 'no_such' found for the handler 'no_such.handler'"),
         (
             "docs.no_such.handler",
-            "there is no module 'docs.no_such' for the handler 'docs.no_such.handler'",
+            "no module 'docs.no_such' found for the handler 'docs.no_such.handler'",
         ),
         (
             "docs.action.deeper.handler",
-            "there is no module 'docs.action.deeper' for the handler 'docs.action.deeper.handler'",
+            "no module 'docs.action.deeper' found for the handler 'docs.action.deeper.handler'",
         ),
         ("docs.action.lambda_handler", "module 'docs.action' has no function 'lambda_handler'"),
         ("docs.action.count", "expected a handler(event, context) or its name, got 0"),
@@ -344,5 +344,5 @@ def test_a_cold_start_sees_variables_that_changed_since_the_warm_one(
 
 
 def test_a_cold_start_of_a_function_is_an_error(cpjob: CodePipelineStub) -> None:
-    with pytest.raises(HandlerError, match=r"^cold=True .* wants its name, 'package\.module\.func"):
+    with pytest.raises(HandlerError, match=r"^cold=True .* requires its name, 'package\.module"):
         cpjob.invoke(lambda event, context: None, cold=True)

@@ -24,7 +24,7 @@ FIELD: Final = "input_artifacts['Source']"
 MEGABYTE: Final = 1024 * 1024
 
 needs_symlinks = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
-needs_modes = pytest.mark.skipif(sys.platform == "win32", reason="there is no executable bit there")
+needs_modes = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no executable bit")
 
 
 def opened(content: Any) -> bytes:
@@ -109,7 +109,7 @@ BAD_PATHS = {
 @pytest.mark.parametrize("path", BAD_PATHS.values(), ids=BAD_PATHS.keys())
 def test_a_path_that_no_source_has_is_refused_by_its_name(path: str) -> None:
     assert refused({"index.md": "# Hi", path: "1"}) == (
-        f"{FIELD}[{path!r}]: expected a relative path of plain names with '/' between, got"
+        f"{FIELD}[{path!r}]: expected a relative path of plain names joined by '/', got"
         f" {path!r}; HOSTILE_ARTIFACTS has archives with other paths"
     )
 
@@ -124,10 +124,10 @@ def test_a_path_that_no_source_has_is_refused_by_its_name(path: str) -> None:
         ),
         ({"a.json": {"b": 1}}, f"{FIELD}['a.json']: expected str or bytes, got {{'b': 1}}"),
         ({"a.txt": None}, f"{FIELD}['a.txt']: expected str or bytes, got None"),
-        ({"a": "1", "a/b": "2"}, f"{FIELD}['a/b']: expected 'a' to be a folder, got it as a file"),
-        ({"a/b/c": "1", "a": "2"}, f"{FIELD}['a/b/c']: expected 'a' to be a folder, got it as a"),
-        ({"a.txt": "\ud800"}, f"{FIELD}['a.txt']: expected text that UTF-8 can hold, got '\\ud8"),
-        ({"\ud800": "1"}, f"{FIELD}['\\ud800']: expected text that UTF-8 can hold, got '\\ud800'"),
+        ({"a": "1", "a/b": "2"}, f"{FIELD}['a/b']: expected 'a' to be a folder, got a file of"),
+        ({"a/b/c": "1", "a": "2"}, f"{FIELD}['a/b/c']: expected 'a' to be a folder, got a file of"),
+        ({"a.txt": "\ud800"}, f"{FIELD}['a.txt']: expected text that can be encoded as UTF-8, got"),
+        ({"\ud800": "1"}, f"{FIELD}['\\ud800']: expected text that can be encoded as UTF-8, got"),
     ],
 )
 def test_what_cannot_be_a_file_is_refused_by_its_name(files: Any, text: str) -> None:
@@ -234,7 +234,7 @@ def test_a_link_around_itself_is_refused(site: Path, target: str) -> None:
     (site / "src" / "lib" / "loop").symlink_to(target, target_is_directory=True)
 
     assert refused(site).startswith(
-        f"{FIELD}['src/lib/loop']: expected links to lead to an end, got one to"
+        f"{FIELD}['src/lib/loop']: expected links without a cycle, got one to"
     )
 
 
@@ -299,7 +299,7 @@ def test_none_is_no_object() -> None:
 
 def test_a_path_to_nothing_is_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "missing") == (
-        f"{FIELD}: there is no file or directory {str(tmp_path / 'missing')!r}"
+        f"{FIELD}: no such file or directory: {str(tmp_path / 'missing')!r}"
     )
 
 

@@ -233,7 +233,7 @@ def test_a_lambda_is_invoked_again_with_the_token_and_a_new_job_id(cpjob: CodePi
 
     assert seen == list(zip([job.id for job in cpjob.jobs], [None, "1", "2"], strict=True))
     assert len({job_id for job_id, _ in seen}) == 3
-    assert last is cpjob.jobs[-1]
+    assert last == cpjob.jobs[-1]
     assert [job.status for job in cpjob.jobs] == ["Succeeded"] * 3
 
 

@@ -27,7 +27,7 @@ from pytest_cpjob.settings import CHECKS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
-BEHAVIOUR, FIRST_RUN = PAGES["behaviour.md"], PAGES["first-run.md"]
+BEHAVIOUR, FINDINGS = PAGES["behaviour.md"], PAGES["findings.md"]
 
 
 def fenced(page: str, language: str) -> list[str]:
@@ -117,7 +117,7 @@ def test_a_block_of_a_mistake_fails_as_the_page_shows(
 
 
 def test_the_block_about_unittest_runs_without_pytest(pytester: pytest.Pytester) -> None:
-    [block] = fenced(section(FIRST_RUN, "unittest"), "python")
+    [block] = fenced(PAGES["unittest.md"], "python")
     pytester.makepyfile(test_pasted=block)
 
     result = pytester.run(sys.executable, "-m", "unittest", "test_pasted")
@@ -137,7 +137,7 @@ class Case(NamedTuple):
     """How the two sides of a section's diff are run.
 
     Attributes:
-        besides: what the unmended code is found to have done besides.
+        besides: what the unfixed code is found to have done besides.
         job: what its Lambda job is added with.
         fault: what its calls meet.
     """
@@ -170,9 +170,9 @@ def sides(diff: str) -> tuple[str, str]:
 
 @contextmanager
 def stand_ins(*, held: bool) -> Iterator[dict[str, Any]]:
-    """What the diffs leave to their readers, with the page's own three functions."""
+    """Yield the names that the diffs use without defining them."""
     names: dict[str, Any] = {"__name__": "handler"}
-    exec(fenced(FIRST_RUN, "python")[0], names)
+    exec(fenced(FINDINGS, "python")[0], names)
     codepipeline = names["codepipeline"]
     busy = threading.Lock()
     threads = set(threading.enumerate())
@@ -210,12 +210,12 @@ def stand_ins(*, held: bool) -> Iterator[dict[str, Any]]:
             thread.join(30)
 
 
-def found_in(source: str, case: Case, *, mended: bool) -> set[str]:
+def found_in(source: str, case: Case, *, fixed: bool) -> set[str]:
     """The findings of a side of a diff."""
     [entry] = re.findall(r"^def (\w+)", source, re.MULTILINE)
-    expected_errors = () if mended else (ClientError, UnfakedCallError, BrokenDeploymentError)
+    expected_errors = () if fixed else (ClientError, UnfakedCallError, BrokenDeploymentError)
     try:
-        with stand_ins(held=not mended) as names, CodePipelineStub() as cpjob:
+        with stand_ins(held=not fixed) as names, CodePipelineStub() as cpjob:
             exec(source, names)
             if case.fault is not None:
                 operation, error, service = case.fault
@@ -235,21 +235,21 @@ def found_in(source: str, case: Case, *, mended: bool) -> set[str]:
 
 @pytest.mark.parametrize("finding", CHECKS)
 def test_the_code_before_has_the_finding_and_the_code_after_has_none(finding: str) -> None:
-    [diff] = fenced(section(FIRST_RUN, f"`{finding}`"), "diff")
+    [diff] = fenced(section(FINDINGS, f"`{finding}`"), "diff")
     before, after = sides(diff)
     case = CASES.get(finding, Case())
 
-    assert found_in(before, case, mended=False) == {finding} | case.besides
-    assert found_in(after, case, mended=True) == set()
+    assert found_in(before, case, fixed=False) == {finding} | case.besides
+    assert found_in(after, case, fixed=True) == set()
 
 
 @pytest.mark.parametrize("finding", CHECKS)
 def test_each_finding_has_a_section_that_says_how_to_go_on(finding: str) -> None:
-    assert f'allow=["{finding}"]' in section(FIRST_RUN, f"`{finding}`")
+    assert f'allow=["{finding}"]' in section(FINDINGS, f"`{finding}`")
 
 
 def test_there_is_no_section_about_a_finding_that_does_not_exist() -> None:
-    titles = re.findall(r"^### `(.*)`$", section(FIRST_RUN, "The findings"), re.MULTILINE)
+    titles = re.findall(r"^### `(.*)`$", section(FINDINGS, "The findings"), re.MULTILINE)
     assert sorted(titles) == sorted(CHECKS)
 
 
@@ -360,6 +360,7 @@ def links() -> Iterator[Any]:
     """Each relative link, with the page that it stands on."""
     for path in (
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
         ROOT / ".github" / "SECURITY.md",
         *(ROOT / "docs").glob("*.md"),
     ):

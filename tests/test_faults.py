@@ -445,11 +445,11 @@ def test_a_fault_that_nobody_met_is_an_error_at_teardown(pytester: pytest.Pytest
         ({"error": 400}, "error: expected a code, such as 'ThrottlingException'"),
         (
             {"error": ClientError({"Error": {"Code": "ThrottlingException"}}, "GetJobDetails")},
-            "error: give the code of a service's error",
+            "error: give a service's error by its code",
         ),
         (
             {"error": CLIENT.exceptions.JobNotFoundException({}, "GetJobDetails")},
-            "error: give the code of a service's error",
+            "error: give a service's error by its code",
         ),
     ],
 )

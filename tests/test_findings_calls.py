@@ -331,7 +331,7 @@ def test_outside_of_a_jobs_run_any_job_may_allow_it(cpjob: CodePipelineStub) -> 
     cpjob.add_lambda_job()
     for allow in ([], ["unfaked-call"]):
         cpjob.add_lambda_job(allow=allow)
-        with pytest.raises(Exception, match="was about to leave"):
+        with pytest.raises(Exception, match="was blocked before it reached"):
             sts.get_caller_identity()
         if not allow:
             assert "- unfaked-call: sts.GetCallerIdentity was about to leave for the" in str(

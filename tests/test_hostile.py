@@ -218,7 +218,7 @@ def test_each_reaches_a_handler_as_its_input_byte_for_byte(
 
 UNREADABLE: Final = {
     "corrupt": "is a broken zip: Bad CRC-32 for file 'README.md'",
-    "truncated": "begins as a zip and has no end",
+    "truncated": "is a truncated zip",
     "bomb": "expands to more than 512 MiB",
     "encrypted": "'README.md' is encrypted",
 }

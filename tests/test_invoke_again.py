@@ -115,7 +115,7 @@ def test_lambda_retries_no_more_than_twice(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_lambda_job()
 
     with pytest.raises(
-        ValueError, match=r"^retries: Lambda runs an event again at most 2 times, got 3$"
+        ValueError, match=r"^retries: Lambda retries an event at most 2 times, got 3$"
     ):
         job.invoke(succeed, retries=3)
 
@@ -180,7 +180,7 @@ def test_one_more_than_max_invocations_is_an_error_that_shows_the_tokens(
         job.invoke(in_steps(4, seen), max_invocations=3)
 
     assert str(caught.value) == (
-        f"job {job.id} was not at an end after max_invocations=3 invocations;"
+        f"job {job.id} was still continuing after max_invocations=3 invocations;"
         " its continuation tokens were:\n- 'step 1'\n- 'step 2'\n- 'step 3'"
     )
     assert len(seen) == 3

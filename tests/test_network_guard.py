@@ -63,7 +63,7 @@ def test_an_unfaked_call_is_stopped_with_an_error_that_names_it(cpjob: CodePipel
         client("ssm").describe_parameters()
 
     assert str(caught.value) == (
-        "ssm.DescribeParameters was about to leave for https://ssm.us-east-1.amazonaws.com/, and"
+        "ssm.DescribeParameters was blocked before it reached https://ssm.us-east-1.amazonaws.com/:"
         " nothing fakes it.\n"
         "Inside the test, start moto's mock_aws() for services other than CodePipeline, or point"
         " the client at a local endpoint; a job with artifacts starts moto by itself."
@@ -128,7 +128,7 @@ def test_a_request_outside_of_any_call_is_stopped_and_named_by_its_address() -> 
 
     error = finding(swallowing(lambda: URLLib3Session().send(request)))
 
-    assert "GET https://example.invalid/token was about to leave" in str(error)
+    assert "GET https://example.invalid/token was blocked before it reached " in str(error)
     assert "secret" not in str(error)
 
 

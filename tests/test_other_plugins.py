@@ -207,7 +207,7 @@ def test_our_own_modules_are_measured_whole(my_action: pytest.Pytester) -> None:
     [(path, lines)] = [
         (my_action.path / name, found["executed_lines"])
         for name, found in json.loads(measured.read_text())["files"].items()
-        if Path(name).parts[-2:] == ("pytest_cpjob", "plugin.py")
+        if Path(name).parts[-2:] == ("plugin", "fixtures.py")
     ]
     source = ast.parse(path.read_text("utf-8"))
     definitions = [

@@ -12,7 +12,7 @@ from pytest_cpjob.requirements import FLOORS
 
 ROOT = Path(__file__).parent.parent
 LOWEST = ROOT / ".ci" / "lowest.txt"
-README = (ROOT / "README.md").read_text("utf-8")
+VERSIONS = (ROOT / "docs" / "versions.md").read_text("utf-8")
 RUNTIME = {"boto3", "botocore", "faker", "moto", "pytest"}
 
 
@@ -39,10 +39,10 @@ def test_the_lowest_versions_under_test_are_the_declared_floors() -> None:
     assert pins.keys() >= RUNTIME
 
 
-def test_the_readme_and_our_refusals_name_the_declared_floors() -> None:
+def test_the_page_of_versions_and_our_errors_name_the_declared_floors() -> None:
     told = {
         name.strip().lower(): lowest
-        for names, lowest in re.findall(r"^\| ([\w, -]+) \| ([\d.]+) \|", README, re.MULTILINE)
+        for names, lowest in re.findall(r"^\| ([\w, -]+) \| ([\d.]+) \|", VERSIONS, re.MULTILINE)
         for name in names.split(",")
     }
     # time-machine's is no refusal: an older one is left alone (tests/test_time_of_day.py).
@@ -52,8 +52,8 @@ def test_the_readme_and_our_refusals_name_the_declared_floors() -> None:
     assert told == refused == declared_floors()
 
 
-def test_the_readme_names_a_newer_version_than_the_lowest_that_ran() -> None:
-    rows = re.findall(r"^\| ([\w, -]+) \| ([\d.]+) \| ([\d.]+) \|", README, re.MULTILINE)
+def test_the_page_of_versions_names_a_newer_version_than_the_lowest_that_ran() -> None:
+    rows = re.findall(r"^\| ([\w, -]+) \| ([\d.]+) \| ([\d.]+) \|", VERSIONS, re.MULTILINE)
     assert {names for names, *_ in rows} >= {"Python", "pytest", "boto3, botocore", "moto"}
     for names, lowest, newest in rows:
         assert [int(part) for part in newest.split(".")] > [
@@ -61,14 +61,14 @@ def test_the_readme_names_a_newer_version_than_the_lowest_that_ran() -> None:
         ], names
 
 
-def test_the_house_has_every_module_of_the_top_folder() -> None:
-    house = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("## The house", 1)[1]
-    tables = "\n".join(re.findall(r"^\|.*\|$", house.split("\n## ", 1)[0], re.MULTILINE))
+def test_the_table_of_layers_has_every_module_of_the_top_folder() -> None:
+    layout = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("## The layout", 1)[1]
+    tables = "\n".join(re.findall(r"^\|.*\|$", layout.split("\n## ", 1)[0], re.MULTILINE))
     folder = ROOT / "pytest_cpjob"
     modules = [path.stem for path in folder.glob("*.py") if path.stem != "__init__"]
     packages = [f"{path.parent.name}/" for path in folder.glob("*/__init__.py")]
 
-    named = re.findall(r"`([\w/]+)`", tables)
+    named = re.findall(r"`([\w/]+)`", "\n".join(re.findall(r"^\| (.*?) \|", tables, re.MULTILINE)))
 
     assert sorted(named) == sorted(modules + packages)
 

@@ -1,14 +1,16 @@
-"""Every code block of the README runs as it stands there."""
+"""Every code block of the README runs as it stands there, and fails as it says."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
+from test_docs import FINDINGS, code, fenced, tables
+
+from pytest_cpjob.settings import CHECKS
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+BLOCKS = fenced(README, "python")
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=[str(number) for number in range(len(BLOCKS))])
@@ -21,33 +23,28 @@ def test_a_block_runs_as_pasted(pytester: pytest.Pytester, block: str) -> None:
     assert outcomes["passed"] == block.count("\ndef test_")
 
 
+def test_the_failing_report_is_what_the_terminal_shows(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [block], [shown] = fenced(README, "python fails"), fenced(README, "text")
+    monkeypatch.setenv("COLUMNS", "80")
+    pytester.makepyfile(test_my_action=block)
+
+    result = pytester.runpytest_subprocess("-p", "no:faker")
+
+    result.assert_outcomes(passed=1, errors=1)
+    assert f"\n{shown}" in result.stdout.str()
+
+
 def test_the_first_test_is_short() -> None:
-    code = [line for line in BLOCKS[0].splitlines() if line.strip()]
-    assert len(code) < 15
+    lines = [line for line in BLOCKS[0].splitlines() if line.strip()]
+    assert len(lines) < 15
 
 
-def test_the_table_names_every_fixture(pytester: pytest.Pytester) -> None:
-    printed = pytester.runpytest("--fixtures", "-p", "no:faker").stdout.str()
-    fixtures = set(re.findall(r"^(cpjob\w*) --", printed, re.MULTILINE))
-
-    named = re.findall(r"^\| `(cpjob\w*)` \|", README, re.MULTILINE)
-
-    assert set(named) == fixtures
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 180
 
 
-def test_the_table_names_every_finding() -> None:
-    from pytest_cpjob.settings import CHECKS
-
-    [table] = re.findall(r"^\| finding \|.*?\n\n", README, re.DOTALL | re.MULTILINE)
-    first_cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
-    assert set(re.findall(r"`([a-z-]+)`", " ".join(first_cells))) == set(CHECKS)
-
-
-def test_the_ini_line_that_turns_fakers_plugin_off_works(pytester: pytest.Pytester) -> None:
-    [line] = re.findall(r"^```ini\n(.*?)\n```$", README, re.DOTALL | re.MULTILINE)
-    pytester.makeini(f"[pytest]\n{line}")
-    pytester.makepyfile(
-        "def test_none(pytestconfig): assert not pytestconfig.pluginmanager.hasplugin('faker')"
-    )
-
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+def test_the_table_of_findings_has_every_finding() -> None:
+    [[_, *rows], _] = tables(FINDINGS)
+    assert sorted(code(row[0]) for row in rows) == sorted(CHECKS)

@@ -78,15 +78,15 @@ def test_a_timestamp_is_the_moment_that_it_is_in_the_other_protocol() -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"{", "no JSON"),
-        (b"\xff\xfe", "no JSON"),
-        (b'{"a": "\\ud800"}', "no JSON"),
-        (b"[" * 100_000, "no JSON"),
-        (b"[]", "no object"),
-        (b'"text"', "no object"),
+        (b"{", "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
+        (b'{"a": "\\ud800"}', "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b"[]", "not an object"),
+        (b'"text"', "not an object"),
         (b'{"a":' * 100 + b"1" + b"}" * 100, "nested deeper"),
-        (b'{"currentRevision": {"created": 1e300}}', "no timestamp"),
-        (b'{"currentRevision": {"created": NaN}}', "no timestamp"),
+        (b'{"currentRevision": {"created": 1e300}}', "invalid timestamp"),
+        (b'{"currentRevision": {"created": NaN}}', "invalid timestamp"),
     ],
     ids=[
         "cut off",
@@ -161,12 +161,12 @@ def test_cbor_is_read_with_its_timestamps() -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"\xa1", "no CBOR"),
-        (b"\xff", "the body is no "),
-        (b"\xc1\x61a", "no CBOR"),  # a timestamp that is a text
-        (b"\xc0\x63abc", "no CBOR"),  # a date that is none
-        (b"\x80", "no object"),
-        (b"\xa1\x01\x02", "the name of a member is no text"),
+        (b"\xa1", "not valid CBOR"),
+        (b"\xff", "the body is not "),
+        (b"\xc1\x61a", "not valid CBOR"),  # a timestamp that is a text
+        (b"\xc0\x63abc", "not valid CBOR"),  # a date that is none
+        (b"\x80", "not an object"),
+        (b"\xa1\x01\x02", "the name of a member is not a string"),
         (b"\xa1\x61a" * 100 + b"\xa0", "nested deeper"),
     ],
     ids=["cut off", "break", "bad timestamp", "bad date", "list", "number as a name", "deep"],

@@ -246,8 +246,8 @@ def test_a_stragglers_later_call_is_refused_and_in_no_record(straggler: Straggle
     assert "actionTypes" in answer  # type: ignore[operator]
     assert isinstance(refusal, UnfakedCallError)
     assert str(refusal) == (
-        "thread 'straggler' called ListActionTypes after its test had ended: let the code under"
-        " test end its threads"
+        "thread 'straggler' called ListActionTypes after its test had ended: the code under"
+        " test must end its threads"
     )
     assert [call.operation for call in next_tests.calls] == ["PutJobSuccessResult"]
     assert next_tests._harness.inspection.findings == []

@@ -174,23 +174,23 @@ def test_a_seed_is_one_wherever_and_however_it_is_written(pytester: pytest.Pytes
     [
         ({"marker": {"regoin": "x"}}, "unknown option 'regoin'; did you mean 'region'?"),
         ({"outer marker": {"alow": []}}, "unknown option 'alow'; did you mean 'allow'?"),
-        ({"marker": {"zzz": 1}}, f"unknown option 'zzz'; there are {', '.join(OPTIONS)}"),
+        ({"marker": {"zzz": 1}}, f"unknown option 'zzz'; expected one of {', '.join(OPTIONS)}"),
         (
             {"marker": {"allow": ["no_result"]}},
-            "allow: there is no finding 'no_result'; did you mean 'no-result'?",
+            "allow: unknown finding 'no_result'; did you mean 'no-result'?",
         ),
         (
             {"ini file": {"allow": "no-result own-roll"}},
-            "allow: there is no finding 'own-roll'; did you mean 'own-role'?",
+            "allow: unknown finding 'own-roll'; did you mean 'own-role'?",
         ),
-        ({"marker": {"allow": ["zzz"]}}, f"there is no finding 'zzz'; there are {CHECKS[0]}, *"),
+        ({"marker": {"allow": ["zzz"]}}, f"unknown finding 'zzz'; expected one of {CHECKS[0]}, *"),
         (
             {"marker": {"allow": "raised"}},
             "allow: expected a list of findings' names, got 'raised'",
         ),
         ({"marker": {"own_role": "no"}}, "own_role: expected True or False, got 'no'"),
         ({"marker": {"region": 7}}, "region: expected a string, got 7"),
-        ({"marker": {"region": "mars-1"}}, "region: 'mars-1' is no AWS region*"),
+        ({"marker": {"region": "mars-1"}}, "region: 'mars-1' is not an AWS region*"),
         ({"ini file": {"account_id": "12"}}, "account_id: *"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:30].replace(" ", "-"),
@@ -237,8 +237,8 @@ def test_a_flag_of_the_ini_file_is_true_or_false(pytester: pytest.Pytester, name
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("allow", "no-resul", "cpjob_allow: there is no finding 'no-resul'; did you mean"),
-        ("region", "mars-1", "cpjob_region: 'mars-1' is no AWS region"),
+        ("allow", "no-resul", "cpjob_allow: unknown finding 'no-resul'; did you mean"),
+        ("region", "mars-1", "cpjob_region: 'mars-1' is not an AWS region"),
         ("account_id", "1", "got '1'; write all 12 digits: an account id may begin with 0"),
     ],
 )
@@ -272,7 +272,7 @@ def test_the_names_to_allow_may_come_from_any_iterable(cpjob: CodePipelineStub) 
     cpjob.add_lambda_job(allow=iter(["no-result"])).invoke(lambda event, context: None)
     cpjob.check()
 
-    allowed = CodePipelineStub(allow=iter(["no-result", "own-role"])).settings.allow
+    allowed = CodePipelineStub(allow=iter(["no-result", "own-role"]))._harness.settings.allow
     assert allowed == {"no-result", "own-role"}
 
 

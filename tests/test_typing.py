@@ -16,8 +16,9 @@ from typing import Any, is_typeddict
 import pytest
 
 import pytest_cpjob
-from pytest_cpjob import CodePipelineStub, plugin
+from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.documents import type_defs as shapes
+from pytest_cpjob.plugin import fixtures
 
 TYPING = Path(__file__).parent / "typing"
 USERS = TYPING / "user_tests.py"
@@ -53,7 +54,7 @@ def name_of(annotation: ast.expr | None) -> str:
 
 FIXTURES = {
     function.name: name_of(function.returns)
-    for function in functions_of(Path(plugin.__file__))
+    for function in functions_of(Path(fixtures.__file__))
     if function.name.startswith("cpjob")
     and any("pytest.fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
 }
@@ -189,7 +190,7 @@ def test_mypy_finds_a_users_mistakes(tmp_path: Path, mypy_cache: Path) -> None:
     ]
     assert found == [
         (7, "call-arg"),
-        (8, "attr-defined"),
+        (8, "union-attr"),
         (9, "arg-type"),
         (10, "typeddict-item"),
         (11, "operator"),

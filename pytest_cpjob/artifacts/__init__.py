@@ -1,1 +1,1 @@
-"""The artifact store: contents as zips, objects on moto's S3, and who may open which."""
+"""The artifact store: contents as zips, objects in moto's S3, and who may access which."""

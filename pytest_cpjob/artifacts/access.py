@@ -1,8 +1,8 @@
-"""Who may do what in the artifact bucket: one pure judgement, as IAM and S3 would make it.
+"""Who may do what in the artifact bucket: one pure function, which decides as IAM and S3 do.
 
 A job's credentials carry a session policy for exactly that job's artifact objects
 (CodePipeline user guide, "Troubleshooting": keys are cut short so that this policy fits). The
-handler's own role has no business in the bucket unless the test says so.
+handler's own role has no access to the bucket unless the test allows it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.grants import Grant
 
 READS: Final = frozenset({"GetObject", "HeadObject"})
-"""What the job's credentials may do with every object of the job."""
+"""What a job's credentials may do with all of the job's objects."""
 
 WRITES: Final = frozenset(
     {
@@ -28,14 +28,14 @@ WRITES: Final = frozenset(
         "ListParts",
     }
 )
-"""What they may do with its output objects, besides."""
+"""What they may also do with its output objects."""
 
 
 class Presented(NamedTuple):
-    """The credentials a request came with.
+    """The credentials that a request came with.
 
     Attributes:
-        own_role: they are the handler's own: from the environment, a profile or another role.
+        own_role: whether they are the handler's own, from the environment, a profile or a role.
     """
 
     access_key_id: str | None
@@ -48,12 +48,12 @@ Holder = Literal["job", "own-role", "nobody"]
 
 
 class Verdict(NamedTuple):
-    """What S3 says of one request on one object.
+    """S3's decision about one request on one object.
 
     Attributes:
-        error: what it is refused with, None if it may go on.
-        holder: whose credentials they were: some job's, the handler's own role's, nobody's.
-        job_id: the job whose credentials were presented, if any job's.
+        error: the error of a denied request, None if it is allowed.
+        holder: who the credentials belong to: a job, the handler's own role, or nobody known.
+        job_id: the job that the credentials belong to, if any.
     """
 
     error: ServiceError | None
@@ -66,7 +66,7 @@ class Access(NamedTuple):
 
     Attributes:
         grant: finds a job's grant by access key id.
-        buckets: the artifact buckets; others are nobody's business here.
+        buckets: the artifact buckets; access to others is not checked here.
         own_role: whether the handler's own role may open the artifact buckets.
         now: seconds of job clock.
     """
@@ -79,7 +79,7 @@ class Access(NamedTuple):
     def judge(
         self, operation: str, bucket: str | None, key: str | None, credentials: Presented
     ) -> Verdict | None:
-        """Judge one request; None where the bucket is no artifact bucket."""
+        """Decide about one request; None if the bucket is not an artifact bucket."""
         if bucket not in self.buckets:
             return None
         grant = self.grant(credentials.access_key_id)
@@ -125,5 +125,5 @@ class Access(NamedTuple):
 
 
 def denied() -> ServiceError:
-    """Give S3's AccessDenied."""
+    """Return S3's AccessDenied error."""
     return ServiceError("AccessDenied", "Access Denied")

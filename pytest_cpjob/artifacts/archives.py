@@ -1,4 +1,4 @@
-"""Archives: an object's bytes read back as files, or an error that says what they are instead."""
+"""Archives: an object's bytes read as files, or an error that says what they are instead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from typing import IO, Any, Final, NoReturn
 from pytest_cpjob.errors import ArtifactError
 
 LARGEST: Final = 512 * 1024 * 1024
-"""Bytes that the files of one archive may have together; a test that has more reads `content`."""
+"""Total bytes that the files of one archive may have.
+
+A handler's output may be a zip bomb by mistake: without a limit, reading it would exhaust the
+memory of the test run. A test with more data reads `content`.
+"""
 
 _ENCRYPTED: Final = 0x1
 _COMPRESSED_TARS: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
@@ -30,21 +34,19 @@ def read_files(content: bytes, *, what: str) -> dict[str, bytes]:
         what: how errors name it.
 
     Raises:
-        ArtifactError: it is no archive, or a broken one; the text says what was found.
+        ArtifactError: it is not an archive, or a broken one; the message says what was found.
     """
     if not content:
         raise ArtifactError(f"{what} is an empty object (0 bytes), not an archive")
     if zipfile.is_zipfile(io.BytesIO(content)):
         return _read_zip(content, what)
     if content.startswith(b"PK\x03\x04"):
-        raise ArtifactError(
-            f"{what} begins as a zip and has no end ({len(content)} bytes): it was cut short"
-        )
+        raise ArtifactError(f"{what} is a truncated zip ({len(content)} bytes): its end is missing")
     if content.startswith(_COMPRESSED_TARS) or content[257:262] == b"ustar":
         return _read_tar(content, what)
     raise ArtifactError(
-        f"{what} is no archive: {len(content)} bytes that begin with {content[:24]!r};"
-        " read it by its content or text()"
+        f"{what} is not an archive: {len(content)} bytes that begin with {content[:24]!r};"
+        " read it by .content or .text()"
     )
 
 
@@ -52,7 +54,8 @@ def _read_zip(content: bytes, what: str) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
-            # No more is ever read of a member than its directory's entry promises.
+            # The declared sizes can be trusted here: zipfile never reads more of a member than
+            # its directory entry declares, even if the compressed data goes on.
             if sum(member.file_size for member in members) > LARGEST:
                 _too_large(what)
             files = {}
@@ -63,7 +66,7 @@ def _read_zip(content: bytes, what: str) -> dict[str, bytes]:
             return files
     except ArtifactError:
         raise
-    except Exception as error:  # what a broken archive raises depends on where it is broken
+    except Exception as error:  # broken archives raise many types, depending on where they break
         _broken(what, "zip", error)
 
 
@@ -90,7 +93,7 @@ def _read_tar(content: bytes, what: str) -> dict[str, bytes]:
 
 def _too_large(what: str) -> NoReturn:
     raise ArtifactError(
-        f"{what} expands to more than {LARGEST // 1024**2} MiB; read it by its content"
+        f"{what} expands to more than {LARGEST // 1024**2} MiB; read it by .content"
     )
 
 
@@ -99,7 +102,10 @@ def _broken(what: str, kind: str, error: Exception) -> NoReturn:
 
 
 MOST: Final = 512 * 1024 * 1024
-"""Bytes that are unpacked of one object; what comes after them is not looked at."""
+"""Total bytes that are unpacked of one object; what comes after them is not searched.
+
+The check for leaked secrets unpacks every output, also one that is a zip bomb.
+"""
 
 _DEEPEST: Final = 4
 _IN_MEMORY: Final = 8 * 1024 * 1024
@@ -112,17 +118,17 @@ _COMPRESSED: Final[dict[bytes, Callable[[Any], Any]]] = {
 
 
 def readable_parts(stream: IO[bytes], where: str) -> Iterator[tuple[str, IO[bytes]]]:
-    """Give each file in an object; and the object itself where it is none, or a broken archive.
+    """Yield each file in an object, or the object itself if it is not an intact archive.
 
     Args:
         stream: the object, seekable; read from its beginning.
-        where: what it is called; a file in it is called `'a.txt' of <where>`.
+        where: the object's name for messages; a file in it is named `'a.txt' of <where>`.
     """
     return _Unpacking().parts(stream, where, _DEEPEST)
 
 
 class _TooMuch(Exception):
-    """The object expands to more than is looked at."""
+    """The object expands to more than `MOST` bytes."""
 
 
 class _Unpacking:
@@ -141,12 +147,12 @@ class _Unpacking:
                     yield from self.parts(unpacked, inside, depth - 1)
         except _TooMuch:
             return
-        except Exception:  # what a broken archive raises depends on where it is broken
+        except Exception:  # broken archives raise many types, depending on where they break
             yield where, _rewound(stream)
 
     @contextmanager
     def _unpacked(self, member: IO[bytes]) -> Iterator[IO[bytes]]:
-        """Unpack one file; a large one to the disk."""
+        """Unpack one file, a large one to disk, as a seekable file: it may be an archive."""
         with member, SpooledTemporaryFile(max_size=_IN_MEMORY) as unpacked:
             while chunk := member.read(_CHUNK):
                 self._left -= len(chunk)
@@ -157,7 +163,7 @@ class _Unpacking:
 
 
 def _members(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]] | None:
-    """Give an archive's files by path; None where it is none."""
+    """Return an archive's files by path, or None if it is not an archive."""
     if zipfile.is_zipfile(stream):
         return _zipped(_rewound(stream))
     head = _rewound(stream).read(262)

@@ -1,7 +1,7 @@
-"""Contents: what a test says is in an artifact becomes one object, and the object files again.
+"""Contents: what a test puts into an artifact, turned into one object.
 
-CodePipeline's sources hand on zips of regular files, with executable bits and without Git's own
-folder; so do we, and the same files always give the same bytes.
+CodePipeline's sources produce zips of regular files, with executable bits and without the `.git`
+folder. So does this module, and the same files always give the same bytes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import IO, Final, NoReturn
 
 Content = Mapping[str, str | bytes] | Path | bytes | None
 """What `input_artifacts` takes for one artifact: `{path: str | bytes}`, a directory `Path`, a file
-`Path` (as it is when it is an archive, else zipped), `bytes` as they are, `None` for no object."""
+`Path` (unchanged if it is an archive, else zipped), unchanged `bytes`, or `None` for no object."""
 
 SAMPLE_SOURCE: Final[Mapping[str, str]] = {
     "README.md": "# A sample source\n",
     "src/app.py": 'print("hello")\n',
 }
-"""What an input artifact holds when a test gives only its name."""
+"""The files of an input artifact for which a test gives only a name."""
 
 _IN_MEMORY: Final = 8 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024
@@ -34,16 +34,16 @@ _ARCHIVE_NAMES: Final = (".zip", ".jar", ".war", ".tar", ".tgz", ".tar.gz", ".ta
 
 @contextmanager
 def open_content(content: Content, *, field: str) -> Iterator[IO[bytes] | None]:
-    """Open a content as the object that is to be put; None where there is to be none.
+    """Open a content as the object to upload; None if there is to be no object.
 
-    Above 8 MiB the object waits in a temporary file, not in memory.
+    Above 8 MiB the object is kept in a temporary file, not in memory.
 
     Args:
         content: see `Content`.
-        field: how the test named it, for errors.
+        field: the content's name in error messages.
 
     Raises:
-        ValueError: it cannot be an artifact's content; the text names the field and the rule.
+        ValueError: it cannot be an artifact's content; the message names the field and the rule.
     """
     if content is None:
         yield None
@@ -65,7 +65,7 @@ def open_content(content: Content, *, field: str) -> Iterator[IO[bytes] | None]:
 
 
 def _members(content: object, field: str) -> Mapping[str, bytes | Path]:
-    """Give what is to be zipped: path in the zip -> bytes, or the file that holds them."""
+    """Return what to zip: path in the zip -> bytes, or the file that contains them."""
     if isinstance(content, Mapping):
         return _checked_members(content, field)
     if isinstance(content, Path):
@@ -73,7 +73,7 @@ def _members(content: object, field: str) -> Mapping[str, bytes | Path]:
             return dict(_walk(content, field))
         if content.is_file():
             return {content.name: content}
-        raise ValueError(f"{field}: there is no file or directory {str(content)!r}")
+        raise ValueError(f"{field}: no such file or directory: {str(content)!r}")
     way_out = f"; write Path({content!r})" if isinstance(content, str) else ""
     _refuse(
         field,
@@ -90,7 +90,7 @@ def _utf8(text: str, where: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        _refuse(where, "text that UTF-8 can hold", f"{text!r:.80}")
+        _refuse(where, "text that can be encoded as UTF-8", f"{text!r:.80}")
 
 
 def _checked_members(files: Mapping[object, object], field: str) -> dict[str, bytes | Path]:
@@ -103,7 +103,7 @@ def _checked_members(files: Mapping[object, object], field: str) -> dict[str, by
         if "" in parts or "." in parts or ".." in parts or "\\" in path or "\0" in path:
             _refuse(
                 where,
-                "a relative path of plain names with '/' between",
+                "a relative path of plain names joined by '/'",
                 f"{path!r}; HOSTILE_ARTIFACTS has archives with other paths",
             )
         if isinstance(data, str):
@@ -116,12 +116,12 @@ def _checked_members(files: Mapping[object, object], field: str) -> dict[str, by
         for parent in Path(path).parents:
             if str(parent.as_posix()) in members:
                 where = f"{field}[{path!r}]"
-                _refuse(where, f"{parent.as_posix()!r} to be a folder", "it as a file as well")
+                _refuse(where, f"{parent.as_posix()!r} to be a folder", "a file of that name")
     return members
 
 
 def _walk(root: Path, field: str) -> Iterator[tuple[str, Path]]:
-    """Give a directory's files; a link inside is followed, one that leaves is refused."""
+    """Yield a directory's files; links within it are followed, those that leave it rejected."""
     real_root = root.resolve()
     ahead: list[tuple[Path, tuple[Path, ...]]] = [(root, ())]
     while ahead:
@@ -135,9 +135,7 @@ def _walk(root: Path, field: str) -> Iterator[tuple[str, Path]]:
             if entry.is_symlink() and not real.is_relative_to(real_root):
                 _refuse(f"{field}[{name!r}]", f"links to stay inside {root}", f"one to {real}")
             if real in above:
-                _refuse(
-                    f"{field}[{name!r}]", "links to lead to an end", f"one to {real}, around it"
-                )
+                _refuse(f"{field}[{name!r}]", "links without a cycle", f"one to {real}, around it")
             if entry.is_dir():
                 ahead.append((entry, above))
             elif entry.is_file():
@@ -151,7 +149,7 @@ def _add(archive: zipfile.ZipFile, path: str, source: bytes | Path) -> None:
     if isinstance(source, Path) and os.stat(source).st_mode & stat.S_IXUSR:
         mode = 0o755
     member = zipfile.ZipInfo(path, _EPOCH)
-    member.create_system = 3  # Unix, whatever this machine is: only so are modes kept
+    member.create_system = 3  # Unix, on every platform: other values do not keep file modes
     member.external_attr = (stat.S_IFREG | mode) << 16
     member.compress_type = zipfile.ZIP_DEFLATED
     opened: IO[bytes]
@@ -159,14 +157,14 @@ def _add(archive: zipfile.ZipFile, path: str, source: bytes | Path) -> None:
         member.file_size, opened = len(source), io.BytesIO(source)
     else:
         member.file_size, opened = source.stat().st_size, source.open("rb")
-    # Bytes go piece by piece as well: compressed as a whole, they would be there once more.
+    # Bytes are copied in chunks too: writestr() would hold a compressed copy in memory.
     with opened, archive.open(member, "w") as target:
         while chunk := opened.read(_CHUNK):
             target.write(chunk)
 
 
 def _is_archive(path: Path) -> bool:
-    """Whether a file goes as it is: its name says archive, or its content does."""
+    """Return whether a file is used unchanged: an archive by its name or its content."""
     if path.name.lower().endswith(_ARCHIVE_NAMES) or zipfile.is_zipfile(path):
         return True
     import tarfile

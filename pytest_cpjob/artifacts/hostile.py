@@ -1,4 +1,4 @@
-"""Hostile contents, ready-made: what a handler may be sent, and must not be hurt by."""
+"""Hostile contents, ready-made: what a handler may receive and must survive."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DOS_DATE: Final = 0x0021  # 1980-01-01
 
 
 class _HostileArtifacts(Mapping[str, bytes]):
-    """Name -> bytes, each made when it is first asked for."""
+    """Name -> bytes, each created when first used."""
 
     def __getitem__(self, name: str) -> bytes:
         return _make(name)
@@ -36,7 +36,7 @@ class _HostileArtifacts(Mapping[str, bytes]):
 
 
 def _corrupt() -> bytes:
-    """A zip whose directory is whole, and whose first file does not have the promised content."""
+    """A zip with an intact directory, whose first file does not match its checksum."""
     content = bytearray(_zip(_HARMLESS, zipfile.ZIP_STORED))
     content[content.index(b"Harmless")] ^= 0x20
     return bytes(content)
@@ -60,7 +60,7 @@ def _absolute_path() -> bytes:
 
 
 def _symlink() -> bytes:
-    """A link that leaves the folder, and a file that is to be written through it."""
+    """A link that leads out of the folder, and a file to be written through it."""
     link = zipfile.ZipInfo("link")
     link.create_system = 3
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -72,7 +72,7 @@ def _symlink() -> bytes:
 
 
 def _encrypted() -> bytes:
-    """A zip whose files ask for a password that nobody has."""
+    """A zip whose files need a password, which no one has."""
     content = bytearray(_zip(_HARMLESS, zipfile.ZIP_STORED))
     for signature, flags_at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = content.find(signature)
@@ -83,7 +83,7 @@ def _encrypted() -> bytes:
 
 
 def _non_utf8_name() -> bytes:
-    """A name in Latin-1, as old tools write it: no valid UTF-8, and not said to be."""
+    """A name in Latin-1, as old tools write it: invalid UTF-8, without the UTF-8 flag."""
     return _zip({**_HARMLESS, "caf#.txt": b"Latin-1"}).replace(b"caf#.txt", b"caf\xe9.txt")
 
 
@@ -94,13 +94,13 @@ def _tar_gz() -> bytes:
             member = tarfile.TarInfo(path)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    return gzip.compress(stream.getvalue(), mtime=0)  # without the time of day
+    return gzip.compress(stream.getvalue(), mtime=0)  # no time stamp: the same bytes each time
 
 
 def _bomb() -> bytes:
     """A megabyte that expands to a gigabyte of zeros.
 
-    Compressed piece by piece, the pieces are all the same, so a gigabyte is never compressed.
+    All compressed blocks are equal, so one is repeated, and no gigabyte has to be compressed.
     """
     piece = bytes(1024 * 1024)
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -160,5 +160,5 @@ HOSTILE_ARTIFACTS: Final[Mapping[str, bytes]] = _HostileArtifacts()
 - `bomb`: a megabyte that expands to a gigabyte
 - `encrypted`: a zip that asks for a password
 - `non-utf8-name`: a zip with a member's name in Latin-1
-- `tar-gz`: a whole archive, and no zip
+- `tar-gz`: an intact archive that is not a zip
 """

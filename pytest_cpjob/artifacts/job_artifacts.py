@@ -1,4 +1,4 @@
-"""A job's artifacts as a test sees them: what is in the bucket, and who it was written with."""
+"""A job's artifacts as a test sees them: the objects in the bucket, and the key they use."""
 
 from __future__ import annotations
 
@@ -52,20 +52,17 @@ class JobArtifact:
 
     @property
     def uri(self) -> str:
-        """The object's address.
-
-        It reads `s3://bucket/key`.
-        """
+        """The object's address, `s3://bucket/key`."""
         return f"s3://{self.bucket}/{self.key}"
 
     @property
     def revision(self) -> str | None:
-        """The revision that the documents carry for it; outputs have none."""
+        """The artifact's revision in the job's documents; outputs have none."""
         return self._facts.revision
 
     @property
     def exists(self) -> bool:
-        """Whether there is an object."""
+        """Whether the object exists."""
         return self._store.head(self._facts) is not None
 
     @property
@@ -87,15 +84,15 @@ class JobArtifact:
         """The archive's files, path -> bytes.
 
         Raises:
-            ArtifactError: there is no object, or it is no archive; the text says what it is.
+            ArtifactError: there is no object, or it is not an archive; the message says what it is.
         """
         return read_files(self.content, what=self._named())
 
     def text(self, path: str | None = None, encoding: str = "utf-8") -> str:
-        """The text of one file of the archive, or, without a path, of the object itself.
+        """Return the text of one file of the archive, or, without a path, of the object itself.
 
         Raises:
-            ArtifactError: there is no object, no such file, or it is not text in this encoding.
+            ArtifactError: the object or file does not exist, or is not text in this encoding.
         """
         if path is None:
             data, where = self.content, self._named()
@@ -112,22 +109,24 @@ class JobArtifact:
 
     @property
     def kms_key_id(self) -> str | None:
-        """The KMS key that the object was written with, as the writer named it; None without."""
+        """The KMS key that the object was written with, as the writer named it, or None."""
         stored = self._store.head(self._facts)
         return stored.kms_key_id if stored else None
 
     def put(self, content: Content) -> None:
-        """Write the object as somebody else than the handler would, with the pipeline's key.
+        """Write the object in place of the handler, with the pipeline's key.
 
-        For handlers that leave the work to CodeBuild, Step Functions or an instance. Takes what
-        `input_artifacts` takes; counts as uploaded.
+        For handlers that hand the work to CodeBuild, Step Functions or an instance. Takes what
+        `input_artifacts` takes; the output counts as uploaded.
 
         Raises:
-            ValueError: the content cannot be an artifact's.
+            ValueError: an artifact cannot have this content.
         """
         with open_content(content, field="content") as opened:
             if opened is None:
-                raise ValueError("content: None is no content; leave the artifact alone instead")
+                raise ValueError(
+                    "content: expected content, got None; to have none, leave put() out"
+                )
             self._store.put(self._facts, opened, self._encryption_key)
 
     def _named(self) -> str:
@@ -138,7 +137,7 @@ class JobArtifact:
 
 
 class JobArtifacts(Mapping[str, JobArtifact]):
-    """A job's artifacts of one direction, by name."""
+    """A job's input or output artifacts, by name."""
 
     def __init__(self, artifacts: Iterator[JobArtifact], direction: Direction, job_id: str) -> None:
         self._artifacts = {artifact.name: artifact for artifact in artifacts}

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from pytest_cpjob.artifacts.moto_session import MotoSession
 
 LARGEST_KEPT = 1024 * 1024
-"""Bytes of an object that is kept once it was read, so that it is not read again."""
+"""Maximum bytes of an object that is kept in memory after it was read, to not read it again."""
 
 LARGEST_SENT = 8 * 1024 * 1024
-"""Bytes of an object that is sent to moto's S3; a larger one is handed to it."""
+"""Maximum bytes of an object that is put by a request; larger ones go to moto's backend."""
 
 _CHUNK = 1024 * 1024
 
 
 class StoredObject(NamedTuple):
-    """What S3 tells of an object without its content."""
+    """What S3 says about an object, without its content."""
 
     size: int
     version_id: str | None
@@ -42,9 +42,9 @@ class ArtifactStore:
     """The artifact buckets of one stub.
 
     Attributes:
-        buckets: the region of each bucket made so far, by name.
-        keys: the id and the ARN of each KMS key made so far.
-        on_client: told of each client of the store's own, so that it is never judged.
+        buckets: bucket name -> region, of each bucket created so far.
+        keys: the id and the ARN of each KMS key created so far.
+        on_client: called with each client of the store's own, which must not be checked.
     """
 
     def __init__(self, moto: MotoSession, on_client: Callable[[Any], None]) -> None:
@@ -75,7 +75,7 @@ class ArtifactStore:
                 take_out()
 
     def make_bucket(self, bucket: str, region: str) -> None:
-        """Make the artifact bucket in the job's region, versioned as CodePipeline's are."""
+        """Create the artifact bucket in the job's region, versioned as CodePipeline's are."""
         self.start()
         if bucket in self.buckets:
             return
@@ -98,7 +98,7 @@ class ArtifactStore:
         if len(first) <= LARGEST_SENT:
             s3.put_object(Bucket=artifact.bucket, Key=artifact.key, Body=first, **extra)
             return
-        # Of what comes by a request, moto holds several copies at a time.
+        # Handed to the backend: for a request, moto holds several copies in memory at a time.
         content.seek(0)
         del first
         _backend_of(artifact.bucket).put_object(
@@ -110,7 +110,7 @@ class ArtifactStore:
         )
 
     def head(self, artifact: ArtifactFacts) -> StoredObject | None:
-        """Tell of an object, or None if there is none."""
+        """Return what S3 says about an object, or None if it does not exist."""
         s3 = self._client("s3", self._region_of(artifact))
         try:
             found = s3.head_object(Bucket=artifact.bucket, Key=artifact.key)
@@ -126,7 +126,7 @@ class ArtifactStore:
         )
 
     def get(self, artifact: ArtifactFacts) -> bytes | None:
-        """Read an object, or None if there is none."""
+        """Return an object's content, or None if it does not exist."""
         s3 = self._client("s3", self._region_of(artifact))
         try:
             found = s3.get_object(Bucket=artifact.bucket, Key=artifact.key)
@@ -140,7 +140,7 @@ class ArtifactStore:
 
     @contextmanager
     def open(self, artifact: ArtifactFacts, version_id: str | None) -> Iterator[IO[bytes] | None]:
-        """Open one version of an object, or None if it is gone; a large one waits on the disk."""
+        """Open one version of an object, or None if it is gone; a large one is spooled to disk."""
         kept = self._kept.get((artifact.bucket, artifact.key))
         if kept is not None and version_id is not None and kept[0] == version_id:
             yield io.BytesIO(kept[1])
@@ -160,10 +160,11 @@ class ArtifactStore:
             yield spooled
 
     def make_key(self, key_arn: str, region: str) -> None:
-        """Make the pipeline's KMS key known to moto under the ARN that the documents carry.
+        """Create the pipeline's KMS key in moto, under the ARN that the documents contain.
 
-        KMS chooses its key ids itself, so the new key is renamed inside moto's backend. A region
-        that is too new for moto has no KMS there: then the key is a name in the documents only.
+        KMS chooses key ids itself, so the new key is renamed inside moto's backend; otherwise
+        `describe_key` with the ARN of the document would fail. A region that is too new for moto
+        has no KMS backend: then the key is only a name in the documents.
         """
         self.start()
         key_id = key_arn.rpartition("/")[2]
@@ -183,21 +184,21 @@ class ArtifactStore:
         self._made.append(lambda: keys.pop(key_id, None))
 
     def has(self, service: str, params: Mapping[str, Any]) -> bool:
-        """Whether the bucket or key that a call names is in here."""
+        """Return whether the bucket or key that a call names is in this store."""
         if service == "s3":
             return params.get("Bucket") in self.buckets
         return service == "kms" and params.get("KeyId") in self.keys
 
     def _region_of(self, artifact: ArtifactFacts) -> str:
-        """Give the region of an artifact's bucket, while there is one.
+        """Return the region of an artifact's bucket.
 
         Raises:
             ArtifactError: the store was stopped.
         """
         if artifact.bucket not in self.buckets:
             raise ArtifactError(
-                f"artifact {artifact.name!r} cannot be opened: the stub was left, and bucket"
-                f" {artifact.bucket} went with it; look at artifacts while the stub is active"
+                f"artifact {artifact.name!r} cannot be opened: the stub is not active any more, and"
+                f" bucket {artifact.bucket} is gone; read artifacts while the stub is active"
             )
         return self.buckets[artifact.bucket]
 
@@ -216,7 +217,7 @@ def _exists(s3: Any, bucket: str) -> bool:
 
 
 def _backend_of(bucket: str) -> Any:
-    """Give the part of moto's S3 that has the bucket."""
+    """Return the part of moto's S3 backend that contains the bucket."""
     from moto.backends import get_backend
 
     s3: Any = get_backend("s3")
@@ -225,7 +226,7 @@ def _backend_of(bucket: str) -> Any:
 
 
 def _take_out_bucket(name: str) -> None:
-    """Take a bucket out of a moto that goes on: no client reaches it by now, and none has to."""
+    """Remove a bucket from moto's backend, as the test's own mock stays active after ours."""
     from moto.backends import get_backend
 
     s3: Any = get_backend("s3")

@@ -1,4 +1,4 @@
-"""What botocore's models say of any AWS service: its operations and the errors they answer with."""
+"""What botocore's models say about any AWS service: its operations and their error codes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pytest_cpjob.aws.regions import botocore_data
 
 @lru_cache(maxsize=1)
 def services() -> frozenset[str]:
-    """Give botocore's names of all services."""
+    """Return the names of all services that botocore knows."""
     return frozenset(path.name for path in botocore_data().iterdir() if path.is_dir())
 
 
 class _Service(NamedTuple):
-    """What one service's newest model says.
+    """What a service's newest model says.
 
     Attributes:
         protocol: such as `json`, `query` or `rest-xml`.
-        operations: each with the codes, as on the wire, of the errors that it models.
+        operations: operation name -> the codes, as on the wire, of the errors that it models.
     """
 
     protocol: str
@@ -49,15 +49,15 @@ def _read(service: str) -> _Service:
 
 
 def operations(service: str) -> tuple[str, ...]:
-    """Give the names of a service's operations."""
+    """Return the names of a service's operations."""
     return tuple(_read(service).operations)
 
 
 def operation_errors(service: str, operation: str) -> tuple[str, ...]:
-    """Give the codes that an operation models, in the model's order."""
+    """Return the codes that an operation models, in the model's order."""
     return _read(service).operations[operation]
 
 
 def speaks_query(service: str) -> bool:
-    """Tell whether a service is one of the old ones that speak XML over a query protocol."""
+    """Return whether a service uses one of the older query protocols, which answer in XML."""
     return _read(service).protocol in ("query", "ec2")

@@ -1,4 +1,4 @@
-"""The service's own rules, read from botocore's model, and AWS's words for breaking them.
+"""CodePipeline's own rules, read from botocore's model, and AWS's messages for breaking them.
 
 botocore checks required members, types and minimum lengths; the service also checks maxima,
 patterns and enums. The model is read as JSON, so botocore need not be imported.
@@ -44,11 +44,11 @@ LIVE_LIMITS: Final[Mapping[str, Mapping[str, int]]] = {
     # The model says 1000; the service's own ValidationException has said 50000 since 2023.
     "ActionConfigurationValue": {"max": 50_000},
 }
-"""Where the live service is known to allow more than its model: shape -> the traits replaced."""
+"""Where the live service is known to allow more than its model: shape -> the replaced traits."""
 
 
 class Model:
-    """CodePipeline's service model, its shapes made into checks once each, when first asked for."""
+    """CodePipeline's service model; each shape becomes a check when it is first needed."""
 
     def __init__(self, description: Mapping[str, Any]) -> None:
         self._operations: Mapping[str, Any] = description["operations"]
@@ -75,7 +75,7 @@ class Model:
         return tuple(self._operations)
 
     def check_of(self, shape_name: str) -> Check:
-        """Return the check of one shape, made at the first call."""
+        """Return the check of one shape, created at the first call."""
         known = self._checks.get(shape_name)
         if known is None:
             known = self._checks[shape_name] = self._make(self.shapes[shape_name])
@@ -116,7 +116,7 @@ def load() -> Model:
     for path in sorted(folder.glob("*/service-2.json*"), reverse=True):
         content = path.read_bytes()
         if path.suffix == ".gz":
-            # zlib's own reading of gzip (wbits 31): the gzip module is one import more.
+            # zlib reads gzip itself (wbits 31), which saves importing the gzip module.
             content = zlib.decompress(content, 31)
         return Model(json.loads(content))
     raise CpjobError(
@@ -127,11 +127,11 @@ def load() -> Model:
 
 
 def violations(shape_name: str, value: object, path: str = "") -> list[Violation]:
-    """Return the rules of a shape that `value` breaks, in the model's order.
+    """Return the violations of a shape's rules by `value`, in the model's order.
 
-    A value of a wrong type is a `TypeMismatch` among them.
+    A value of the wrong type is reported as a `TypeMismatch`.
 
-    `path` is where the value stands in the request, as the service would write it.
+    `path` is the value's location in the request, as the service writes it.
 
     >>> violations("JobId", "nope", "jobId")[0].path
     'jobId'
@@ -142,7 +142,7 @@ def violations(shape_name: str, value: object, path: str = "") -> list[Violation
 
 
 def request_violations(operation: str, params: Mapping[str, object]) -> list[Violation]:
-    """Return the rules of an operation's request that `params` break.
+    """Return the violations of an operation's request rules by `params`.
 
     Raises:
         ValueError: CodePipeline has no such operation.
@@ -156,7 +156,7 @@ def request_violations(operation: str, params: Mapping[str, object]) -> list[Vio
 
 
 def validation_message(found: list[Violation]) -> str:
-    """Return the text of the service's ValidationException, which names paths and never values.
+    """Return the message of the service's ValidationException, which names paths, never values.
 
     >>> validation_message([Violation("nonce", "Member must not be null")])[:45]
     "1 validation error detected: Value at 'nonce'"
@@ -170,7 +170,7 @@ def validation_message(found: list[Violation]) -> str:
 
 
 def operation_errors(operation: str) -> tuple[str, ...]:
-    """Return the codes of the errors that an operation models, in the model's order.
+    """Return the error codes that an operation models, in the model's order.
 
     Raises:
         ValueError: CodePipeline has no such operation.
@@ -188,5 +188,5 @@ def operations() -> tuple[str, ...]:
 
 
 def is_sensitive(shape_name: str) -> bool:
-    """Tell whether the model marks a shape as one that must not be logged."""
+    """Return whether the model marks a shape as sensitive, so that it must not be logged."""
     return bool(load().shapes[shape_name].get("sensitive"))

@@ -1,7 +1,7 @@
-"""One shape's constraints as a check: what the service says of a value that breaks them.
+"""One shape's constraints as a check that reports what the service would say about a value.
 
-The words and paths are those of CodePipeline's ValidationExceptions: members joined by dots, a
-list's items as `.1.member`, a map's faults at its own path.
+Wording and paths are those of CodePipeline's ValidationExceptions: members joined by dots, a
+list's items as `.1.member`, violations inside a map at the map's own path.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _NOT_NULL: Final = "Member must not be null"
 
 
 class Violation(NamedTuple):
-    """One broken rule: where, as the service writes paths, and which, in AWS's words."""
+    """One broken rule: its path, as the service writes it, and the constraint in AWS's words."""
 
     path: str
     constraint: str
 
 
 class TypeMismatch(Violation):
-    """A value of a type that the service cannot read: a SerializationException, no validation."""
+    """A value of the wrong type: the service answers SerializationException before validating."""
 
     __slots__ = ()
 
@@ -32,7 +32,7 @@ Check = Callable[[object, str, list[Violation]], None]
 
 
 class Bounds:
-    """The least and the greatest that a shape allows, of a value or of its length."""
+    """The minimum and maximum that a shape sets for a value or for its length."""
 
     def __init__(self, shape: Mapping[str, Any], noun: str) -> None:
         self.maximum: int | None = shape.get("max")
@@ -41,7 +41,7 @@ class Bounds:
         self.too_little = f"Member must have {noun} greater than or equal to {self.minimum}"
 
     def allow(self, size: float) -> bool:
-        """Whether a size is fine, as nearly every one is."""
+        """Return whether a size is within the bounds."""
         return (self.maximum is None or size <= self.maximum) and (
             self.minimum is None or size >= self.minimum
         )
@@ -73,13 +73,13 @@ class Scalar:
         self.not_in_set = f"Member must satisfy enum value set: [{', '.join(self.allowed or ())}]"
 
     def right_type(self, value: object) -> bool:
-        # bool is an int to Python, and none to the service.
+        # A bool is an int in Python, but not for the service.
         return isinstance(value, self.accepts) and (
             type(value) is not bool or self.accepts is _BOOLEAN
         )
 
     def is_fine(self, value: Any) -> bool:
-        """Whether no constraint is broken, as nearly always; told in half of the time."""
+        """Return whether no constraint is broken: a fast path, as nearly every value is fine."""
         return (
             self.bounds.allow(len(value) if self.measures_length else value)
             and (self.matches is None or self.matches(value) is not None)
@@ -96,7 +96,7 @@ class Scalar:
 
     @cached_property
     def all_constraints(self) -> str:
-        """Every constraint, as the service lists them all when one entry of a map breaks any."""
+        """All constraints: when a map's entry breaks one, the service lists every one."""
         phrases = [*self.bounds.all()]
         if self.matches is not None:
             phrases.append(self.unmatched)
@@ -116,7 +116,7 @@ SCALARS: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     "string": ((str,), "Member must be a string"),
     "integer": ((int,), "Member must be an integer"),
     "boolean": (_BOOLEAN, "Member must be a boolean"),
-    # Parameters come as Python wrote them or as the wire has them: botocore takes either.
+    # botocore accepts datetimes as well as the forms used on the wire.
     "timestamp": ((datetime, int, float, str), "Member must be a timestamp"),
 }
 
@@ -140,7 +140,7 @@ class ListOf:
 
 
 class MapOf:
-    """A map, whose keys are strings; its entries' faults are reported once, at the map's path."""
+    """A map with string keys; violations by its entries are reported once, at the map's path."""
 
     def __init__(
         self, shape: Mapping[str, Any], key: Scalar, value: Scalar | None, deep: Check
@@ -187,7 +187,7 @@ class Structure:
 
     @cached_property
     def members(self) -> tuple[tuple[str, Check, bool], ...]:
-        # Looked up at the first use, so that a shape may contain itself.
+        # Looked up at the first use, because a shape may contain itself.
         required = frozenset(self._shape.get("required", ()))
         return tuple(
             (name, self._check_of(member["shape"]), name in required)
@@ -195,12 +195,12 @@ class Structure:
         )
 
     def check(self, value: object, path: str, found: list[Violation]) -> None:
-        # A dict is asked for by its type first: asking an abstract class takes much longer.
+        # Nearly always a dict, and isinstance() with an abstract class is much slower.
         if type(value) is not dict and not isinstance(value, Mapping):
             found.append(TypeMismatch(path, "Member must be a structure"))
             return
         prefix = f"{path}." if path else ""
-        # On this service's wire a null member is an absent one; unknown members are ignored.
+        # The service treats a null member as absent and ignores unknown members.
         for name, check, required in self.members:
             member = value.get(name)
             if member is not None:

@@ -12,7 +12,7 @@ DUMMY_CREDENTIALS: Final = {
     "AWS_ACCESS_KEY_ID": "AKIACPJOBOWNROLE0000",
     "AWS_SECRET_ACCESS_KEY": "pytest-cpjob/not-a-real-secret-access-key",
 }
-"""The handler's own role: accepted by nothing but this project and moto."""
+"""Credentials of the handler's own role: only this project and moto accept them."""
 
 _CONFIGURING: Final = (
     "AWS_REGION",
@@ -33,18 +33,18 @@ NOT_WHILE_ACTIVE: Final = (
     "AWS_DEFAULT_PROFILE",
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
-    # aws-vault's: botocore would ask for new ones when the time has come.
+    # Set by aws-vault: botocore would try to renew the credentials once this time has passed.
     "AWS_CREDENTIAL_EXPIRATION",
-    # What not every region has: a test of another one would fail on this machine only.
+    # Not every region has these endpoints: tests of other regions would fail on this machine only.
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_USE_FIPS_ENDPOINT",
 )
 MOTOS_KEY: Final = "FOOBARKEY"
-"""The access key id that moto puts into the environment."""
+"""The access key id that moto sets in the environment."""
 
 
 def is_configured(environ: Mapping[str, str]) -> bool:
-    """Whether this machine has any AWS configuration: a variable, or one of AWS's files."""
+    """Return whether this machine has any AWS configuration, in a variable or in a file."""
     if any(environ.get(name) for name in _CONFIGURING):
         return True
     home = environ.get("HOME") or environ.get("USERPROFILE") or "~"
@@ -55,9 +55,10 @@ def is_configured(environ: Mapping[str, str]) -> bool:
 
 
 def _says_something(path: str) -> bool:
-    """Whether a file is there and not empty: CI points AWS's variables at nothing.
+    """Return whether a file exists and is not empty (CI may set AWS's variables to `/dev/null`).
 
-    One that cannot be looked at, such as another user's, is none; botocore sees it so too.
+    A file that cannot be accessed, such as another user's, does not count; nor does botocore
+    read it.
     """
     path = os.path.expanduser(path)
     try:
@@ -67,7 +68,7 @@ def _says_something(path: str) -> bool:
 
 
 def hide_machine(environ: MutableMapping[str, str], undo: Undo, region: str) -> None:
-    """Put dummy credentials in front of a developer's real ones until the undo.
+    """Replace a developer's real credentials by dummy ones until the undo.
 
     A region is set where no variable names one: a hidden profile's, or that of a file that only
     this machine has, would be gone or another on the next machine. Credentials are not touched

@@ -1,4 +1,4 @@
-"""The stub's own clients: made once for the whole run, with keys of their own."""
+"""The stub's own clients: created once per run, with keys of their own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _KEYS: Final = {
 
 @functools.cache
 def own_client(service: str, region: str) -> Any:
-    """Make a botocore client of the test's own, which no rule for handlers concerns.
+    """Return a botocore client of the test's own, to which the rules for handlers do not apply.
 
-    Nothing of the machine's configuration is used: no profile, no endpoint, no credentials.
+    It uses nothing of the machine's configuration: no profile, endpoint or credentials.
     """
     import botocore.session
     from botocore.config import Config

@@ -34,7 +34,7 @@ def _partitions() -> tuple[tuple[str, re.Pattern[str], frozenset[str]], ...]:
         (
             entry["id"],
             re.compile(entry["regionRegex"], re.ASCII),
-            # "aws-global" and its like stand for services without regions: no job runs there.
+            # "aws-global" and similar stand for services without regions: no job runs there.
             frozenset(name for name in entry["regions"] if not name.endswith("-global")),
         )
         for entry in listed["partitions"]
@@ -56,6 +56,4 @@ def partition_of(region: str) -> str:
     for partition, pattern, regions in _partitions():
         if region in regions or pattern.fullmatch(region):
             return partition
-    raise ValueError(
-        f"region: {region[:60]!r} is no AWS region; write one such as 'us-east-1' or 'eu-central-1'"
-    )
+    raise ValueError(f"region: {region[:60]!r} is not an AWS region; write one such as 'us-east-1'")

@@ -1,10 +1,10 @@
-"""What a string is to AWS: its characters, whatever class of string a test has them in."""
+"""Strings as AWS sees them: their characters, even if the test passes a subclass of `str`."""
 
 from __future__ import annotations
 
 
 def plain(text: str) -> str:
-    """Return a string as a `str`: a member of an enum of strings is printed by its name.
+    """Return a string as a plain `str`: the member of a string enum would print as its name.
 
     >>> type(plain("web"))
     <class 'str'>
@@ -13,7 +13,7 @@ def plain(text: str) -> str:
 
 
 def is_unicode(text: str) -> bool:
-    """Tell whether UTF-8 can hold a text: half of a surrogate pair is none.
+    """Return whether a text can be encoded as UTF-8: half of a surrogate pair cannot.
 
     >>> is_unicode("Zoë"), is_unicode(chr(0xD800))
     (True, False)

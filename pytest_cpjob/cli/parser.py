@@ -1,4 +1,4 @@
-"""The command line: sample documents, safe copies of real ones, and the service for hand work."""
+"""The command line: sample documents, redacted copies of real ones, and a service to try out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DOCUMENTS: Final = {
     "details": "what GetJobDetails answers",
     "poll": "what PollForJobs answers",
     "third-party": "what GetThirdPartyJobDetails answers",
-    "event": "the event that a Lambda function is invoked with",
+    "event": "the event with which a Lambda function is invoked",
 }
 _TEXTS: Final = {
     "job_id": "the job's id, a lower-case UUID",
@@ -36,8 +36,8 @@ _LAMBDA_TEXTS: Final = {
     "function_name": "the function",
 }
 _PARTNER_TEXTS: Final = {
-    "client_id": "the partner's client, a lower-case UUID; checked, and no part of the document",
-    "client_token": "the client's token; checked, and no part of the document",
+    "client_id": "the partner's client, a lower-case UUID; checked, but not part of the document",
+    "client_token": "the client's token; checked, but not part of the document",
 }
 _OF: Final = {
     "details": _TEXTS | _LAMBDA_TEXTS,
@@ -56,15 +56,15 @@ _REPEATED: Final = {
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong with the arguments in one line, as everything else here does."""
+    """Reports wrong arguments in one line, like all other errors of the command line."""
 
     def error(self, message: str) -> NoReturn:
-        """End with exit code 2."""
+        """Exit with code 2."""
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
 class _Version(argparse.Action):
-    """Prints the installed version, which is looked for only when asked for."""
+    """Prints the installed version; looked up only on demand, as that takes time."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
@@ -77,7 +77,7 @@ class _Version(argparse.Action):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; give the exit code: 0, 1 for findings, 2 for bad input."""
+    """Run the command line; return the exit code: 0, 1 for findings, 2 for bad input."""
     given = _parser().parse_args(arguments)
     try:
         if given.command == "serve":
@@ -99,12 +99,13 @@ def _print(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Whoever reads has read enough, such as `head`; the interpreter would flush once more.
+        # The reader, such as `head`, is done. At exit the interpreter would flush stdout again,
+        # and print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _with_options(text: str) -> str:
-    """Name the options in an error that names the arguments of a factory."""
+    """Replace the names of a factory's arguments in an error by those of the options."""
     arguments = {"region", "account_id", "encryption_key", *_REPEATED, *_OF["serve"]}
     arguments |= {*_OF["details"], *_OF["third-party"]}
 
@@ -122,22 +123,22 @@ def _with_options(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="pytest-cpjob",
-        description="Sample documents of CodePipeline jobs, and a fake CodePipeline to poke at.",
-        epilog="Exit codes: 0; 1, serve has findings; 2, bad input, told in one line.",
+        description="Sample documents of CodePipeline jobs, and a fake CodePipeline to try out.",
+        epilog="Exit codes: 0; 1, serve has findings; 2, bad input, reported in one line.",
     )
-    parser.add_argument("--version", action=_Version, help="print the version and end")
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in _DOCUMENTS.items():
         command = commands.add_parser(
             name,
             help=f"print {text}",
-            description=f"Print {text}, as JSON. What is left out is drawn from the seed.",
+            description=f"Print {text}, as JSON. Omitted values are drawn from the seed.",
         )
         _add_job_options(command, name)
         command.add_argument(
             "--redact",
             metavar="FILE",
-            help="print a safe copy of a real document instead: same shape and same names of"
+            help="instead, print a redacted copy of a real document: same shape, and same names of"
             " pipelines, stages, actions and artifacts; other ids, accounts, buckets, revisions,"
             " credentials, tokens and configuration values ('-' reads standard input)",
         )
@@ -145,9 +146,9 @@ def _parser() -> argparse.ArgumentParser:
         "serve",
         help="run the service over HTTP until Ctrl-C",
         description="Run CodePipeline's job service, S3 and all of moto on a loopback port, with"
-        " jobs for hand work. Standard output has the variables to export; calls and their"
-        " outcomes come on standard error, and after Ctrl-C what CodePipeline would have minded"
-        " (exit code 1).",
+        " jobs to try out. Standard output has the variables to export; standard error has calls"
+        " and their outcomes, and after Ctrl-C what breaks CodePipeline's job contract (exit code"
+        " 1).",
     )
     served.add_argument("--port", type=_port, default=0, help="the port (default: a free one)")
     served.add_argument(
@@ -170,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_job_options(command: argparse.ArgumentParser, name: str) -> None:
-    command.add_argument("--seed", default=BUILT_IN_SEED, help="where drawn values come from")
+    command.add_argument("--seed", default=BUILT_IN_SEED, help="the seed of drawn values")
     command.add_argument("--region", default=BUILT_IN_REGION, help="the pipeline's region")
     command.add_argument("--account-id", default=BUILT_IN_ACCOUNT, help="the pipeline's account")
     for option, text in _OF[name].items():
@@ -206,7 +207,7 @@ def _add_job_options(command: argparse.ArgumentParser, name: str) -> None:
 
 
 def _arguments(given: argparse.Namespace) -> dict[str, Any]:
-    """Give the arguments of a factory, or of a job to be added, that were given."""
+    """Return the given arguments of a factory, or of a job to add."""
     names = (*_OF[given.command], "input_artifacts", "output_artifacts", "encryption_key")
     options = vars(given)
     arguments = {name: options[name] for name in names if options[name] is not None}
@@ -215,7 +216,7 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
     with_content = [text for text in given.input_artifacts or () if "=" in text]
     if with_content and given.command != "serve":
         raise ValueError(
-            f"--input-artifact: expected NAME, got {with_content[0]!r}; contents are for serve"
+            f"--input-artifact: expected NAME, got {with_content[0]!r}; only serve takes contents"
         )
     if with_content:
         arguments["input_artifacts"] = _pairs("--input-artifact", given.input_artifacts)
@@ -223,15 +224,15 @@ def _arguments(given: argparse.Namespace) -> dict[str, Any]:
 
 
 def _jobs(given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Give the jobs of `--job`, each with the options that are for all of them."""
+    """Return the jobs of `--job`, each with the options that apply to all of them."""
     arguments = _arguments(given)
     if arguments and not given.job:
-        raise ValueError(f"{_listed(arguments)}: a job's options need --job TYPE")
+        raise ValueError(f"{_listed(arguments)}: options of a job require --job TYPE")
     return [{**arguments, "action_type": name} for name in given.job]
 
 
 def _redacted(given: argparse.Namespace) -> Any:
-    """Give the safe copy of a document of the command's kind."""
+    """Return the redacted copy of a document of the command's kind."""
     from pytest_cpjob.cli.redaction import kinds_of, redacted
 
     arguments = _arguments(given)
@@ -239,7 +240,9 @@ def _redacted(given: argparse.Namespace) -> Any:
         if getattr(given, name) != built_in:
             arguments[name] = getattr(given, name)
     if arguments:
-        raise ValueError(f"{_listed(arguments)}: --redact copies a document and takes no values")
+        raise ValueError(
+            f"{_listed(arguments)}: not allowed with --redact, which copies a document"
+        )
     document = _read_json(given.redact)
     safe = redacted(document, seed=given.seed)
     kinds, source = kinds_of(document), _source(given.redact)
@@ -308,7 +311,7 @@ def _read_json(name: str) -> Any:
     try:
         return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{_source(name)} is no JSON: {error}") from None
+        raise ValueError(f"{_source(name)} is not valid JSON: {error}") from None
 
 
 def _source(name: str) -> str:

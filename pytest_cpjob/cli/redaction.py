@@ -1,4 +1,4 @@
-"""Redaction: a real captured document made safe, its shape and its consistency kept."""
+"""Redaction: removes secrets and ids from a real document, and keeps its shape and consistency."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pytest_cpjob.documents.values import Draws
 
 REDACTED: Final = "redacted"
 _SHORTEST: Final = 8
-"""Shorter values are not looked for inside other texts: they are everywhere by chance."""
+"""Shorter values are not replaced inside other texts, where they may occur by chance."""
 
 _DEEPEST: Final = 200
 _PATTERNS: Final = {
@@ -25,7 +25,7 @@ _PATTERNS: Final = {
     "secret": r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])",
     "account": r"(?<!\d)\d{12}(?!\d)",
 }
-"""What is recognized wherever it stands; the first that fits."""
+"""What is recognized anywhere by its form; the first match counts."""
 
 _MEMBERS: Final = {
     "accesskeyid": "key",
@@ -67,15 +67,15 @@ _DRAWN: Final[dict[str, Callable[[Draws, str], str]]] = {
 
 
 def redacted(document: Any, *, seed: str = "") -> Any:
-    """Give a safe copy of a document: what AWS's APIs or a Lambda event tell of a job.
+    """Return a redacted copy of a document about a job, from AWS's APIs or a Lambda event.
 
-    Credentials, tokens, account ids, job, execution and key ids, buckets, object keys' drawn parts,
-    revisions, configuration values and output variables are others, also inside other texts; the
-    same value becomes the same each time. Names of pipelines, stages, actions, artifacts and
-    functions stay, as do nulls and missing members.
+    Credentials, tokens, account ids, job, execution and key ids, buckets, the random parts of
+    object keys, revisions, configuration values and output variables are replaced, also inside
+    other texts; equal values get equal replacements. Names of pipelines, stages, actions,
+    artifacts and functions are kept, as are nulls and missing members.
 
     Raises:
-        ValueError: the document is nested deeper than any of AWS's.
+        ValueError: the document is nested deeper than AWS's are.
     """
     redaction = _Redaction(Stream(seed, "redaction"))
     for member, value in _members(document, "", _DEEPEST):
@@ -84,10 +84,10 @@ def redacted(document: Any, *, seed: str = "") -> Any:
 
 
 def kinds_of(document: object) -> tuple[str, ...]:
-    """Tell which of the documents this may be, by the members that only some of them have.
+    """Return which of the documents this may be, judged by its members.
 
     Returns:
-        Of `details`, `poll`, `third-party` and `event`, the likeliest first; none for another.
+        Some of `details`, `poll`, `third-party` and `event`, most likely first, or none.
     """
     if not isinstance(document, dict):
         return ()
@@ -104,7 +104,7 @@ def kinds_of(document: object) -> tuple[str, ...]:
 
 
 def _members(value: Any, member: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Give every text of a document, with the name of its member; all configuration is texts."""
+    """Yield every text of a document, with the name of its member; all configuration is texts."""
     if depth == 0:
         raise ValueError(f"the document is nested deeper than {_DEEPEST}")
     if isinstance(value, dict):
@@ -127,14 +127,14 @@ class _Redaction:
         self._anywhere: re.Pattern[str] | None = None
 
     def learn(self, member: str, value: str) -> None:
-        """Learn a value by its member's name, to find it in other texts as well."""
+        """Remember a value recognized by its member's name, to replace it in other texts too."""
         if value and member in _MEMBERS:
             self._another(_kind(member, value), value)
         elif member in _TEXTS and len(value) >= _SHORTEST:
             self._replaced.setdefault(value, _blank_text(value))
 
     def of(self, value: Any, member: str) -> Any:
-        """Give a safe copy of one value; the member's name is in lower case."""
+        """Return a redacted copy of one value; the member's name is in lower case."""
         if isinstance(value, dict):
             inside = member in _CONFIGURATIONS
             return {
@@ -152,7 +152,7 @@ class _Redaction:
         return value
 
     def _configured(self, value: Any, name: str) -> Any:
-        """Blank a configuration's value; which function it invokes is a name."""
+        """Blank a configuration value; the name of the invoked function is kept."""
         if isinstance(value, str) and _plain(name) == "functionname":
             return self._recognized(value)
         return _blank_text(value) if isinstance(value, str) else _blank(value)
@@ -167,11 +167,11 @@ class _Redaction:
         return self._everywhere().sub(self._found, text)
 
     def _recognized(self, text: str) -> str:
-        """Replace what is recognized by its form."""
+        """Replace what is recognized."""
         return _BY_FORM.sub(self._found, text)
 
     def _everywhere(self) -> re.Pattern[str]:
-        """Give the pattern of all that is recognized, by its form or as a value learnt before."""
+        """Return the pattern of everything recognized, by its form or as a remembered value."""
         if self._anywhere is None:
             learnt = sorted(
                 (old for old in self._replaced if len(old) >= _SHORTEST), key=len, reverse=True
@@ -185,7 +185,7 @@ class _Redaction:
         return known if known is not None else self._another(str(found.lastgroup), found[0])
 
     def _another(self, kind: str, old: str) -> str:
-        """Draw another value for an old one, the same each time."""
+        """Draw the replacement of a value, the same each time."""
         known = self._replaced.get(old)
         if known is None:
             values = self._stream.at(kind, len(self._replaced)).values
@@ -217,7 +217,7 @@ def _region_in(bucket: str) -> str:
 
 
 def _object_key(values: Draws, old: str) -> str:
-    """Draw the last part of a key anew; the folders are the pipeline's and artifact's names."""
+    """Redraw the last part of a key; the folders are the names of pipeline and artifact."""
     folder, slash, last = old.rpartition("/")
     _, dot, extension = last.rpartition(".")
     drawn = values.artifact_object_key("x", "x").rpartition("/")[2]
@@ -225,7 +225,7 @@ def _object_key(values: Draws, old: str) -> str:
 
 
 def _blank_text(text: str) -> str:
-    """Replace a text; where it is JSON, what is in it, so that it stays readable."""
+    """Replace a text; if it is JSON, only the values in it, so that it stays valid."""
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""`pytest-cpjob serve`: the endpoint for hand work, from prepared jobs to the findings."""
+"""`pytest-cpjob serve`: the endpoint to try out by hand, from prepared jobs to the findings."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ _KIND_OF_OWNER: Final = {"AWS": "lambda", "ThirdParty": "third-party"}
 
 
 def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]]) -> int:
-    """Run the service until Ctrl-C; give 1 when there are findings, or answers failed.
+    """Run the service until Ctrl-C; return 1 if there are findings or answers failed, else 0.
 
     Raises:
-        ValueError: a job that AWS could not send, or a file that is no list of jobs.
+        ValueError: a job that AWS could not send, or a file that is not a list of jobs.
         CpjobError: the extra `server` is not installed.
-        OSError: the port is taken, or a file cannot be read.
+        OSError: the port is in use, or a file cannot be read.
     """
     wanted = [*jobs_of_options, *(_read_jobs(given.jobs) if given.jobs is not None else ())]
-    in_the_way = _in_the_way()  # the stub takes some of them out of this process
+    in_the_way = _in_the_way()  # read first: the stub removes some of them from this process
     stub = CodePipelineStub(seed=given.seed, region=given.region, account_id=given.account_id)
     with _until_interrupted() as interrupted:
         server = EndpointServer(given.port, on_call=_say)
@@ -57,7 +57,9 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
             for job in jobs:
                 _introduce(job)
             _say("serving until Ctrl-C")
-            while not interrupted.wait(0.2):  # a wait without an end would hear no Ctrl-C
+            while not interrupted.wait(
+                0.2
+            ):  # on Windows, Ctrl-C does not interrupt a wait without a time-out
                 pass
             return _ended(server, stub)
         finally:
@@ -67,7 +69,7 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
 
 @contextmanager
 def _until_interrupted() -> Iterator[threading.Event]:
-    """Give the event that Ctrl-C, or the end of a container, sets."""
+    """Yield an event that Ctrl-C (SIGINT), or the stop of a container (SIGTERM), sets."""
     interrupted = threading.Event()
     before = {
         number: signal.signal(number, lambda *_: interrupted.set())
@@ -81,7 +83,7 @@ def _until_interrupted() -> Iterator[threading.Event]:
 
 
 def _in_the_way() -> list[str]:
-    """Give this shell's variables that would lead a process elsewhere in spite of the exports."""
+    """Return the variables to unset: they would override the exports in the user's shell."""
     elsewhere = {name for name in os.environ if name.startswith("AWS_ENDPOINT_URL_")}
     return sorted(elsewhere.union(os.environ.keys() & set(NOT_WHILE_ACTIVE)))
 
@@ -100,9 +102,11 @@ def _read_jobs(name: str) -> list[dict[str, Any]]:
         jobs = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (ValueError, yaml.YAMLError) as error:
         kind = "JSON" if path.suffix == ".json" else "YAML"
-        raise ValueError(f"{name} is no {kind}: {error}") from None
+        raise ValueError(f"{name} is not valid {kind}: {error}") from None
     if not isinstance(jobs, list) or not all(isinstance(job, dict) for job in jobs):
-        raise ValueError(f"{name}: expected a list of jobs, each with names and values")
+        raise ValueError(
+            f"{name}: expected a list of jobs, each a mapping of argument names to values"
+        )
     return jobs
 
 
@@ -125,7 +129,7 @@ def _add(stub: CodePipelineStub, wanted: Mapping[str, Any]) -> Job:
 
 
 def _kind_of(action_type: object) -> str:
-    """Tell a job's kind by its action type's owner."""
+    """Return a job's kind, by its action type's owner."""
     owner = ""
     if isinstance(action_type, str):
         owner = action_type.partition(":")[2].partition(":")[0]
@@ -157,5 +161,5 @@ def _ended(server: EndpointServer, stub: CodePipelineStub) -> int:
     if found:
         _say(mask(stub._harness.service, report_of(found, in_pytest=False)))
         return 1
-    _say("nothing that CodePipeline would have minded")
+    _say("no findings")
     return code

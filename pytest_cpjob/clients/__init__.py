@@ -1,1 +1,1 @@
-"""Every botocore client in the process answered by the service; one install, one undo list."""
+"""All botocore clients of the process, answered by the service while a stub is active."""

@@ -1,4 +1,4 @@
-"""The router: what each call in flight is answered with, and what is noted of it."""
+"""The router: decides how each call is answered, and records it in the call log."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
 
 class Running(Protocol):
-    """Code under test that is run by us: it is told of each call, and may end it by raising.
+    """A runner of code under test: notified of each call, which it may end by raising.
 
     Attributes:
-        job_id: the job that the code is run for, if it is run for one.
+        job_id: the job that the code is run for, if any.
     """
 
     job_id: str | None
 
     def calling(self, call: PendingCall) -> None:
-        """Hear of a call before it is made."""
+        """Be notified of a call before it is made."""
 
     def called(self, call: PendingCall, error: BaseException | None) -> None:
-        """Hear of a call that has ended."""
+        """Be notified of a call that has ended."""
 
 
 class CallRouter:
-    """Answers CodePipeline's calls from the service, and judges S3's on artifact buckets.
+    """Answers CodePipeline's calls from the service, and checks S3's on artifact buckets.
 
     Attributes:
-        running: the invocation or worker that is under way, if any.
-        endpoint_url: where the same stub is served over HTTP: what this process sends there is
-            judged and recorded when it arrives.
+        running: the runner that is active now, if any.
+        endpoint_url: where the same stub is served over HTTP: a call that this process sends
+            there is checked and recorded on arrival, and must not be recorded twice.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class CallRouter:
         self.endpoint_url: str | None = None
 
     def begin(self, call: PendingCall) -> None:
-        """Tell whoever runs the code that it calls; what that raises ends the call unnoted."""
+        """Notify the runner of a call; if it raises, the call ends and is not recorded."""
         if self.running is not None and not call.by_test:
             self.running.calling(call)
 
@@ -80,7 +80,7 @@ class CallRouter:
     def answer(
         self, call: PendingCall, params: Mapping[str, Any], url: str, credentials: object
     ) -> Answer | None:
-        """Meet a fault, answer from the service, judge S3, or let the call pass (None)."""
+        """Apply a fault, answer from the service, deny S3 access, or let the call pass (None)."""
         presented = credentials_of.read(credentials)
         caller = call.caller
         call.caller = Caller(caller.client, caller.thread, presented.access_key_id, caller.by_test)
@@ -104,7 +104,7 @@ class CallRouter:
         return None
 
     def passed(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
-        """Hide missing objects as S3 does, learn other roles' keys, lose an answer."""
+        """Hide missing objects as S3 does, remember other roles' keys, apply a lost answer."""
         if call.hides_missing and parsed.get("Error", {}).get("Code") in _MISSING:
             head = call.operation == "HeadObject"
             _become(http, parsed, refused_by_s3("", denied(), head=head))
@@ -179,7 +179,7 @@ class CallRouter:
     def _note(
         self, call: PendingCall, verdict: Verdict, bucket: str | None, key: str | None
     ) -> None:
-        """Note which job an artifact is of, and whose credentials touched it."""
+        """Record which jobs an artifact belongs to, and whose credentials were used on it."""
         owners = tuple(self._service.registry.owners.get((bucket or "", key or ""), ()))
         holder: str = verdict.holder
         if verdict.job_id is not None and owners and verdict.job_id not in owners:
@@ -191,7 +191,7 @@ class CallRouter:
     def _note_owners(
         self, call: PendingCall, params: Mapping[str, Any], presented: Presented
     ) -> None:
-        """Note whose artifacts a call was about that a fault kept from being judged."""
+        """Record whose artifacts a call was about if a fault comes before the access check."""
         grant = self._service.grants.find(presented.access_key_id)
         for _, bucket, key in _touched(call.operation, params):
             owners = tuple(self._service.registry.owners.get((bucket or "", key or ""), ()))
@@ -201,7 +201,7 @@ class CallRouter:
     # -- the record ------------------------------------------------------------------------------
 
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
-        """Note the call in the call log, and tell whoever runs the code."""
+        """Record the call in the call log, and notify the runner."""
         if not call.is_the_endpoints:
             self._service.call_log.add_call(self._entry(call, error))
         if self.running is not None and not call.by_test:
@@ -234,18 +234,18 @@ class CallRouter:
         )
 
     def _known(self, call: PendingCall) -> tuple[str, ...]:
-        """Return the ids of the jobs that a call is about, without those that are no job's."""
+        """Return the ids of the existing jobs that a call is about."""
         if call.job is not None and call.job_ids == (call.job.id,):
             return call.job_ids
         return tuple(id for id in call.job_ids if id in self._service.registry.jobs)
 
     def stopped(self, what: str) -> None:
-        """Note what the network guard stopped."""
+        """Record a request that the network guard blocked."""
         self._on_stopped((what, self.running.job_id if self.running is not None else None))
 
 
 def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
-    """Each object that an S3 call touches: (operation, bucket, key), a copy's source included."""
+    """Return each object that an S3 call uses: (operation, bucket, key), also a copy's source."""
     bucket = params.get("Bucket")
     touched = [(operation, _bucket_name(bucket), params.get("Key"))]
     source = params.get("CopySource")
@@ -272,10 +272,10 @@ def _job_ids(
 
 
 def _meet(fault: Fault, call: PendingCall, url: str) -> Answer:
-    """Give what the caller of a faulty call sees."""
+    """Return or raise what the caller of a call with a fault gets."""
     if isinstance(fault.error, Exception):
         raise fault.error
-    error = ServiceError(fault.error, f"{call.operation} met a fault that the test set up")
+    error = ServiceError(fault.error, f"{call.operation} failed as the test set up by cpjob.fail")
     call.message = error.message
     if call.service == "s3":
         return refused_by_s3(url, error, head=call.operation.startswith("Head"))
@@ -283,7 +283,7 @@ def _meet(fault: Fault, call: PendingCall, url: str) -> Answer:
 
 
 def _become(http: Any, parsed: dict[str, Any], answer: Answer) -> None:
-    """Change an answer of somebody else's, in place, into another."""
+    """Replace the content of moto's answer, in place, by that of ours."""
     response, body = answer
     http.status_code = response.status_code
     parsed.clear()
@@ -291,7 +291,7 @@ def _become(http: Any, parsed: dict[str, Any], answer: Answer) -> None:
 
 
 def _is_rejected(call: PendingCall, code: str | None) -> bool:
-    """Whether AWS would not have taken the request at all."""
+    """Return whether AWS would have rejected the request as invalid."""
     if call.by_test or call.fault is not None:
         return False
     return code == "ParamValidationError" or (

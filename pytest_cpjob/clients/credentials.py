@@ -1,9 +1,9 @@
-"""What clients sign with while a stub is active: never a developer's own credentials.
+"""The credentials with which clients sign while a stub is active: never a developer's own.
 
-A client made at import keeps what botocore found then: a profile's keys, or a role's that are
-renewed on the way. Signing for moto with these would put a real key id into a URL, call STS, or
-start a `credential_process`. So wherever botocore found the credentials by itself, or none, the
-handler's own role stands in; what a handler gave a client itself is used as it is.
+A client created at import keeps the credentials that botocore found then: a profile's keys, or a
+role's, which are renewed when they expire. Signing with these would put a real key id into a URL,
+call STS, or start a `credential_process`. So if botocore found the credentials itself, or found
+none, dummy credentials replace them; those that a handler passed to a client are not changed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS, MOTOS_KEY
 from pytest_cpjob.patching import Undo
 
 OWN_ROLE = Credentials(*DUMMY_CREDENTIALS.values())
-"""The handler's own role."""
+"""Dummy credentials of the handler's own role."""
 
 
 def presented_by(
     signer: RequestSigner | None, client_config: Any, is_issued: Callable[[str | None], bool]
 ) -> object:
-    """Give the credentials that a call will be signed with; None where it is not signed.
+    """Return the credentials that a call will be signed with, or None if it is not signed.
 
-    A job's own, that the code under test put into the environment, are the job's even so.
+    A job's credentials are the job's even if the code under test put them into the environment.
     """
     if getattr(client_config, "signature_version", None) is botocore.UNSIGNED:
         return None
@@ -42,7 +42,7 @@ def presented_by(
 
 
 def sign_with_dummies(undo: Undo, is_active: Callable[[], bool]) -> None:
-    """Let nothing of the machine's be signed with, or renewed, until the undo."""
+    """Neither sign with the machine's credentials nor renew them until the undo."""
     undo.set_attribute(
         RequestSigner,
         "get_auth_instance",
@@ -54,7 +54,7 @@ def sign_with_dummies(undo: Undo, is_active: Callable[[], bool]) -> None:
 
 
 def sign_asynchronously_with_dummies(undo: Undo, is_active: Callable[[], bool]) -> None:
-    """Do the same to aiobotocore, which is imported already."""
+    """Do the same for aiobotocore, which must already be imported."""
     signer = sys.modules["aiobotocore.signers"].AioRequestSigner
     own_role = sys.modules["aiobotocore.credentials"].AioCredentials(*DUMMY_CREDENTIALS.values())
     undo.set_attribute(
@@ -89,7 +89,10 @@ def _signing_as(
 
 
 def _resting(original: Callable[..., None], is_active: Callable[[], bool]) -> Callable[..., None]:
-    """Leave the machine's credentials alone; an account id in an endpoint asks for new ones."""
+    """Wrap `_refresh` to not renew the machine's credentials.
+
+    botocore also renews them outside of signing, to get the account id for an endpoint.
+    """
 
     def _refresh(self: RefreshableCredentials) -> None:
         if not (is_active() and is_of_the_machine(self)):
@@ -118,15 +121,15 @@ _FROM_THE_MACHINE: Final = frozenset(
 
 
 def is_of_the_machine(credentials: object) -> bool:
-    """Whether botocore found these credentials by itself: they are the handler's own role's."""
+    """Return whether botocore found these credentials itself: then they are the own role's."""
     return getattr(credentials, "method", None) in _FROM_THE_MACHINE
 
 
 def read(credentials: object) -> Presented:
     """Read a client's credentials as they are now.
 
-    The attributes are read, not `get_frozen_credentials`: aiobotocore's is a coroutine, and a
-    refresh of a developer's own credentials would leave for the network.
+    The attributes are read instead of calling `get_frozen_credentials`: aiobotocore's is a
+    coroutine, and it could renew a developer's own credentials over the network.
     """
     if credentials is None:
         return _NOBODY
@@ -145,10 +148,10 @@ def read(credentials: object) -> Presented:
 
 
 def resolve(credentials: Any, presented: Presented) -> Presented:
-    """Let credentials that a handler refreshes itself be renewed, as signing would do next.
+    """Renew credentials that a handler refreshes itself, as signing would do next.
 
-    Long jobs wrap GetJobDetails in botocore's RefreshableCredentials. Those that botocore got
-    from a profile or a role are the handler's own; they are never asked.
+    Workers with long jobs wrap GetJobDetails in botocore's RefreshableCredentials: without this,
+    the expired ones would be checked. Those of a profile or a role are never renewed.
     """
     if not hasattr(credentials, "refresh_needed") or is_of_the_machine(credentials):
         return presented

@@ -1,4 +1,4 @@
-"""The interceptor: every botocore client in the process, made whenever and however, meets the stub.
+"""The interceptor: the stub answers every botocore client, whenever and however it was created.
 
 `BaseClient._make_api_call` is the one way that all clients call through, and the place that
 moto's manual names for this. While a stub is active it is wrapped, to note the call in the call log
@@ -47,10 +47,10 @@ _AIO_SESSIONS = (
 
 
 class Router(Protocol):
-    """Who answers the calls that are intercepted."""
+    """Answers the intercepted calls."""
 
     def begin(self, call: PendingCall) -> None:
-        """Take note of a call before anything is done; what is raised here ends it unnoted."""
+        """Be notified of a call before anything else; raising ends it without a record."""
 
     def serves(self, call: PendingCall) -> bool:
         """Whether the service itself answers the call."""
@@ -58,20 +58,20 @@ class Router(Protocol):
     def answer(
         self, call: PendingCall, params: Params, url: str, credentials: object
     ) -> Answer | None:
-        """Answer the call, let it pass (None), or raise what the caller is to see."""
+        """Answer the call, let it pass (None), or raise what the caller should get."""
 
     def passed(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
-        """See, and where need be change, what somebody else answered."""
+        """Inspect, and if necessary change, the answer to a call that was let pass."""
 
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
-        """Note the call's end in the call log."""
+        """Record the call in the call log when it has ended."""
 
     def stopped(self, what: str) -> None:
-        """Note what the network guard stopped."""
+        """Record a request that the network guard blocked."""
 
 
 class _Met(NamedTuple):
-    """What is known of a client: its number, which no other one ever has; whether moto knows it."""
+    """What is known about a client: its unique number, and whether moto's handlers are on it."""
 
     number: int
     by_moto: bool
@@ -82,7 +82,7 @@ class ClientInterceptor:
 
     Args:
         router: who answers.
-        is_issued: whether an access key id is of some job's artifact credentials.
+        is_issued: whether an access key id belongs to some job's artifact credentials.
     """
 
     def __init__(self, router: Router, is_issued: Callable[[str | None], bool]) -> None:
@@ -116,7 +116,7 @@ class ClientInterceptor:
         self._wrap_aiobotocore_once_there()
 
     def remove(self) -> None:
-        """Take everything back, except what somebody else has wrapped since: that goes inert."""
+        """Undo everything; a wrapper that others have wrapped since stays, but does nothing."""
         self._undo.all()
 
     def _deactivate(self) -> None:
@@ -130,7 +130,11 @@ class ClientInterceptor:
     def _wrap(
         self, owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
     ) -> None:
-        """Wrap a method; a wrap that an earlier stub had to leave, and is inert, goes out first."""
+        """Wrap a method, after removing inactive wrappers that earlier stubs could not remove.
+
+        Such a wrapper stays if a tracer has wrapped it while the stub was active. Without this,
+        each test under a tracer would add one more layer to every call.
+        """
         there = original = getattr(owner, name)
         while (
             left_by := vars(original).get("interceptor")
@@ -280,7 +284,7 @@ class ClientInterceptor:
     # -- clients ---------------------------------------------------------------------------------
 
     def _thread_number(self) -> int:
-        """Give this thread's number; `threading.get_ident` gives an ended thread's once more."""
+        """Return this thread's number; `threading.get_ident` reuses those of ended threads."""
         number: int | None = getattr(self._thread, "number", None)
         if number is None:
             number = self._thread.number = next(self._numbers)
@@ -304,7 +308,7 @@ class ClientInterceptor:
         return number
 
     def _tell_moto(self, client: BaseClient) -> None:
-        """Tell moto of a client that was made before moto was imported (its `patch_client`)."""
+        """Register moto on a client created before moto was imported (its `patch_client`)."""
         from moto.core.models import botocore_stubber, patch_client
 
         if botocore_stubber not in handlers_of(client.meta.events, "before-send"):
@@ -356,7 +360,7 @@ class ClientInterceptor:
     # -- aiobotocore -----------------------------------------------------------------------------
 
     def _wrap_aiobotocore_once_there(self) -> None:
-        """Wrap aiobotocore's client class, now or at the moment it is defined."""
+        """Wrap aiobotocore's client class, now or as soon as it is defined."""
         loaded = sys.modules.get("aiobotocore.client")
         if loaded is not None:
             self._wrap_aiobotocore(loaded.AioBaseClient)

@@ -19,12 +19,12 @@ _undo = Undo()
 
 
 def is_cut_off() -> bool:
-    """Whether this thread is one that outlived its test."""
+    """Return whether this thread is one that outlived its test."""
     return bool(_cut_off) and threading.current_thread() in _cut_off
 
 
 def cut_off(threads: Iterable[threading.Thread]) -> None:
-    """Let these threads call AWS no more; the process is as it was once they have ended."""
+    """Block these threads from calling AWS; the patch is removed once all of them have ended."""
     release()
     _cut_off.update(threads)
     for client_class in _client_classes():
@@ -37,7 +37,7 @@ def cut_off(threads: Iterable[threading.Thread]) -> None:
 
 
 def release() -> None:
-    """Take the guard away where all threads have ended."""
+    """Remove the guard if all threads have ended."""
     if not _guards:
         return
     for thread in list(_cut_off):
@@ -55,7 +55,7 @@ def _client_classes() -> Iterator[Any]:
 
 
 def _is_guarded(function: Any) -> bool:
-    """Whether the guard stands already, be it behind a tracer that has wrapped it since."""
+    """Return whether the guard is already installed, perhaps inside the wrapper of a tracer."""
     while function is not None and function not in _guards:
         function = getattr(function, "__wrapped__", None)
     return function is not None
@@ -66,7 +66,7 @@ def _guarded(original: Callable[..., Any]) -> Callable[..., Any]:
         if is_cut_off():
             raise UnfakedCallError(
                 f"thread {threading.current_thread().name!r} called {operation_name} after its"
-                " test had ended: let the code under test end its threads"
+                " test had ended: the code under test must end its threads"
             )
         return original(client, operation_name, api_params)
 

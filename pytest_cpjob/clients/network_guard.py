@@ -1,4 +1,4 @@
-"""The network guard: what nothing has answered does not leave the machine."""
+"""The network guard: blocks requests that nothing has answered from leaving the machine."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def passing_by_proxy(url: str, proxy: str | None) -> str | None:
 
 
 def check_leaving(method: str, url: str, call: str | None, report: Callable[[str], None]) -> None:
-    """Stop a request that was about to leave for the network.
+    """Block a request that would leave the machine.
 
-    `call` is the AWS call it belongs to, such as `sts.GetCallerIdentity`; `report` is told of what
-    was stopped, since the code under test may swallow the error.
+    `call` is the AWS call it belongs to, such as `sts.GetCallerIdentity`. `report` is called with
+    what was blocked, since the code under test may swallow the error.
 
     Raises:
-        EndpointConnectionError: it asks instance metadata for credentials; as on any machine
-            that is no instance, there are none.
-        UnfakedCallError: anything else that does not stay on this machine.
+        EndpointConnectionError: for requests to instance metadata, which has no credentials on
+            machines that are not EC2 instances; botocore then goes on to its next source.
+        UnfakedCallError: for any other request that would leave the machine.
     """
     if is_loopback(url):
         return
@@ -77,7 +77,7 @@ def check_leaving(method: str, url: str, call: str | None, report: Callable[[str
     what = call or f"{method} {address}"
     report(what)
     raise UnfakedCallError(
-        f"{what} was about to leave for {address}, and nothing fakes it.\n"
+        f"{what} was blocked before it reached {address}: nothing fakes it.\n"
         "Inside the test, start moto's mock_aws() for services other than CodePipeline, or point"
         " the client at a local endpoint; a job with artifacts starts moto by itself."
     )

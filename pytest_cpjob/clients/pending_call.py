@@ -1,4 +1,4 @@
-"""One call on its way: what the handlers of one client call need to know of it."""
+"""A pending call: what the handlers of one client call share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_cpjob.service.jobs import JobRecord
 
 @dataclass(slots=True, eq=False)
 class PendingCall:
-    """A client's call between its beginning and its end.
+    """A client's call from its beginning to its end.
 
     Attributes:
         request: our own copy of the parameters, CodePipeline's as the user's hooks have left them.
@@ -23,12 +23,12 @@ class PendingCall:
         is_async: it is of aiobotocore.
         signer: what the client signs with.
         job: the job that it names, looked up once.
-        hides_missing: S3 would say AccessDenied of a missing object to these credentials.
-        fault: what the test set up for it to meet.
-        holder: whose credentials touched an artifact, seen from the artifact's job.
-        state: the job's state before a result was put.
-        is_in_store: moto alone can answer it, since it is about what is in the artifact store.
-        is_the_endpoints: it goes to the stub's own endpoint, which notes it.
+        hides_missing: whether S3 answers AccessDenied to these credentials for a missing object.
+        fault: the fault that applies to it.
+        holder: whose credentials were used on an artifact, relative to the artifact's job.
+        state: the job's state before a result was reported.
+        is_in_store: whether it is about something in the artifact store, so only moto can answer.
+        is_the_endpoints: whether it goes to the stub's own endpoint, which records it.
     """
 
     service: str
@@ -57,11 +57,11 @@ class PendingCall:
 
 
 pending_call: ContextVar[PendingCall | None] = ContextVar("pytest_cpjob_call", default=None)
-"""The innermost call of this thread or task."""
+"""The innermost pending call of this thread or task."""
 
 
 def plain_copy(value: Any) -> Any:
-    """Copy parameters; bodies and streams are only named, so that a record stays small."""
+    """Copy parameters; bodies and streams are replaced by their type, to keep the log small."""
     if isinstance(value, dict):
         return {key: plain_copy(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

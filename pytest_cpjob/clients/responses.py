@@ -1,4 +1,4 @@
-"""Answers in the form in which botocore's own HTTP layer would have given them."""
+"""Answers in the form that botocore's own HTTP layer returns."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pytest_cpjob.documents.values import uuid_of
 from pytest_cpjob.service.errors import ServiceError
 
 Answer = tuple[AWSResponse, dict[str, Any]]
-"""What a `before-call` handler gives instead of a request: the HTTP response and its parse."""
+"""What a `before-call` handler returns to skip the request: HTTP response and parsed response."""
 
 
 class _Content(bytes):
-    """A body as botocore's handlers read it; aiobotocore's await it first."""
+    """A body that botocore's handlers read directly, and that aiobotocore's can await."""
 
     def __await__(self) -> Generator[None, None, bytes]:
         yield from ()
@@ -26,10 +26,10 @@ class _Content(bytes):
 
 
 class _Response(AWSResponse):  # type: ignore[misc]  # botocore has no types
-    """A response whose body is there: GetBucketLocation's handler reads it even of an error."""
+    """A response with its body: GetBucketLocation's handler reads it even from an error."""
 
     def __init__(self, url: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        # Not super's: most answers are parsed already, and nobody reads headers and body.
+        # super().__init__ is skipped for speed: headers and body of most answers are never read.
         self.url = url
         self.status_code = status
         self._headers = headers
@@ -50,18 +50,18 @@ class _Response(AWSResponse):  # type: ignore[misc]  # botocore has no types
 
 
 def answered(url: str, response: Mapping[str, Any]) -> Answer:
-    """A JSON service's response with HTTP status 200."""
+    """Return a JSON service's response with HTTP status 200."""
     return _answer(url, 200, dict(response), "application/x-amz-json-1.1")
 
 
 def refused(url: str, error: ServiceError) -> Answer:
-    """A JSON service's error."""
+    """Return a JSON service's error."""
     parsed = {"Error": {"Message": error.message, "Code": error.code}}
     return _answer(url, error.status, parsed, "application/x-amz-json-1.1")
 
 
 def refused_by_s3(url: str, error: ServiceError, *, head: bool) -> Answer:
-    """S3's error; a HEAD has no body, so botocore knows no more than the status."""
+    """Return S3's error; a HEAD has no body, so botocore gets only the status."""
     if head:
         reason = "Not Found" if error.status == 404 else "Forbidden"
         if error.status == 400:

@@ -1,10 +1,10 @@
-"""What sessions share: a handler may make one for each job, and each would start from nothing.
+"""The session cache: what all boto3 sessions share while a stub is active, to save time.
 
-A fresh `boto3.Session` reads every model again, and works out again what each event is called,
-what each handler takes and where each service is: most of what a typical test costs. While a stub
-is active, all sessions share what was found. Only files inside botocore's and boto3's own packages,
-and what follows from them, are shared, so a project's own models, and changes to them, are always
-read anew.
+A handler may create a session for each job. Each new `boto3.Session` reads every model again, and
+computes again the names of events, the parameters of handlers and the endpoints of services: most
+of the time of a typical test. So these are computed once. Only files of the botocore and boto3
+packages, and what follows from them, are shared: a project's own models are always read again, so
+that a test sees changes to them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _endpoints: dict[tuple[object, ...], Any] = {}
 
 
 def share_models(undo: Undo) -> None:
-    """Let all loaders in the process share what they read, until the undo."""
+    """Share the files that loaders read until the undo."""
     undo.set_attribute(JSONFileLoader, "load_file", _sharing_files(JSONFileLoader.load_file))
     undo.set_attribute(
         Loader, "list_available_services", _sharing_listings(Loader.list_available_services)
@@ -44,7 +44,7 @@ def share_models(undo: Undo) -> None:
 
 
 def share_events(undo: Undo) -> None:
-    """Let all emitters in the process share what they work out, until the undo."""
+    """Share what event emitters compute until the undo."""
     undo.set_attribute(EventAliaser, "__init__", _sharing_names(EventAliaser.__init__))
     original = getattr(botocore.hooks, "accepts_kwargs", None)
     if original is not None:
@@ -52,7 +52,7 @@ def share_events(undo: Undo) -> None:
 
 
 def share_endpoints(undo: Undo) -> None:
-    """Let all clients of a service share its parsed endpoint rules, until the undo."""
+    """Share the parsed endpoint rules of a service among its clients until the undo."""
     original = getattr(botocore.regions, "EndpointProvider", None)
     if original is not None:
         undo.set_attribute(botocore.regions, "EndpointProvider", _sharing_rules(original))
@@ -71,7 +71,10 @@ def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def _asking_the_code(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Look where `inspect` would in the end, for a hundred functions of each session."""
+    """Read the code object's flag instead of calling `inspect.signature`, which is slow.
+
+    Each session registers about a hundred handlers, and botocore inspects each of them.
+    """
 
     def accepts_kwargs(func: Any) -> Any:
         function = getattr(func, "__func__", func)
@@ -83,7 +86,7 @@ def _asking_the_code(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _sharing_rules(original: Callable[..., Any]) -> Callable[..., Any]:
-    """Parse rules once that were read once: then they are the same object."""
+    """Parse rules once if they come from a shared file, so are the same object."""
 
     def endpoint_provider(ruleset_data: Any, partition_data: Any, **options: Any) -> Any:
         def made() -> Any:
@@ -100,7 +103,7 @@ def _sharing_rules(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _resolving_once(resolver: Any) -> Callable[..., Any]:
-    """Resolve each client's endpoint of CodePipeline once: no operation has a part in its rules."""
+    """Resolve each client's CodePipeline endpoint once: its rules do not depend on operations."""
     original = resolver.construct_endpoint
     resolved: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 

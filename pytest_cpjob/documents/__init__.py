@@ -1,1 +1,1 @@
-"""One job's facts as the four documents AWS sends, and what makes a value valid."""
+"""One job's facts as the four documents that AWS sends, and the rules for valid values."""

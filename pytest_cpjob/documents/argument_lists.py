@@ -1,7 +1,7 @@
 """The arguments that factories and `add_*` share, each list written once.
 
 A function that takes a list says `**arguments: Unpack[...]`, for type checkers and editors, and is
-decorated with `takes`, which shows the names to `inspect.signature` and refuses any other.
+decorated with `takes`, which shows the names to `inspect.signature` and rejects any other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class SharedArguments(TypedDict, total=False):
-    """What every document and every job is made of; `None` leaves a value open."""
+    """What every document and every job can be given; `None` means the value is drawn."""
 
     job_id: str | None
     account_id: str | None
@@ -46,14 +46,14 @@ class DocumentArguments(SharedArguments, total=False):
 
 
 class LambdaDocumentArguments(DocumentArguments, total=False):
-    """What the factories take whose document may be a Lambda action's."""
+    """What the factories take whose document may belong to a Lambda action."""
 
     user_parameters: UserParameters | None
     function_name: str | None
 
 
 class ThirdPartyDocumentArguments(DocumentArguments, total=False):
-    """What the factory of partners' documents takes."""
+    """What the factory of partner jobs' documents takes."""
 
     client_id: str | None
     client_token: str | None
@@ -65,10 +65,10 @@ def names_of(arguments: type) -> tuple[str, ...]:
 
 
 def takes(arguments: type) -> Callable[[_Function], _Function]:
-    """Let a function's `**arguments` be those of a list; another one is a `TypeError`.
+    """Decorate a function to accept only a list's names as `**arguments`, else `TypeError`.
 
-    Python's own error would name neither the nearest argument nor, of a method, anything but an
-    internal class.
+    Python's own error would not suggest the nearest argument, and would name an internal class
+    instead of the fixture.
     """
 
     def decorate(function: _Function) -> _Function:
@@ -92,6 +92,6 @@ def takes(arguments: type) -> Callable[[_Function], _Function]:
             for name in names_of(arguments)
         ]
         vars(checked)["__signature__"] = own.replace(parameters=[*kept, *listed])
-        return checked  # type: ignore[return-value]  # it takes what the function takes
+        return checked  # type: ignore[return-value]  # same parameters as the function
 
     return decorate

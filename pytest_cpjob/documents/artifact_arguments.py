@@ -1,4 +1,4 @@
-"""How a test's artifacts, by name or as dicts, become facts."""
+"""Artifacts as a test writes them, by name or as dicts, turned into facts."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _MOST: Final = 5
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _BUCKET_RULE = (
-    "S3 wants 3 to 63 lower-case letters, digits, dots and hyphens, "
+    "S3 requires 3 to 63 lower-case letters, digits, dots and hyphens, "
     "with a letter or digit at both ends"
 )
 _LONGEST_KEY: Final = 1024
-_WAY_OUT = "write a name such as 'SourceArtifact', or an Artifact dict as boto3 gives it"
+_WAY_OUT = "write a name such as 'SourceArtifact', or an Artifact dict as boto3 returns it"
 _MEMBERS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
-    # Where in an Artifact dict; the members it may have; those it must have.
+    # Path in an Artifact dict; allowed members; required members.
     ("", ("name", "revision", "location"), ("name",)),
     (".location", ("type", "s3Location"), ("type", "s3Location")),
     (".location.s3Location", ("bucketName", "objectKey"), ()),
@@ -32,10 +32,10 @@ _MEMBERS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
 
 
 def bucket_name(argument: str, value: object) -> str:
-    """Return a bucket's name that keeps S3's naming rules.
+    """Return a bucket name that follows S3's naming rules.
 
     Raises:
-        ValueError: naming the argument, the rule and the value.
+        ValueError: with the argument, the rule and the value.
     """
     if (
         not isinstance(value, str)
@@ -48,12 +48,12 @@ def bucket_name(argument: str, value: object) -> str:
 
 
 def object_key(argument: str, value: object) -> str:
-    """Return an object's key of the length that S3 takes.
+    """Return an object key of a length that S3 accepts.
 
     Raises:
-        ValueError: naming the argument, the rule and the value.
+        ValueError: with the argument, the rule and the value.
     """
-    rule = f"S3 wants 1 to {_LONGEST_KEY} bytes of UTF-8"
+    rule = f"S3 requires 1 to {_LONGEST_KEY} bytes of UTF-8"
     if not isinstance(value, str):
         refuse(argument, rule, value)
     try:
@@ -74,7 +74,7 @@ def artifacts(
     pipeline_name: str,
     bucket: str,
 ) -> tuple[ArtifactFacts, ...]:
-    """Return a job's input or output artifacts; what a name leaves open comes from its stream.
+    """Return a job's input or output artifacts; what the test leaves out is drawn.
 
     Raises:
         ValueError: naming the argument and the artifact in it, the rule and the value.
@@ -88,7 +88,7 @@ def artifacts(
             way_out = f"write [{given[:60]!r}]"
         elif isinstance(given, Mapping):
             way_out = (
-                "here an artifact has no content: write a list of names or of Artifact dicts; "
+                "artifacts have no content here: write a list of names or of Artifact dicts; "
                 "cpjob.add_job(input_artifacts={name: content}) takes content"
             )
         refuse(argument, "Member must be a list", given, way_out)
@@ -103,7 +103,7 @@ def artifacts(
 
 
 def refuse_duplicates(inputs: Sequence[ArtifactFacts], outputs: Sequence[ArtifactFacts]) -> None:
-    """Refuse an artifact's name that a job would have twice.
+    """Reject an artifact name that a job would have twice.
 
     Raises:
         ValueError: naming both places and the name.
@@ -113,9 +113,7 @@ def refuse_duplicates(inputs: Sequence[ArtifactFacts], outputs: Sequence[Artifac
         for number, one in enumerate(listed):
             here = f"{argument}[{number}]"
             if one.name in seen:
-                rule = (
-                    f"an artifact's name is unique in its pipeline, and is {seen[one.name]} already"
-                )
+                rule = f"artifact names must be unique, and {seen[one.name]} has this one"
                 refuse(here, rule, one.name)
             seen[one.name] = here
 
@@ -149,7 +147,7 @@ def _artifact(
 
 
 def _from_dict(argument: str, given: Mapping[object, object]) -> tuple[str, Mapping[str, str]]:
-    """Return an Artifact dict's name and its bucket and key, if it has them."""
+    """Return the name in an Artifact dict, and its bucket and key if it has them."""
     at: object = given
     for path, known, needed in _MEMBERS:
         if path:

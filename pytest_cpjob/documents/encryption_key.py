@@ -23,12 +23,12 @@ _WAY_OUT = (
 
 
 def encryption_key(value: object, *, stream: Stream, region: str, account_id: str) -> str | None:
-    """Return the `encryptionKey.id` of a job's documents as given; `True` means a drawn key's ARN.
+    """Return the `encryptionKey.id` of a job's documents; `True` means the ARN of a drawn key.
 
     Raises:
         ValueError: naming `encryption_key`, the rule and the value.
 
-    Source: the model's documentation of EncryptionKey; an alias is known only in its own account.
+    Source: the model's documentation of EncryptionKey; an alias works only in its own account.
     """
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""EventBridge's events: what starts workers and pollers that are not invoked by a pipeline.
+"""EventBridge events, which start workers and pollers that no pipeline invokes.
 
 Shapes: CodePipeline user guide, "Monitoring CodePipeline events", action-level events; EventBridge
 user guide, "Creating an Amazon EventBridge rule that runs on a schedule".
@@ -16,14 +16,14 @@ STATES: Final = ("STARTED", "SUCCEEDED", "FAILED", "CANCELED", "ABANDONED")
 """The states of an action execution, as EventBridge names them."""
 
 TIME: Final = "2026-01-01T00:00:00Z"
-"""When all events happened: the job clock has no date, and tests want the same each time."""
+"""The time of all events: the job clock has no date, and tests need the same one each time."""
 
 
 def action_state_change(facts: JobFacts, state: str, stream: Stream) -> dict[str, Any]:
-    """Give the event "CodePipeline Action Execution State Change" of a job's action.
+    """Return the event "CodePipeline Action Execution State Change" of a job's action.
 
     Raises:
-        ValueError: EventBridge knows no such state.
+        ValueError: EventBridge has no such state.
     """
     if state not in STATES:
         raise ValueError(f"state: expected one of {', '.join(STATES)}, got {state!r}")
@@ -58,7 +58,7 @@ def action_state_change(facts: JobFacts, state: str, stream: Stream) -> dict[str
 
 
 def scheduled_event(stream: Stream, region: str, account_id: str) -> dict[str, Any]:
-    """Give the event that a schedule invokes a function with."""
+    """Return the event with which an EventBridge schedule invokes a function."""
     rule = f"arn:{partition_of(region)}:events:{region}:{account_id}:rule/every-minute"
     return {
         **_envelope(stream, region, account_id),

@@ -49,14 +49,14 @@ class DocumentFactory(Factory):
 class JobDetailsFactory(DocumentFactory):
     """Makes GetJobDetails responses, `{"jobDetails": {"id", "data", "accountId"}}`.
 
-    Every argument may be left out; what is left out is drawn, or one input and one output artifact.
-    `action_type` is `"Category:Owner:Provider:Version"` or its dict; with `user_parameters` or
-    `function_name` the job is a Lambda's. Artifacts are names or Artifact dicts. `encryption_key`
-    is `True` (a realistic key ARN), a key id, a key ARN or an alias ARN. The dict returned is the
-    caller's own.
+    Every argument is optional: omitted values are drawn, omitted artifacts are one input and one
+    output. `action_type` is `"Category:Owner:Provider:Version"` or its dict; with
+    `user_parameters` or `function_name` the job is a Lambda action's. Artifacts are names or
+    Artifact dicts. `encryption_key` is `True` (a realistic key ARN), a key id, a key ARN or an
+    alias ARN. The returned dict belongs to the caller.
 
     Raises:
-        ValueError: AWS could not send a value; it names the argument, the rule and the value.
+        ValueError: AWS could not send a value; the message names argument, rule and value.
 
     >>> details = cpjob_details_factory(pipeline_name="web", encryption_key=True)["jobDetails"]
     >>> details["data"]["pipelineContext"]["pipelineName"]
@@ -67,7 +67,7 @@ class JobDetailsFactory(DocumentFactory):
 
     @takes(LambdaDocumentArguments)
     def __call__(self, **arguments: Unpack[LambdaDocumentArguments]) -> GetJobDetailsResponse:
-        """Return one response; the arguments are the class's."""
+        """Return one response; the class documents the arguments."""
         stream = self._job_stream(arguments)
         facts = self._facts(stream, "any", arguments)
         return render.job_details(facts, Credentials.draw(stream.at("credentials").values))
@@ -78,10 +78,10 @@ class ThirdPartyJobDetailsFactory(DocumentFactory):
 
     Arguments as for `JobDetailsFactory`, but the action type's owner is ThirdParty and a job id may
     be any text of 1 to 512 characters. `client_id` and `client_token` are checked and are not part
-    of the document: a partner's worker gets the one from its poll and keeps the other itself.
+    of the document: a partner's worker gets the id from its poll and stores the token itself.
 
     Raises:
-        ValueError: AWS could not send a value; it names the argument, the rule and the value.
+        ValueError: AWS could not send a value; the message names argument, rule and value.
 
     >>> "accountId" in cpjob_third_party_details_factory()["jobDetails"]
     False
@@ -93,7 +93,7 @@ class ThirdPartyJobDetailsFactory(DocumentFactory):
     def __call__(
         self, **arguments: Unpack[ThirdPartyDocumentArguments]
     ) -> GetThirdPartyJobDetailsResponse:
-        """Return one response; the arguments are the class's."""
+        """Return one response; the class documents the arguments."""
         text("client_id", "ClientId", arguments.pop("client_id", None), "")
         text("client_token", "ClientToken", arguments.pop("client_token", None), "")
         stream = self._job_stream(arguments)
@@ -112,7 +112,7 @@ class LambdaEventFactory(DocumentFactory):
     output artifact's `revision` is `None`, and there is no action type and no pipeline context.
 
     Raises:
-        ValueError: AWS could not send a value; it names the argument, the rule and the value.
+        ValueError: AWS could not send a value; the message names argument, rule and value.
 
     >>> event = cpjob_event_factory(user_parameters={"theme": "dark"})
     >>> event["CodePipeline.job"]["data"]["actionConfiguration"]["configuration"]["UserParameters"]
@@ -123,7 +123,7 @@ class LambdaEventFactory(DocumentFactory):
 
     @takes(LambdaDocumentArguments)
     def __call__(self, **arguments: Unpack[LambdaDocumentArguments]) -> LambdaEvent:
-        """Return one event; the arguments are the class's."""
+        """Return one event; the class documents the arguments."""
         stream = self._job_stream(arguments)
         facts = self._facts(stream, "lambda", arguments)
         return render.lambda_event(facts, Credentials.draw(stream.at("credentials").values))

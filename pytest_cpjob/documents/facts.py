@@ -20,7 +20,7 @@ _WAY_OUT = (
 
 
 class ActionType(NamedTuple):
-    """Which kind of action a job is of, such as `Build:Custom:Docs:1`; model shape ActionTypeId."""
+    """The type of a job's action, such as `Build:Custom:Docs:1`; model shape ActionTypeId."""
 
     category: str
     owner: str
@@ -31,12 +31,12 @@ class ActionType(NamedTuple):
         return ":".join(self)
 
     def as_dict(self) -> ActionTypeId:
-        """Return the `actionTypeId` of a document, a fresh dict."""
+        """Return the `actionTypeId` of a document, as a new dict."""
         return cast("ActionTypeId", self._asdict())
 
     @classmethod
     def parse(cls, value: object) -> ActionType:
-        """Return the action type that a test wrote as text, as a dict, or as an `ActionType`.
+        """Return the action type that a test gave as text, as a dict, or as an `ActionType`.
 
         Raises:
             ValueError: naming `action_type`, AWS's rule and the value.
@@ -70,7 +70,7 @@ LAMBDA = ActionType("Invoke", "AWS", "Lambda", "1")
 
 
 class ArtifactFacts(NamedTuple):
-    """One artifact: its name, its object, and the revision that it was made from, if known."""
+    """One artifact: its name, its object, and the revision that it was built from, if known."""
 
     name: str
     bucket: str
@@ -79,7 +79,7 @@ class ArtifactFacts(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """A job's artifact credentials; `repr` shows nothing of them but the access key's id."""
+    """A job's artifact credentials; their `repr` shows only the access key's id."""
 
     access_key_id: str
     secret_access_key: str
@@ -92,7 +92,7 @@ class Credentials(NamedTuple):
         )
 
     def as_dict(self) -> AWSSessionCredentials:
-        """Return the `artifactCredentials` of a document, a fresh dict."""
+        """Return the `artifactCredentials` of a document, as a new dict."""
         return {
             "accessKeyId": self.access_key_id,
             "secretAccessKey": self.secret_access_key,
@@ -101,14 +101,14 @@ class Credentials(NamedTuple):
 
     @classmethod
     def draw(cls, values: Draws) -> Credentials:
-        """Return the credentials that stand at the beginning of a stream."""
-        # The long one first: what is left of its round serves the short ones.
+        """Return the credentials at the beginning of a stream."""
+        # The long token first: the short values come from what is left of the same hash round.
         token = values.session_token()
         return cls(values.access_key_id(), values.secret_access_key(), token)
 
 
 class JobFacts(NamedTuple):
-    """Everything a job's documents say, but for credentials and nonces: those change as it runs."""
+    """What a job's documents say, except for credentials and nonces, which change as it runs."""
 
     id: str
     account_id: str

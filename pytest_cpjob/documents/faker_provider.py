@@ -1,4 +1,4 @@
-"""The Faker provider of CodePipeline's values, for anyone's Faker."""
+"""A Faker provider of CodePipeline's values, usable with any Faker instance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pytest_cpjob.requirements import require
 class CodePipelineProvider(Draws, BaseProvider):
     """Account ids, ARNs, artifact keys, credentials and the like, in AWS's formats.
 
-    Every method draws only from `self.generator.random`, so seeding the Faker fixes them all.
+    Every method draws only from `self.generator.random`, so seeding the Faker fixes all values.
 
     >>> from faker import Faker
     >>> fake = Faker()
@@ -39,7 +39,7 @@ else:
 def seeded_generator(stream: Stream) -> FakerGenerator:
     """Return a Faker generator with all of Faker's providers and ours, seeded from a stream.
 
-    It has a `random.Random` of its own, which may be seeded anew; Faker's global one is left alone.
+    It has its own `random.Random`, which may be reseeded; Faker's global one is not touched.
     """
     require("faker")
     generator = Factory.create()

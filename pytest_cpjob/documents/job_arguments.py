@@ -1,4 +1,4 @@
-"""The arguments that factories and `add_*` share: what is left open is drawn, the rest checked."""
+"""The arguments that factories and `add_*` share: omitted ones are drawn, the others checked."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ EncryptionKeyArgument: TypeAlias = "Literal[True] | str"
 UserParameters: TypeAlias = "str | Mapping[str, object] | Sequence[object]"
 
 CUSTOM: Final = ActionType("Build", "Custom", "MyBuildTool", "1")
-"""The action type of a custom job whose test names none."""
+"""The action type of a custom job if the test names none."""
 THIRD_PARTY: Final = ActionType("Build", "ThirdParty", "MyPartnerTool", "1")
-"""The action type of a partner's job whose test names none."""
+"""The action type of a partner's job if the test names none."""
 _VALUE: Final = "ActionConfigurationValue"
 _FUNCTION: Final = re.compile(
     r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?"
@@ -43,7 +43,7 @@ _NO_STRING_WAY_OUT: Final = "write 12 digits in quotes: an account id may begin 
 
 
 class _Owners(NamedTuple):
-    """Whose action types one kind of job may have."""
+    """The owners that the action type of one kind of job may have."""
 
     default: ActionType
     allowed: tuple[str, ...]
@@ -59,7 +59,7 @@ _OWNERS: Final[Mapping[Kind, _Owners]] = {
         THIRD_PARTY, ("ThirdParty",), "Member 'owner' must be ThirdParty for a partner's job"
     ),
     "any": _Owners(
-        CUSTOM, ("Custom", "AWS"), "GetJobDetails gives no job of a partner: owner ThirdParty"
+        CUSTOM, ("Custom", "AWS"), "GetJobDetails does not return partner jobs (owner ThirdParty)"
     ),
 }
 _OTHER_KINDS: Final = (
@@ -90,12 +90,12 @@ def job_facts(
     default_inputs: Sequence[str] = (),
     default_outputs: Sequence[str] = (),
 ) -> JobFacts:
-    """Return the facts of one job, whose stream this is; `None` leaves a value open.
+    """Return the facts of the job that owns this stream; `None` means that a value is drawn.
 
-    Open values are drawn whether they are needed or not: giving one changes no other value.
+    All values are drawn, even those that the test gives: so giving one changes no other.
 
     Raises:
-        ValueError: AWS could not send a value; it names the argument, the rule and the value.
+        ValueError: AWS could not send a value; the message names argument, rule and value.
     """
     values = stream.values
     drawn_id, drawn_pipeline = values.job_id(), values.pipeline_name()
@@ -149,10 +149,10 @@ def job_facts(
 
 
 def text(argument: str, shape_name: str, given: str | None, default: str) -> str:
-    """Return the text given if it keeps its shape's rules, or the default for `None`.
+    """Return the given text if it follows its shape's rules, or the default for `None`.
 
     Raises:
-        ValueError: naming the argument, the rule and the value.
+        ValueError: with the argument, the rule and the value.
     """
     if given is None:
         return default
@@ -161,7 +161,7 @@ def text(argument: str, shape_name: str, given: str | None, default: str) -> str
 
 
 def region_checked(region: object) -> str:
-    """Return a region that AWS has, or could have.
+    """Return a region that AWS has, or that is spelled like one.
 
     Raises:
         ValueError: naming `region` and the value.
@@ -183,7 +183,7 @@ def account_id_checked(account_id: object) -> str:
     return _account_id(plain(account_id))
 
 
-# One test run has a few accounts, and every document asks again.
+# A test run has few accounts, and every document checks its own.
 @lru_cache(maxsize=64)
 def _account_id(account_id: str) -> str:
     check("account_id", "AccountId", account_id, _ACCOUNT_WAY_OUT)
@@ -204,8 +204,8 @@ def _action_type(
     if invokes and chosen != LAMBDA:
         argument = "function_name" if user_parameters is None else "user_parameters"
         value = function_name if user_parameters is None else user_parameters
-        rule = f"only a job of action type {LAMBDA} has it, and this one's is {chosen}"
-        refuse(argument, rule, value, "write configuration={...} for another action's properties")
+        rule = f"only jobs of action type {LAMBDA} have it, and this one's is {chosen}"
+        refuse(argument, rule, value, "write configuration={...} for other actions' properties")
     return chosen
 
 
@@ -224,17 +224,17 @@ def _configuration(
         ("user_parameters", "UserParameters", user_parameters),
     ):
         if value is not None and key in chosen:
-            rule = f"configuration[{key!r}] says it already"
+            rule = f"configuration[{key!r}] already gives it"
             refuse(argument, rule, value, f"give {argument} or configuration[{key!r}], not both")
     named = "" if function_name is None else function_name_checked(function_name)
     if user_parameters is not None:
         chosen["UserParameters"] = _user_parameters_text(user_parameters)
-    # Drawn after everything else, so it need not be drawn for other jobs.
+    # Drawn last, so that jobs of other kinds need not draw it to keep the same values.
     return {"FunctionName": named or values.function_name(), **chosen}
 
 
 def function_name_checked(given: object) -> str:
-    """Return what names a Lambda function: its name, or its ARN or a part of that.
+    """Return what identifies a Lambda function: its name, its ARN or a partial ARN.
 
     Raises:
         ValueError: naming `function_name`, the rule and the value.
@@ -245,7 +245,7 @@ def function_name_checked(given: object) -> str:
     check("function_name", _VALUE, given)
     name = plain(cast("str", given))
     if not _FUNCTION.fullmatch(name):
-        rule = "Lambda wants letters, digits, hyphens and underscores, or the function's ARN"
+        rule = "Lambda requires letters, digits, hyphens and underscores, or the function's ARN"
         refuse("function_name", rule, name)
     most = _LONGEST_FUNCTION_ARN if ":" in name else _LONGEST_FUNCTION_NAME
     if len(name) > most:
@@ -268,7 +268,7 @@ def _checked_configuration(given: object) -> dict[str, str]:
 
 
 def _as_string(value: object) -> str:
-    """Return how a number, a flag or a list would be written as the string that AWS sends."""
+    """Return how to write a number, a flag or a list as the string that AWS sends."""
     try:
         written = value if value is None else json.dumps(value)
     except (TypeError, ValueError):
@@ -285,12 +285,12 @@ def _user_parameters_text(given: object) -> str:
         except (TypeError, ValueError) as error:
             refuse("user_parameters", f"{rule}: {error}", given, "give the text that AWS sends")
         if json.loads(written) != given:
-            way_out = "keys must be strings and lists be lists, or give the text that AWS sends"
-            refuse("user_parameters", f"{rule} that reads back as the same", given, way_out)
+            way_out = "use string keys and lists, not tuples, or give the text that AWS sends"
+            refuse("user_parameters", f"{rule} that decodes to the same value", given, way_out)
     check(
         "user_parameters",
         _VALUE,
         written,
-        "leave it out for a job without, or give text, a dict or a list",
+        "leave it out for a job without any, or give text, a dict or a list",
     )
     return plain(cast("str", written))

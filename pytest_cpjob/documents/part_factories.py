@@ -25,14 +25,14 @@ from pytest_cpjob.documents.type_defs import (
 
 
 class Factory:
-    """What every factory of one test shares: its stream, its counter, its region and its account.
+    """What every factory of one test shares: a stream, a counter, a region and an account.
 
     Args:
         stream: the test's stream; each call draws from a child of it.
-        counter: the numbers of the calls that name no job id, shared by all factories of a test
-            (`itertools.count` is safe in threads).
-        region: where the call names none.
-        account_id: where the call names none.
+        counter: numbers the calls that name no job id, shared by all factories of a test
+            (`itertools.count` is thread-safe).
+        region: the default for calls that name none.
+        account_id: the default for calls that name none.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class Factory:
 class ArtifactFactory(Factory):
     """Makes single artifacts, `{"name", "location", "revision"}`, as boto3 returns them.
 
-    `revision` is `None` (no such member, as on outputs), `True` (a commit id) or the revision.
+    `revision` is `None` (the member is absent, as for outputs), `True` (a commit id) or a text.
     `bucket` and `key` are drawn when left out.
 
     Raises:
-        ValueError: AWS could not send a value; it names the argument, the rule and the value.
+        ValueError: AWS could not send a value; the message names argument, rule and value.
 
     >>> cpjob_artifact_factory(name="Site", key="site.zip")["location"]["s3Location"]["objectKey"]
     'site.zip'
@@ -67,7 +67,7 @@ class ArtifactFactory(Factory):
         bucket: str | None = None,
         key: str | None = None,
     ) -> Artifact:
-        """Return one artifact; the arguments are the class's."""
+        """Return one artifact; the class documents the arguments."""
         values = self._stream.at("artifact", next(self._counter)).values
         drawn_bucket, pipeline = values.artifact_bucket_name(self._region), values.pipeline_name()
         chosen_name = text("name", "ArtifactName", name, "SourceArtifact")
@@ -86,7 +86,7 @@ def _revision(revision: object) -> str | None:
     if revision is None:
         return None
     if not isinstance(revision, str):
-        way_out = "write None for none, True for a commit id, or the revision"
+        way_out = "write None to leave it out, True for a commit id, or the revision"
         refuse("revision", "Member must be a string", revision, way_out)
     return text("revision", "Revision", revision, "")
 
@@ -94,7 +94,7 @@ def _revision(revision: object) -> str | None:
 class CredentialsFactory(Factory):
     """Makes artifact credentials, `{"accessKeyId", "secretAccessKey", "sessionToken"}`.
 
-    They look like STS's of today and open nothing.
+    They look like those that STS issues today, and give access to nothing.
 
     >>> cpjob_credentials_factory()["accessKeyId"][:4]
     'ASIA'
@@ -111,11 +111,11 @@ class CredentialsFactory(Factory):
 class PipelineContextFactory(Factory):
     """Makes pipeline contexts: pipeline name, stage, action, pipeline ARN and execution id.
 
-    With `third_party=True` a partner's, which lacks the last two. Stage and action are named
-    `Build` when left out.
+    With `third_party=True` it is a partner's, which lacks the last two. Stage and action are named
+    `Build` unless given.
 
     Raises:
-        ValueError: AWS could not send a value; it names the argument, the rule and the value.
+        ValueError: AWS could not send a value; the message names argument, rule and value.
 
     >>> cpjob_pipeline_context_factory(pipeline_name="web", region="eu-west-1")["pipelineArn"]
     'arn:aws:codepipeline:eu-west-1:123456789012:web'
@@ -157,7 +157,7 @@ class PipelineContextFactory(Factory):
         region: str | None = None,
         account_id: str | None = None,
     ) -> PipelineContext | ThirdPartyPipelineContext:
-        """Return one context; the arguments are the class's."""
+        """Return one context; the class documents the arguments."""
         facts = job_facts(
             self._stream.at("context", next(self._counter)),
             region=self._region if region is None else region,

@@ -1,6 +1,6 @@
-"""How a value that AWS could not send is refused.
+"""How a value that AWS could not send is rejected.
 
-The text names the argument, the rule in AWS's words, the value, and the way out where one is known.
+The message names the argument, the rule in AWS's words, the value, and how to fix it if known.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _SHOWN = 60
 
 
 def shortened(value: object) -> str:
-    """Return the `repr` of a value, cut to about 60 characters; of a text, with its own length.
+    """Return the `repr` of a value, cut to about 60 characters; a text's length is added.
 
     >>> shortened("x" * 100)
     "'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'… (100 characters)"
     """
     if isinstance(value, (str, bytes)):
-        # A repr of megabytes only to cut it would be felt.
+        # A whole artifact may be passed by mistake: building its repr only to cut it takes seconds.
         text = repr(value[: _SHOWN + 1])
         if len(text) <= _SHOWN:
             return text
@@ -31,7 +31,7 @@ def shortened(value: object) -> str:
 
 
 def _beginning(value: str | bytes) -> str | bytes:
-    """Return as much of a text as is shown, whatever its characters are escaped to."""
+    """Return as much of a text as fits, counting each character as `repr` escapes it."""
     shown = value[: _SHOWN - 8]
     while len(repr(shown)) > _SHOWN - 6:
         shown = shown[:-1]
@@ -39,25 +39,25 @@ def _beginning(value: str | bytes) -> str | bytes:
 
 
 def refuse(argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
-    """Raise the ValueError that refuses `value` for `argument`."""
+    """Raise the ValueError that rejects `value` for `argument`."""
     ending = f"; {way_out}" if way_out else ""
     raise ValueError(f"{argument}: {rule}; got {shortened(value)}{ending}")
 
 
 def check(argument: str, shape_name: str, value: object, way_out: str = "") -> None:
-    """Refuse a value that breaks the model's rules for a shape, naming the first rule it breaks.
+    """Reject a value that breaks the model's rules for a shape, naming the first broken rule.
 
     Raises:
-        ValueError: naming the argument, or its member, the rule and the value there.
+        ValueError: with the argument or its member, the rule, and the value there.
     """
     for path, constraint in violations(shape_name, value, argument):
         refuse(path, constraint, _at(value, path[len(argument) :]), way_out)
     if isinstance(value, str) and not is_unicode(value):
-        refuse(argument, "Member must be text that UTF-8 can hold", value)
+        refuse(argument, "Member must be text that can be encoded as UTF-8", value)
 
 
 def _at(value: object, path: str) -> object:
-    """Return what stands at a path of member names below a value, such as `.provider`."""
+    """Return what is at a path of member names below a value, such as `.provider`."""
     for name in path.split(".")[1:]:
         value = value.get(name) if isinstance(value, dict) else value
     return value

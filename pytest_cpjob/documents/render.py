@@ -1,4 +1,4 @@
-"""The four documents that AWS sends about one job: fresh plain dicts, each call."""
+"""The four documents that AWS sends about one job: new plain dicts at each call."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def third_party_job_details(
 ) -> GetThirdPartyJobDetailsResponse:
     """Return what GetThirdPartyJobDetails answers; model shape GetThirdPartyJobDetailsOutput.
 
-    It has the nonce, and neither the account nor the pipeline's ARN and execution id.
+    It has the nonce, but neither the account nor the pipeline's ARN and execution id.
     """
     data: ThirdPartyJobData = {
         "actionTypeId": facts.action_type.as_dict(),
@@ -61,9 +61,9 @@ def third_party_job_details(
 
 
 def lambda_event(facts: JobFacts, credentials: Credentials) -> LambdaEvent:
-    """Return the event that CodePipeline invokes a Lambda function with.
+    """Return the event with which CodePipeline invokes a Lambda function.
 
-    It has neither action type nor pipeline context, and a revision that there is not is `None`.
+    It has neither action type nor pipeline context; a missing revision is `None`.
     """
     data: LambdaJobData = {
         "actionConfiguration": {"configuration": dict(facts.configuration)},
@@ -76,7 +76,7 @@ def lambda_event(facts: JobFacts, credentials: Credentials) -> LambdaEvent:
 
 
 def artifact(facts: ArtifactFacts) -> Artifact:
-    """Return one artifact as boto3 gives it, without `revision` when there is none."""
+    """Return one artifact as boto3 returns it, without `revision` if there is none."""
     rendered: Artifact = {"name": facts.name, "location": _location(facts)}
     if facts.revision is not None:
         rendered["revision"] = facts.revision
@@ -95,7 +95,7 @@ def pipeline_context(facts: JobFacts) -> PipelineContext:
 
 
 def third_party_pipeline_context(facts: JobFacts) -> ThirdPartyPipelineContext:
-    """Return where a partner's job comes from: no ARN and no execution id of the pipeline."""
+    """Return where a partner's job comes from: without the pipeline's ARN and execution id."""
     return {
         "pipelineName": facts.pipeline_name,
         "stage": {"name": facts.stage_name},

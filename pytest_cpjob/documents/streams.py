@@ -1,4 +1,4 @@
-"""Named streams of random values: the same names, the same values, in any order and any thread."""
+"""Named streams of random values: the same names give the same values, in any order or thread."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any, NoReturn
 
 from pytest_cpjob.documents.values import Draws
 
-# What one round of SHAKE-128 gives: asking for less would cost the same.
+# What one round of SHAKE-128 produces: asking for less would cost the same.
 _ROUND = 168
 
 
 class NamedRandom(Random):
-    """A `random.Random` whose bits are the hash of a name, as `SystemRandom`'s are the system's.
+    """A `random.Random` whose bits are the hash of a name (as `SystemRandom`'s are the system's).
 
-    Made in a fifth of the time that seeding a Mersenne Twister takes: a document draws from several
-    streams, a few values from each.
+    A document draws a few values from each of several streams, and creating one of these takes a
+    fifth of the time of seeding a Mersenne Twister.
     """
 
     def __init__(self, name: bytes) -> None:
-        # Random.__init__ is left out on purpose: all that it does is to seed the twister.
+        # Random.__init__ is not called: it would only seed the unused Mersenne Twister, slowly.
         self._name = name
         self._rounds = 0
         self._pool = b""
@@ -45,22 +45,22 @@ class NamedRandom(Random):
         return int.from_bytes(self.randbytes(count), "big") >> (count * 8 - k)
 
     def random(self) -> float:
-        """Return the next number of [0.0, 1.0)."""
+        """Return the next number in [0.0, 1.0)."""
         return self.getrandbits(53) * 2.0**-53
 
     def seed(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: the name is the seed."""
-        raise NotImplementedError("a stream's values follow from its names: take another stream")
+        """Raise NotImplementedError: the name is the seed."""
+        raise NotImplementedError("a stream's values follow from its names: use another stream")
 
     def getstate(self) -> NoReturn:
-        """Refuse: a stream starts anew at each `values`, so there is nothing to come back to."""
-        raise NotImplementedError("a stream has no state to save: its names lead to it again")
+        """Raise NotImplementedError: each `values` starts at the beginning, so no state exists."""
+        raise NotImplementedError("a stream has no state to save: its names give it again")
 
     setstate = seed
 
 
 class _Source:
-    """The owner of one stream's numbers, all that a provider asks of a Faker `Generator`."""
+    """The owner of one stream's `Random`: all that a provider needs of a Faker `Generator`."""
 
     __slots__ = ("random",)
 
@@ -69,10 +69,10 @@ class _Source:
 
 
 class Stream:
-    """A place to draw values from, found by its names alone.
+    """A source of values, identified by its names alone.
 
-    A stream holds no state: `values` starts at the stream's beginning each time, so whoever draws
-    keeps what it returns. A number and its text are the same name.
+    A stream holds no state: `values` starts at the stream's beginning each time, so to draw
+    several values, keep the returned object. A number and its text are the same name.
 
     >>> here, there = Stream(7, "test").at("job", 1), Stream("7", "test", "job", "1")
     >>> here.values.job_id() == there.values.job_id()
@@ -82,14 +82,14 @@ class Stream:
     __slots__ = ("_path",)
 
     def __init__(self, *names: str | int) -> None:
-        # repr() keeps ("a", "b") and ("ab",) apart and can encode any text, lone surrogates too.
+        # repr() keeps ("a", "b") apart from ("ab",), and its text can always be encoded.
         self._path = "".join(map(repr, map(str, names)))
 
     def __repr__(self) -> str:
         return f"Stream({self._path})"
 
     def at(self, *names: str | int) -> Stream:
-        """Return the child stream of these names."""
+        """Return the child stream with these names."""
         child = Stream(*names)
         child._path = f"{self._path}{child._path}"
         return child
@@ -101,7 +101,7 @@ class Stream:
 
 
 def job_stream(stream: Stream, counter: Iterator[int], job_id: object = None) -> Stream:
-    """Return the stream of one job: named by its id if the test gives one, else by a number.
+    """Return the stream of one job, named by its id if the test gives one, else by a number.
 
     So two factories called with the same `job_id` agree on everything else as well.
     """

@@ -1,12 +1,12 @@
-"""The documents' shapes as TypedDicts, as boto3 returns them and as Lambda receives them.
+"""The documents as TypedDicts, as boto3 returns them and as Lambda receives them.
 
 Members that AWS always sends are required. Optional members stand in a subclass with `total=False`,
 because `typing` has no `NotRequired` on Python 3.10.
 
-They are defined here, and not taken from types-boto3-codepipeline, because there a response has no
-member that is sure to be there (the model does not say so), the Lambda event is no API shape and so
-is not there at all, and a package of stubs would have to be installed to run a test. Where the two
-describe the same, either is assignable to the other: `tests/typing/assignable.py`.
+They are not taken from types-boto3-codepipeline, because there all members of a response are
+optional (the model does not say which are always present), the Lambda event is missing as it is
+not an API shape, and tests would need that package of stubs at run time. Where the two describe
+the same document, either is assignable to the other: `tests/typing/assignable.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ActionOwner = Literal["AWS", "Custom", "ThirdParty"]
 
 
 class ActionTypeId(TypedDict):
-    """Which kind of action a job is of; model shape ActionTypeId."""
+    """The type of a job's action; model shape ActionTypeId."""
 
     category: ActionCategory
     owner: ActionOwner
@@ -27,7 +27,7 @@ class ActionTypeId(TypedDict):
 
 
 class ActionConfiguration(TypedDict):
-    """What the pipeline's author configured; model shape ActionConfiguration."""
+    """What the pipeline's author configured for the action; model shape ActionConfiguration."""
 
     configuration: dict[str, str]
 
@@ -117,7 +117,7 @@ class JobData(_JobDataAlways, total=False):
 
 
 class JobDetails(TypedDict):
-    """A job as GetJobDetails gives it; model shape JobDetails."""
+    """A job as GetJobDetails returns it; model shape JobDetails."""
 
     id: str
     data: JobData
@@ -156,7 +156,7 @@ class ThirdPartyJobData(_ThirdPartyJobDataAlways, total=False):
 
 
 class ThirdPartyJobDetails(TypedDict):
-    """A partner's job as GetThirdPartyJobDetails gives it; model shape ThirdPartyJobDetails."""
+    """A partner's job as GetThirdPartyJobDetails returns it; model shape ThirdPartyJobDetails."""
 
     id: str
     data: ThirdPartyJobData
@@ -170,7 +170,7 @@ class GetThirdPartyJobDetailsResponse(TypedDict):
 
 
 class LambdaArtifact(TypedDict):
-    """An artifact in a Lambda event: raw JSON, so a revision that there is not is `None`."""
+    """An artifact in a Lambda event: raw JSON, so a missing revision is `None`."""
 
     name: str
     revision: str | None

@@ -1,7 +1,7 @@
-"""Values as AWS makes them, drawn from a given `random.Random`; Faker is not needed here.
+"""Values in AWS's formats, drawn from a given `random.Random`, without Faker.
 
-Importing Faker takes several times as long as making a document, so the drawing lives here;
-`values.CodePipelineProvider` is the same methods as a Faker provider.
+Importing Faker takes several times as long as building a document, so the drawing lives here;
+`faker_provider.CodePipelineProvider` offers the same methods as a Faker provider.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from pytest_cpjob.aws.regions import partition_of
 
 
 def _table(alphabet: str) -> bytes:
-    """Return the translation of any byte to a letter: quicker than a choice for each."""
+    """Return a table that translates each byte to a letter: faster than a choice per letter."""
     return bytes(ord(alphabet[number % len(alphabet)]) for number in range(256))
 
 
 _ALPHANUMERIC = _table(string.ascii_letters + string.digits)
 _BASE32 = _table(string.ascii_uppercase + "234567")
 _VERSION_ID = str.maketrans("+/", "._")
-# Today's session tokens of STS are base64 of this, a byte 0x10-0x13, and the rest.
+# STS's session tokens today are the base64 of this, a byte 0x10-0x13, and the rest.
 _TOKEN_HEAD = b"!\n\torigin_ec"
 _TOKEN_KINDS = (b"\x10", b"\x11", b"\x12", b"\x13")
-# Eight words each: three bits of a byte choose one.
+# Eight words each, so that three bits of a byte choose one.
 _SUBJECTS = ("billing", "catalog", "checkout", "docs", "orders", "payments", "search", "website")
 _PARTS = ("api", "backend", "frontend", "infra", "jobs", "service", "site", "worker")
 _VERBS = ("build", "check", "deploy", "invalidate", "notify", "publish", "sync", "validate")
 
 
 def uuid_of(drawn: bytes) -> str:
-    """Return the UUID (version 4) of 16 random bytes, without `uuid`: in a third of its time."""
+    """Return the UUID (version 4) of 16 random bytes, three times as fast as the uuid module."""
     digits, variant = drawn.hex(), "89ab"[drawn[8] & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class RandomSource(Protocol):
-    """What a Faker `Generator` is to a provider: the owner of the `random.Random` to draw from."""
+    """What a provider needs of a Faker `Generator`: the `random.Random` to draw from."""
 
     @property
     def random(self) -> Random:
@@ -47,9 +47,9 @@ class RandomSource(Protocol):
 
 
 class Draws:
-    """CodePipeline's values, each drawn from `self.generator.random` and nothing else.
+    """CodePipeline's values, all drawn from `self.generator.random` only.
 
-    Only `randbytes` is used, the one method that costs a single call on any `Random`.
+    Only `randbytes` is used: it is the one method that needs a single call on any `Random`.
 
     Formats follow the samples in AWS's documentation and public issue threads; where the service's
     model has a pattern, every value matches it.
@@ -88,7 +88,7 @@ class Draws:
         return self._uuid()
 
     def client_id(self) -> str:
-        """Return the id by which CodePipeline knows a partner's client: a lower-case UUID.
+        """Return the id of a partner's client in CodePipeline: a lower-case UUID.
 
         >>> len(values.client_id())
         36
@@ -98,7 +98,7 @@ class Draws:
         return self._uuid()
 
     def client_token(self) -> str:
-        """Return the secret that a partner's worker keeps for a client: here a UUID.
+        """Return the secret that a partner's worker stores for a client: here a UUID.
 
         >>> len(values.client_token())
         36
@@ -128,7 +128,7 @@ class Draws:
         return self._uuid()
 
     def pipeline_name(self) -> str:
-        """Return a pipeline's name as people give them: words joined by hyphens.
+        """Return a pipeline's name as people write them: words joined by hyphens.
 
         >>> values.pipeline_name().endswith("-pipeline")
         True
@@ -156,7 +156,7 @@ class Draws:
         region: str = "us-east-1",
         account_id: str | None = None,
     ) -> str:
-        """Return a pipeline's ARN; what is not given is drawn.
+        """Return a pipeline's ARN; omitted parts are drawn.
 
         >>> values.pipeline_arn("web", region="cn-north-1", account_id="123456789012")
         'arn:aws-cn:codepipeline:cn-north-1:123456789012:web'
@@ -168,7 +168,7 @@ class Draws:
         return f"arn:{partition_of(region)}:codepipeline:{region}:{account}:{name}"
 
     def artifact_bucket_name(self, region: str = "us-east-1") -> str:
-        """Return the name of the artifact bucket that CodePipeline makes for a region.
+        """Return the name of the artifact bucket that CodePipeline creates for a region.
 
         >>> values.artifact_bucket_name("eu-west-3")[:23]
         'codepipeline-eu-west-3-'
@@ -210,7 +210,7 @@ class Draws:
         return b64encode(self.generator.random.randbytes(30)).decode()
 
     def session_token(self) -> str:
-        """Return a session token of STS: 668 to 688 characters of base 64, beginning as today's do.
+        """Return an STS session token: 668 to 688 characters of base 64, with today's beginning.
 
         >>> values.session_token()[:17]
         'IQoJb3JpZ2luX2VjE'
@@ -243,7 +243,7 @@ class Draws:
         return f"arn:{partition_of(region)}:kms:{region}:{account}:key/{self.kms_key_id()}"
 
     def commit_id(self) -> str:
-        """Return a Git commit's id, a repository artifact's revision: 40 hexadecimal digits.
+        """Return a Git commit's id (the revision of a repository's artifact): 40 hex digits.
 
         >>> len(values.commit_id())
         40
@@ -253,7 +253,7 @@ class Draws:
         return self.generator.random.randbytes(20).hex()
 
     def s3_version_id(self) -> str:
-        """Return an object's version id, the revision of an artifact from S3: 32 characters.
+        """Return an S3 version id (the revision of an artifact from S3): 32 characters.
 
         >>> len(values.s3_version_id())
         32

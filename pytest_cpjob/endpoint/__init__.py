@@ -1,1 +1,1 @@
-"""The same service over HTTP, for other processes and other languages (extra `server`)."""
+"""The same service over HTTP, for other processes and languages (extra `server`)."""

@@ -1,4 +1,4 @@
-"""The application: one HTTP request in, answered by the active stub or passed on to moto."""
+"""The application: HTTP requests in, answered by the active stub or passed on to moto."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pytest_cpjob.harness import Harness
 
 PATIENCE: Final = 5.0
-"""Seconds of real time that answers under way have to end, once nobody is served any more."""
+"""Seconds of real time that pending answers have to finish when a test ends."""
 
 _ACCESS_KEY_ID: Final = re.compile(rb"<AccessKeyId>(\w+)</AccessKeyId>")
 _CODE: Final = re.compile(rb"<Code>([\w.]+)</Code>")
@@ -37,11 +37,11 @@ class Application:
     """Answers HTTP requests from one stub at a time.
 
     Args:
-        moto: who answers what the stub does not.
-        on_call: told of each call and its outcome.
+        moto: answers what the stub does not.
+        on_call: called with each call and its outcome, as text.
 
     Attributes:
-        failures: what went wrong in here, for the test to hear of: what it was, and the error.
+        failures: internal errors, which the test must report: the call, and the error.
     """
 
     def __init__(self, moto: MotoApplication, on_call: Callable[[str], None] | None = None) -> None:
@@ -54,7 +54,7 @@ class Application:
         self.failures: list[tuple[str, BaseException]] = []
 
     def serve(self, harness: Harness | None) -> None:
-        """Answer from this stub from now on, or not at all; answers under way end before."""
+        """Answer from this stub, or not at all (None), after pending answers have finished."""
         with self._idle:
             self._harness = None
             self._idle.wait_for(lambda: self._answering == 0, PATIENCE)
@@ -62,7 +62,7 @@ class Application:
             self._harness = harness
 
     def fail(self, what: str, error: BaseException) -> None:
-        """Keep what went wrong."""
+        """Record an internal error."""
         self.failures.append((what, error))
 
     def respond(self, http: HttpRequest, *, is_earlier: bool = False) -> Answer | None:
@@ -98,7 +98,7 @@ class Application:
             return written_error(error, wire.protocol_of(headers))
         invocation = headers.get("amz-sdk-invocation-id", "")
         if invocation in self._faults_met:
-            # A client's own retries of one call meet the one fault that was set up for it.
+            # A client's own retries of one call all get the one fault that was set up for it.
             return self._faults_met[invocation]
         return self._routed(harness, request, http, invocation)
 
@@ -165,10 +165,10 @@ class Application:
         request: wire.Request,
         http: HttpRequest,
     ) -> tuple[Answer, BaseException | None]:
-        """Let moto answer, with what the router makes of it afterwards."""
+        """Let moto answer, and the router change the answer."""
         answer = self._moto.answer(http)
         if answer.status in (404, 405) and answer.body.startswith(b"<!doctype html>"):
-            raise UnfakedCallError("moto's service has no such path")
+            raise UnfakedCallError("moto has no such path for this service")
         parsed: dict[str, Any] = {}
         if answer.status >= 400:
             parsed["Error"] = {"Code": _code_of(answer), "Message": ""}
@@ -187,7 +187,7 @@ class Application:
 
 
 def _presented(harness: Harness, request: wire.Request, http: HttpRequest) -> Credentials | None:
-    """Give the credentials that a request was signed with, as far as it tells them."""
+    """Return the credentials that a request was signed with, as far as they are known."""
     if request.access_key_id is None:
         return None
     grant = harness.service.grants.find(request.access_key_id)
@@ -203,7 +203,7 @@ def _presented(harness: Harness, request: wire.Request, http: HttpRequest) -> Cr
 
 
 class _Response:
-    """What the router changes of an answer."""
+    """The part of an answer that the router changes."""
 
     def __init__(self, status: int) -> None:
         self.status_code = status
@@ -221,7 +221,7 @@ def _is_head(request: wire.Request) -> bool:
 def _refused(
     request: wire.Request, status: int, parsed: dict[str, Any]
 ) -> tuple[Answer, BaseException]:
-    """Write an error that the router answers with."""
+    """Return the answer for an error from the router."""
     code, message = parsed["Error"]["Code"], parsed["Error"]["Message"]
     error = ServiceError(code, message, status)
     answer = written_error(error, request.protocol, head=_is_head(request))
@@ -229,7 +229,7 @@ def _refused(
 
 
 def _raised_there(parsed: dict[str, Any], operation: str) -> ClientError:
-    """Give the error that the caller's SDK raises: one with a traceback, and none of the test's."""
+    """Return the error that the caller's SDK would raise, with a traceback for the report."""
     try:
         raise ClientError({"Error": parsed["Error"]}, operation)
     except ClientError as error:
@@ -237,7 +237,7 @@ def _raised_there(parsed: dict[str, Any], operation: str) -> ClientError:
 
 
 def _code_of(answer: Answer) -> str:
-    """Give the code of an error of moto's; of an answer without a body it is the status."""
+    """Return the error code in moto's answer, or the status if it has no body."""
     found = _CODE.search(answer.body)
     if found is not None:
         return found[1].decode()

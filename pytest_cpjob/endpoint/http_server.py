@@ -1,7 +1,7 @@
-"""HTTP/1.1: requests read off their sockets and answers written, in a thread for each connection.
+"""HTTP/1.1: a server that reads requests and writes answers, with a thread for each connection.
 
-Not werkzeug's development server: that one closes the connection after each answer, and a worker is
-known by its connection. Nothing is written to the terminal; what goes wrong is told to the server.
+Not werkzeug's development server, because that closes the connection after each answer, and the
+contract tells workers apart by their connections. Nothing is written to the terminal.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _NO_BODY: Final = (204, 304)
 
 
 class HttpRequest(NamedTuple):
-    """A request as it came.
+    """A request as received.
 
     Attributes:
-        target: path and query as they were sent, percent-encoded.
-        headers: by name in any case; those sent twice are there twice.
-        connection: the number of the connection that it came by.
+        target: path and query as sent, percent-encoded.
+        headers: (name, value) pairs, names in any case; repeated headers appear repeatedly.
+        connection: the number of its connection.
     """
 
     method: str
@@ -40,13 +40,13 @@ class HttpRequest(NamedTuple):
     connection: int
 
     def header(self, name: str) -> str | None:
-        """Give a header's value; of one sent twice, both."""
+        """Return a header's value; a repeated header's values are joined."""
         values = self.headers.get_all(name)
         return ",".join(values) if values else None
 
 
 class Answer(NamedTuple):
-    """An HTTP answer; its length is told by who writes it."""
+    """An HTTP answer; the server adds Content-Length."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -58,7 +58,7 @@ Respond = Callable[["WebServer", HttpRequest], "Answer | None"]
 
 
 class _MalformedError(Exception):
-    """A body that HTTP does not know where to end."""
+    """A request body whose length cannot be determined."""
 
 
 class WebServer(socketserver.ThreadingTCPServer):
@@ -66,11 +66,11 @@ class WebServer(socketserver.ThreadingTCPServer):
 
     Args:
         address: host and port, port 0 for a free one.
-        respond: what answers; it is called in many threads at once.
-        on_error: told of what went wrong in here, and is no fault of the client's.
+        respond: answers requests; called in many threads at once.
+        on_error: called with internal errors, which are not the client's fault.
     """
 
-    # On Windows this would let two servers have one port.
+    # On Windows, reuse would let two servers have the same port.
     allow_reuse_address = os.name == "posix"
     request_queue_size = 128
     block_on_close = False
@@ -115,15 +115,15 @@ class WebServer(socketserver.ThreadingTCPServer):
 
     @property
     def port(self) -> int:
-        """The port that is listened on."""
+        """The port that the server listens on."""
         return int(self.server_address[1])
 
     def number(self) -> int:
-        """Give the next connection's number."""
+        """Return the next connection's number."""
         return next(self._numbers)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve a connection in a thread of its own, named as ours."""
+        """Serve a connection in its own thread, with a name that marks it as the endpoint's."""
         with self._lock:
             self._open.add(request)
         threading.Thread(
@@ -140,14 +140,14 @@ class WebServer(socketserver.ThreadingTCPServer):
         super().shutdown_request(request)
 
     def end_connections(self) -> None:
-        """Break every connection that is still open, so that its thread ends."""
+        """Close all connections that are still open, so that their threads end."""
         with self._lock:
             for connection in self._open:
                 with suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Tell of what went wrong, unless it is a client that went away."""
+        """Report an error, unless the client has closed the connection."""
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, ConnectionError):
             self._on_error(error)
@@ -155,7 +155,7 @@ class WebServer(socketserver.ThreadingTCPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # head and body leave together
+    wbufsize = -1  # send head and body together
     disable_nagle_algorithm = True
     server: WebServer
 
@@ -179,7 +179,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = _serve
 
     def handle_expect_100(self) -> bool:
-        """Ask for the body at once: the client waits for that."""
+        """Ask for the body at once, as the client waits for it before it sends the body."""
         self.send_response_only(100)
         self.end_headers()
         self.wfile.flush()
@@ -188,16 +188,16 @@ class _Handler(BaseHTTPRequestHandler):
     # -- the body ----------------------------------------------------------------------------------
 
     def _body(self) -> bytes:
-        """Read the body to its end.
+        """Read the whole body.
 
         Raises:
-            ConnectionAbortedError: the client hung up before.
+            ConnectionAbortedError: the client closed the connection too early.
         """
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return self._chunks()
         length = self.headers.get("Content-Length", "0")
         if not (length.isascii() and length.isdigit()):
-            raise _MalformedError("Content-Length is no number")
+            raise _MalformedError("Content-Length is not a number")
         return self._exactly(int(length))
 
     def _exactly(self, length: int) -> bytes:
@@ -225,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             length = -1
         if length < 0:
-            raise _MalformedError("a chunk's length is no number")
+            raise _MalformedError("a chunk's length is not a number")
         return length
 
     def _line(self) -> bytes:
@@ -241,7 +241,7 @@ class _Handler(BaseHTTPRequestHandler):
         told = {name.lower() for name, _ in answer.headers}
         for name, value in answer.headers:
             self.send_header(name, value)
-        if "date" not in told:  # SDKs correct their clocks by it
+        if "date" not in told:  # SDKs correct clock skew by it
             self.send_header("Date", self.date_time_string())
         if "content-length" not in told and answer.status not in _NO_BODY:
             self.send_header("Content-Length", str(len(answer.body)))
@@ -250,4 +250,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the terminal is the test's."""
+        """Print nothing: the terminal belongs to the test run."""

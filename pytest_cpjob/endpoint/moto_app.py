@@ -1,4 +1,4 @@
-"""moto behind the endpoint: the same request, answered by moto's own server application."""
+"""moto behind the endpoint: requests are passed to moto's own server application."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
 from pytest_cpjob.errors import UnfakedCallError
 
 _SPELLINGS: Final = "moto.preserved_header_names"
-"""Where newer moto looks for the names of S3 metadata that WSGI would spell with hyphens."""
+"""Where newer versions of moto look for S3 metadata names with underscores, which WSGI loses."""
 
 _OURS_TO_TELL: Final = frozenset({"connection", "server", "transfer-encoding"})
 
 
 class MotoApplication:
-    """moto's server application, for requests that were read already.
+    """moto's server application, for requests that are already parsed.
 
     Args:
         host, port: where requests come in.
@@ -29,7 +29,7 @@ class MotoApplication:
     """
 
     def __init__(self, host: str, port: int) -> None:
-        # moto re-exports these without saying so to type checkers.
+        # moto does not declare these re-exports for type checkers.
         server: Any = importlib.import_module("moto.server")
         self._dispatcher = server.DomainDispatcherApplication(server.create_backend_app)
         self._host = host
@@ -40,7 +40,7 @@ class MotoApplication:
 
         Raises:
             UnfakedCallError: moto has no such service.
-            Exception: what moto raises: it has no such operation, or a defect.
+            Exception: whatever moto raises for an operation that it lacks, or by a bug.
         """
         environ = self._environ(request)
         try:
@@ -50,7 +50,7 @@ class MotoApplication:
         return _run(application, environ)
 
     def _environ(self, request: HttpRequest) -> dict[str, Any]:
-        """Give the request as WSGI has it, with what moto reads besides."""
+        """Return the request as a WSGI environment, with what moto reads in addition."""
         path, _, query = request.target.partition("?")
         environ: dict[str, Any] = {
             "wsgi.version": (1, 0),
@@ -72,7 +72,7 @@ class MotoApplication:
             "SERVER_PROTOCOL": "HTTP/1.1",
             _SPELLINGS: {},
         }
-        # Names with underscores come last, and never stand in for those with hyphens.
+        # WSGI maps both to one key: names with hyphens take precedence over underscores.
         for name in sorted(dict.fromkeys(request.headers), key=lambda name: "_" in name):
             key = "HTTP_" + name.upper().replace("-", "_")
             if key not in environ:
@@ -106,7 +106,7 @@ def _run(application: Any, environ: dict[str, Any]) -> Answer:
     told = [
         (name, value)
         for name, value in headers
-        # The length of a HEAD's answer is that of the object, which only moto knows.
+        # The Content-Length of a HEAD's answer is the object's size, which only moto knows.
         if name.lower() not in _OURS_TO_TELL and (is_head or name.lower() != "content-length")
     ]
     return Answer(int(status.split()[0]), told, body)

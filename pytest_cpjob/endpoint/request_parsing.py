@@ -1,8 +1,8 @@
-"""The wire, inwards: HTTP requests read as AWS calls.
+"""Request parsing: HTTP requests read as AWS calls.
 
-CodePipeline speaks AWS JSON 1.1, and Smithy RPC v2 CBOR, which the newest service model lists
-first. S3 is read by path: `/bucket/key`. Of other services' requests only the operation is read,
-where the protocol names it.
+CodePipeline's protocols are AWS JSON 1.1 and Smithy RPC v2 CBOR, which the newest service model
+lists first. S3 requests are path-style: `/bucket/key`. Of requests to other services only the
+operation is read, if the protocol names it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pytest_cpjob.service.errors import ServiceError
 
 TARGET: Final = "CodePipeline_20150709"
 DEEPEST: Final = 64
-"""How deep a CodePipeline request may be nested; real ones are four deep."""
+"""The maximum nesting of a CodePipeline request; real ones have four levels."""
 
 _BEFORE_PATH: Final = re.compile(r"\w+://[^/?]*")
 _RPC_PATH: Final = re.compile(r"/service/(\w+)/operation/(\w+)/?")
@@ -28,21 +28,21 @@ _VERSION_2: Final = re.compile(r"AWS ([^:\s]+):")
 _ACTION: Final = re.compile(rb"(?:^|&)Action=(\w+)")
 _SIGNING_NAMES: Final = {"monitoring": "cloudwatch", "states": "stepfunctions"}
 _NEED_NO_SIGNATURE: Final = "AWSCognitoIdentity"
-"""How the names of those APIs in JSON begin that are called without a signature."""
+"""Prefixes of the target names of JSON APIs that can be called without a signature."""
 
 Protocol = Literal["json", "cbor", "query", "rest-json", "s3"]
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, with the AWS call that it is.
+    """The AWS call of one HTTP request.
 
     Attributes:
-        service, operation: the call; the operation is the API's name where it is known, else the
-            method and the path.
-        params: its parameters: all of CodePipeline's, the places of S3's, none of others'.
-        protocol: how it speaks, and is to be answered.
-        access_key_id, session_token: the credentials it is signed with.
+        service, operation: the call; the operation is the API's name if known, else the method
+            and the path.
+        params: for CodePipeline all parameters, for S3 those that locate objects, else empty.
+        protocol: the protocol of the request and of its answer.
+        access_key_id, session_token: the credentials that it is signed with.
     """
 
     service: str
@@ -54,7 +54,7 @@ class Request:
 
 
 class Signed(NamedTuple):
-    """Whose signature a request carries, and for which service."""
+    """Who signed a request, and for which service."""
 
     access_key_id: str | None
     session_token: str | None
@@ -62,11 +62,11 @@ class Signed(NamedTuple):
 
 
 def read(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Request:
-    """Read a request; header names are in lower case.
+    """Parse a request; header names must be in lower case.
 
     Raises:
-        ServiceError: SerializationException, the body is not what its protocol says;
-            UnknownOperationException, it is for CodePipeline and names no operation.
+        ServiceError: SerializationException if the body does not follow its protocol;
+            UnknownOperationException if it is for CodePipeline but names no operation.
     """
     path, query = _split(target)
     signed = signed_by(headers, query)
@@ -87,24 +87,24 @@ def read(method: str, target: str, headers: Mapping[str, str], body: bytes) -> R
         operation, params = read_s3(method, path, query, headers)
         return Request("s3", operation, params, "s3", *who)
     if name:
-        # Of the calls that need no signature, these are the ones in this protocol.
+        # Of the calls that need no signature, only these use this protocol.
         return Request(service or "sts", name, {}, "query", *who)
     return Request(service, f"{method} {path}", {}, "rest-json", *who)
 
 
 def protocol_of(headers: Mapping[str, str]) -> Literal["json", "cbor"]:
-    """Tell in which of CodePipeline's two protocols a request is made, and to be answered."""
+    """Return which of CodePipeline's two protocols a request uses."""
     return "cbor" if headers.get("smithy-protocol") == "rpc-v2-cbor" else "json"
 
 
 def _split(target: str) -> tuple[str, dict[str, str]]:
-    """Split what was asked for into its path and query; a proxy's has the host before it."""
+    """Split a request target into path and query; via a proxy it also contains the host."""
     path, _, query = _BEFORE_PATH.sub("", target).partition("?")
     return path or "/", dict(parse_qsl(query, keep_blank_values=True))
 
 
 def _named(path: str, headers: Mapping[str, str]) -> tuple[str, str]:
-    """Give the API and the operation that a request names, empty where it names none."""
+    """Return the API and the operation that a request names, empty where it names none."""
     rpc = _RPC_PATH.fullmatch(path)
     if rpc is not None and protocol_of(headers) == "cbor":
         return rpc[1], rpc[2]
@@ -113,7 +113,7 @@ def _named(path: str, headers: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _names_what_is_not(api: str, headers: Mapping[str, str]) -> bool:
-    """Tell whether a request without a signature speaks JSON or CBOR to nobody in particular."""
+    """Return whether a request without a signature uses JSON or CBOR for an unknown API."""
     if api:
         return not api.startswith(_NEED_NO_SIGNATURE)
     return headers.get("content-type", "").startswith(
@@ -122,7 +122,7 @@ def _names_what_is_not(api: str, headers: Mapping[str, str]) -> bool:
 
 
 def signed_by(headers: Mapping[str, str], query: Mapping[str, str]) -> Signed:
-    """Read whose signature a request carries: version 4's or 2's, in its header or its query."""
+    """Read who signed a request, by signature version 4 or 2, in its header or its query."""
     token = headers.get("x-amz-security-token")
     for name, value in query.items():
         if name.lower() == "x-amz-security-token":
@@ -145,10 +145,12 @@ def signed_by(headers: Mapping[str, str], query: Mapping[str, str]) -> Signed:
 def _from_json(body: bytes) -> dict[str, Any]:
     try:
         params = json.loads(body.decode("utf-8") or "{}")
-        # Half of a surrogate pair can be written in JSON, and is no text.
+        # JSON escapes can express half of a surrogate pair, which is not valid text.
         json.dumps(params, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        raise ServiceError("SerializationException", f"the body is no JSON: {error}") from None
+        raise ServiceError(
+            "SerializationException", f"the body is not valid JSON: {error}"
+        ) from None
     return _an_object(params)
 
 
@@ -158,14 +160,16 @@ def _from_cbor(body: bytes) -> dict[str, Any]:
     try:
         params = cbor2.loads(body) if body else {}
     except Exception as error:
-        # cbor2's tags raise whatever the types that they make raise.
-        raise ServiceError("SerializationException", f"the body is no CBOR: {error}") from None
+        # For CBOR tags, cbor2 lets through whatever the types that they stand for raise.
+        raise ServiceError(
+            "SerializationException", f"the body is not valid CBOR: {error}"
+        ) from None
     return _an_object(params)
 
 
 def _an_object(params: object) -> dict[str, Any]:
     if not isinstance(params, dict):
-        raise ServiceError("SerializationException", "the body is no object")
+        raise ServiceError("SerializationException", "the body is not an object")
     present: dict[str, Any] = _present(params, DEEPEST)
     revision = present.get("currentRevision")
     if isinstance(revision, dict) and "created" in revision:
@@ -174,22 +178,22 @@ def _an_object(params: object) -> dict[str, Any]:
 
 
 def _moment(value: Any) -> Any:
-    """Give a timestamp as Python's clients pass it: JSON has seconds since 1970."""
+    """Return a timestamp as boto3 passes it; in JSON it is a number of seconds since 1970."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     try:
         return datetime.fromtimestamp(value, timezone.utc)
     except (OSError, OverflowError, ValueError) as error:
-        raise ServiceError("SerializationException", f"no timestamp: {error}") from None
+        raise ServiceError("SerializationException", f"invalid timestamp: {error}") from None
 
 
 def _present(value: Any, depth: int) -> Any:
-    """Copy a value without its null members: on this wire they are absent ones."""
+    """Copy a value without null members, which the service treats as absent."""
     if depth == 0:
         raise ServiceError("SerializationException", f"the body is nested deeper than {DEEPEST}")
     if isinstance(value, dict):
         if not all(isinstance(name, str) for name in value):
-            raise ServiceError("SerializationException", "the name of a member is no text")
+            raise ServiceError("SerializationException", "the name of a member is not a string")
         return {name: _present(item, depth - 1) for name, item in value.items() if item is not None}
     if isinstance(value, (list, tuple)):
         return [_present(item, depth - 1) for item in value]
@@ -239,7 +243,7 @@ _READ_HEADERS: Final = {
 def read_s3(
     method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]
 ) -> tuple[str, dict[str, Any]]:
-    """Tell which S3 operation a request by path is, with its bucket, key, copy source and key."""
+    """Return the S3 operation of a path-style request, and the parameters that locate objects."""
     bucket, _, key = unquote(path[1:]).partition("/")
     if not bucket:
         return "ListBuckets", {}

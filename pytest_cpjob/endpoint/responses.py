@@ -1,4 +1,4 @@
-"""The wire, outwards: answers and errors in the protocol that the request came in."""
+"""Responses: answers and errors, encoded in the protocol of the request."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _NAMESPACE = "com.amazonaws.codepipeline"
 
 
 def written(response: Mapping[str, Any], protocol: Protocol) -> Answer:
-    """Write a CodePipeline answer; those without members have no body (API reference)."""
+    """Encode a CodePipeline answer; one without members has no body (API reference)."""
     return _of_codepipeline(200, response, protocol)
 
 
 def written_error(error: ServiceError, protocol: Protocol, *, head: bool = False) -> Answer:
-    """Write an error as AWS does; the answer to a HEAD has no body.
+    """Encode an error as AWS does; the answer to a HEAD has no body.
 
-    In JSON `__type` is the short name, as seen of CodePipeline; in CBOR it is the shape's whole
-    name, as the protocol's specification says.
+    In JSON `__type` is the short name, as CodePipeline sends it; in CBOR it is the shape's full
+    name, as the protocol's specification requires.
     """
     if protocol == "s3":
         return _xml(error, "<Error>{}</Error>", head=head)
@@ -45,7 +45,7 @@ def _of_codepipeline(status: int, content: Mapping[str, Any], protocol: Protocol
     import cbor2
 
     headers.append(("smithy-protocol", "rpc-v2-cbor"))
-    if not content:  # without a body there is no content type either, says the specification
+    if not content:  # the specification: no content type without a body
         return Answer(status, headers, b"")
     headers.append(("Content-Type", "application/cbor"))
     return Answer(status, headers, cbor2.dumps(dict(content)))

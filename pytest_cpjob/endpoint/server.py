@@ -1,4 +1,4 @@
-"""The server: a real one, on a free port of the loopback interface."""
+"""The endpoint's server, on a port of the loopback interface."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEEDED: Final = ("cbor2", "flask", "flask_cors")
 
 
 class EndpointServer:
-    """Serves one stub at a time; made once for a whole run.
+    """Serves one stub at a time; created once for a whole test run.
 
     Each stub has a port of its own: what a test has left running, and still calls, never meets the
     next test's jobs.
@@ -32,8 +32,8 @@ class EndpointServer:
         on_call: told of each call and its outcome.
 
     Raises:
-        CpjobError: what it needs is not installed; the text names the extra.
-        OSError: the port is taken.
+        CpjobError: a dependency is not installed; the message names the extra.
+        OSError: the port is in use.
     """
 
     def __init__(self, port: int = 0, on_call: Callable[[str], None] | None = None) -> None:
@@ -85,10 +85,10 @@ class EndpointServer:
         self._application.serve(harness)
 
     def end(self) -> None:
-        """Let nobody answer any more, once what is being answered has been.
+        """Stop answering, after pending answers have finished.
 
         Raises:
-            CpjobError: answers failed for other reasons than the caller's.
+            CpjobError: answers failed because of internal errors.
         """
         self._application.serve(None)
         failures, self._application.failures = self._application.failures, []
@@ -104,11 +104,11 @@ class EndpointServer:
 
 
 class Endpoint:
-    """The service on a real loopback port, while a test runs.
+    """The service on a real loopback port during a test.
 
     Attributes:
         url: the one URL of all services, S3 by path.
-        env: what a process needs in its environment to be answered here, and by nothing real.
+        env: the environment variables that send a process's AWS calls here, and nowhere else.
     """
 
     def __init__(self, server: EndpointServer, region: str) -> None:
@@ -118,9 +118,9 @@ class Endpoint:
     def run(
         self, args: Sequence[str | os.PathLike[str]] | str, **kwargs: Any
     ) -> subprocess.CompletedProcess[str]:
-        """Run a process with `env`, and nothing else of AWS's variables; see `subprocess.run`.
+        """Run a process with `env` and no other AWS variables; see `subprocess.run`.
 
-        Its output is captured as text, unless `kwargs` say otherwise. `env` in `kwargs` is added.
+        Output is captured as text unless `kwargs` say otherwise. An `env` in `kwargs` is merged.
         """
         given: Mapping[str, str] = kwargs.pop("env", None) or {}
         options = {"capture_output": True, "text": True, **kwargs}
@@ -139,7 +139,7 @@ class Endpoint:
 
 
 def environment(url: str, region: str) -> dict[str, str]:
-    """Give the variables that send a process's AWS calls to `url`, and keep it from all others."""
+    """Return the variables that send a process's AWS calls to `url` and nowhere else."""
     not_by_proxy = _not_by_proxy(os.environ)
     return {
         "AWS_ENDPOINT_URL": url,
@@ -156,14 +156,14 @@ def environment(url: str, region: str) -> dict[str, str]:
 
 
 def reach_without_proxy(undo: Undo) -> None:
-    """Let clients of this process reach the endpoint past a proxy, until the undo."""
+    """Make clients of this process connect to the endpoint without a proxy until the undo."""
     hosts = _not_by_proxy(os.environ)
     for name in ("NO_PROXY", "no_proxy"):
         undo.set_variable(os.environ, name, hosts)
 
 
 def _not_by_proxy(environ: Mapping[str, str]) -> str:
-    """Give the hosts that no proxy is for: those of the machine, in either spelling, and ours."""
+    """Return the hosts to connect to without a proxy: the machine's (both spellings), and ours."""
     listed = f"{environ.get('NO_PROXY', '')},{environ.get('no_proxy', '')}".split(",")
     hosts = dict.fromkeys(host.strip() for host in listed if host.strip())
     return "*" if "*" in hosts else ",".join({**hosts, HOST: None})

@@ -1,7 +1,7 @@
-"""Signatures: whether a request to S3 was signed with the secret key that its signer should have.
+"""Signatures: checks that a request to S3 was signed with the right secret key.
 
 Signature version 4, in the header or in the query of a presigned URL, as the S3 API reference
-computes it ("Authenticating Requests (AWS Signature Version 4)"). Other versions are not computed.
+computes it ("Authenticating Requests (AWS Signature Version 4)"). Other versions are not checked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _HEADER: Final = re.compile(
 
 
 class _Signature(NamedTuple):
-    """A signature, with what it was made of besides the request and the secret key."""
+    """A signature, and its inputs other than the request and the secret key."""
 
     scope: str
     signed_headers: str
@@ -32,13 +32,13 @@ class _Signature(NamedTuple):
 
 
 def is_wrong(http: HttpRequest, secret_access_key: str) -> bool:
-    """Tell whether a request carries a signature that another secret key has made."""
+    """Return whether a request's signature was made with another secret key."""
     path, _, query = http.target.partition("?")
     members = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)
     signature = _in_header(http) or _in_query(dict(members))
     if signature is None:
         return False
-    # SDKs sign the path that they send; some send less of it encoded than the reference says.
+    # SDKs sign the path that they send, and some encode less of it than the reference says.
     paths = {path, quote(unquote(path), safe="/-_.~")}
     return not any(
         hmac.compare_digest(
@@ -74,7 +74,7 @@ def _in_query(query: dict[str, str]) -> _Signature | None:
 def _canonical(
     http: HttpRequest, path: str, members: list[tuple[str, str]], signature: _Signature
 ) -> bytes:
-    """Write the request in the one form that is signed."""
+    """Return the request in its canonical form, which is signed."""
     encoded = sorted(
         (quote(name, safe="-_.~"), quote(value, safe="-_.~"))
         for name, value in members
@@ -92,7 +92,7 @@ def _canonical(
         signature.signed_headers,
         signature.payload,
     )
-    # The server has read header bytes as Latin-1, whatever they were.
+    # The server decodes header bytes as Latin-1, so encoding them so gives the bytes sent.
     return "\n".join(lines).encode("latin-1", "replace")
 
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: its hooks. At load it imports pytest and no AWS library."""
+"""The pytest plugin: its hooks. At load time it imports pytest, but no AWS library."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from pytest_cpjob.settings import BUILT_IN_REGION
 if TYPE_CHECKING:
     from pytest_cpjob.harness import Harness
 
-# pytest finds fixtures by their names in a plugin's own module.
+# pytest finds a plugin's fixtures by their names in its module.
 __all__ = [
     "_cpjob_server",
     "_cpjob_sweep",
@@ -54,8 +54,8 @@ __all__ = [
 _UNDO: Final = pytest.StashKey[Undo]()
 _IMPORT_GUARD: Final = pytest.StashKey[ImportGuard]()
 _SWEEPS: Final = {
-    "cpjob_job_variants": "the other jobs that AWS can send",
-    "cpjob_faults": "the faults that its calls can meet",
+    "cpjob_job_variants": "other jobs that AWS can send",
+    "cpjob_faults": "faults that its calls can run into",
     "cpjob_warm": "a process that has run its handler before",
 }
 _SEED_OPTION: Final = "--cpjob-seed="
@@ -99,7 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line(
             "markers",
             f"{name}(*names, without=[]): run this test of the cpjob fixture again for {what}; all"
-            " variations, or those of the names.",
+            " variations, or only the named ones.",
         )
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
@@ -112,7 +112,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
-    """Let an unknown option of ours in the ini file be an error, as one of the marker is."""
+    """Make an unknown option of this plugin in the ini file an error, as it is in the marker."""
     _, found, name = str(warning_message.message).partition("Unknown config option: ")
     if found and name.startswith("cpjob_"):
         from pytest_cpjob.settings import nearest
@@ -127,7 +127,7 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
-    """Say in one line what differs, for the whole run, from what is built in."""
+    """Return one line with the options of the whole run that differ from their defaults."""
     told = []
     seed = config.stash.get(SEED, None)
     if seed is not None:
@@ -156,7 +156,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     harness = item.stash.get(HARNESS, None)
     if harness is None:
         return (yield)
-    # Inside of pytest's own capture, which sets sys.stdout anew for each phase.
+    # Inside pytest's own capture, which replaces sys.stdout for each phase.
     with harness.observer.listening():
         return (yield)
 
@@ -188,7 +188,7 @@ def pytest_runtest_makereport(
             reporting.mask_secrets(harness, report)
             reporting.explain_failure(harness, report)
         except Exception as error:
-            # The test's own failure is never lost to what was to be said of it.
+            # Never lose the test's own failure because of an error in its description.
             report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
     return report
 
@@ -238,7 +238,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if not swept:
         return
     if "cpjob" not in metafunc.fixturenames:
-        # A module's or a class's is for those of its tests that use the fixture.
+        # On a module or a class, the marker applies to those tests that use the fixture.
         own = [mark.name for mark in metafunc.definition.own_markers if mark.name in _SWEEPS]
         if own:
             pytest.fail(

@@ -1,4 +1,4 @@
-"""The fixtures. Their modules are imported when a test first asks for one."""
+"""The fixtures. The modules that they need are imported when a test first uses one."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ if TYPE_CHECKING:
     from pytest_cpjob.harness import Harness
 
 HARNESS: Final[pytest.StashKey[Harness]] = pytest.StashKey()
-"""The harness of a test's stub, from the fixture's set-up to the report on its teardown."""
+"""The harness of a test's stub, from the fixture's set-up to the report about its teardown."""
 CALLED: Final = pytest.StashKey[bool]()
-"""Whether the test itself was run to an end."""
+"""Whether the test itself has finished."""
 NOT_PASSED: Final = pytest.StashKey[bool]()
-"""Whether its set-up or the test itself failed, or was skipped."""
+"""Whether the set-up or the test itself failed or was skipped."""
 _COUNTER: Final = pytest.StashKey[Iterator[int]]()
 SWEEP: Final = "_cpjob_sweep"
-"""The name of the parameter that says which variation of a sweep a run is."""
+"""The name of the parameter for the variation of a sweep."""
 
 
 def forget(item: pytest.Item) -> None:
-    """Drop what is kept of a test, so that nothing of it outlives its report."""
+    """Delete what is stored for a test, so that it does not outlive the report."""
     kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, _COUNTER)
     for key in kept:
         if key in item.stash:
@@ -49,11 +49,11 @@ def forget(item: pytest.Item) -> None:
 
 @pytest.fixture
 def _cpjob_sweep() -> None:
-    """Which variation of a sweep this run is; the parameter itself is what tells."""
+    """Exists only to be parametrized with the variations of a sweep."""
 
 
 def _parts(request: pytest.FixtureRequest) -> tuple[Any, Iterator[int], dict[str, str]]:
-    """What every factory of one test is made of: its stream, its counter and its defaults."""
+    """What every factory of one test is created with: a stream, a counter and defaults."""
     from pytest_cpjob.documents.streams import Stream
 
     settings = settings_of(request)
@@ -76,7 +76,7 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
             return
         try:
             harness.settle()
-            # A test that Ctrl-C has ended has no report, and owes nothing.
+            # A test that was interrupted by Ctrl-C has no report, so nothing is checked.
             if stash.get(CALLED, False) and not stash.get(NOT_PASSED, False):
                 stub.check()
         finally:
@@ -106,7 +106,7 @@ def _test_function(item: Any) -> Any:
 
 @pytest.fixture(scope="session")
 def _cpjob_server() -> Iterator[EndpointServer]:
-    """The HTTP server of the whole run, made when the first test asks for it."""
+    """The HTTP server of the whole run, created for the first test that needs it."""
     from pytest_cpjob.endpoint.server import EndpointServer
 
     server = EndpointServer()
@@ -171,7 +171,7 @@ def cpjob_artifact_factory(request: pytest.FixtureRequest) -> ArtifactFactory:
 
 @pytest.fixture
 def cpjob_credentials_factory(request: pytest.FixtureRequest) -> CredentialsFactory:
-    """Make AWSSessionCredentials that look like STS's and open nothing."""
+    """Make AWSSessionCredentials that look like STS's and give access to nothing."""
     from pytest_cpjob.documents.part_factories import CredentialsFactory
 
     stream, counter, defaults = _parts(request)
@@ -189,7 +189,7 @@ def cpjob_pipeline_context_factory(request: pytest.FixtureRequest) -> PipelineCo
 
 @pytest.fixture
 def cpjob_faker(request: pytest.FixtureRequest) -> FakerGenerator:
-    """A Faker generator seeded from the test's name, that knows CodePipeline's values."""
+    """A Faker generator with CodePipeline's values, seeded from the test's name."""
     from pytest_cpjob.documents.faker_provider import seeded_generator
 
     stream, _, _ = _parts(request)

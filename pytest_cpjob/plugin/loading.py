@@ -1,8 +1,8 @@
-"""How this package's own modules are loaded: as Python loads any, past pytest's import hook.
+"""Loads this package's own modules directly, without pytest's import hook.
 
-pytest marks every module of a plugin's distribution for the rewriting of its assertions. There are
-none to rewrite here, and going through the hook takes as long again as loading the modules does;
-where no bytecode is written, it parses and compiles each of them anew at every start.
+pytest rewrites the assertions of every module in a plugin's distribution. This package has none to
+rewrite, and the hook doubles the time to load it; if Python writes no bytecode, the hook also
+parses and compiles each module again at every start.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PREFIX = f"{__package__.partition('.')[0]}."
 
 
 class _OwnModules:
-    """Finds what is below this package, and nothing else."""
+    """Finds this package's submodules, and nothing else."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -27,7 +27,7 @@ class _OwnModules:
 
 
 def load_own_modules_plainly(undo: Undo) -> None:
-    """Come before pytest's import hook for this package's modules, until the undo."""
+    """Find this package's modules before pytest's import hook does, until the undo."""
     finder = _OwnModules()
     sys.meta_path.insert(0, finder)
     undo.later(lambda: sys.meta_path.remove(finder))

@@ -1,4 +1,4 @@
-"""The options: what the ini file and the command line take, and what applies to one test."""
+"""The options: in the ini file, on the command line, and resolved for one test."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from pytest_cpjob.settings import Settings
 
 INI: Final = {
-    "cpjob_seed": ("string", "Where the documents of all tests come from."),
+    "cpjob_seed": ("string", "The seed of the documents of all tests."),
     "cpjob_region": ("string", "The pipelines' region (default: us-east-1)."),
     "cpjob_account_id": ("string", "The pipelines' account (default: 123456789012)."),
     "cpjob_allow": ("args", "Names of findings that are not reported, separated by white space."),
     "cpjob_own_role": ("bool", "Whether a handler's own role may open the artifact bucket."),
 }
-"""What a test's options may be set to in the ini file: pytest's kind of value, and the help."""
+"""The options in the ini file: pytest's type of the value, and the help text."""
 
 SEED: Final = pytest.StashKey[str]()
 """The command line's seed."""
@@ -44,10 +44,10 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--cpjob-seed",
         metavar="SEED",
-        help="Where the documents of all tests come from; 'random' for another seed each run.",
+        help="The seed of the documents of all tests; 'random' for a different seed each run.",
     )
     for name, (kind, text) in INI.items():
-        # The kinds are pytest's literals, which a table widens to str.
+        # The types are literals for pytest, but the table's type widens them to str.
         parser.addini(name, text, type=kind, default=None)  # type: ignore[arg-type]
     parser.addini(
         "cpjob_aws_env",
@@ -65,7 +65,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def check_flags(config: pytest.Config) -> None:
-    """Refuse what is no flag, before a test runs.
+    """Reject ini values that are not booleans, before any test runs.
 
     Raises:
         pytest.UsageError: naming the option.
@@ -73,15 +73,15 @@ def check_flags(config: pytest.Config) -> None:
     for name in FLAGS:
         try:
             config.getini(name)
-        except (pytest.UsageError, TypeError, ValueError) as error:  # which: by pytest's version
+        except (pytest.UsageError, TypeError, ValueError) as error:  # depends on pytest's version
             raise pytest.UsageError(f"{name}: {error}; write true or false") from None
 
 
 def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the ini file's options by their names elsewhere; a value of None is not given.
+    """Return the ini file's options, without the prefix; None means not given.
 
     Raises:
-        OptionError: a value that its option cannot have; the text names the ini file's option.
+        OptionError: a value is invalid; the message names the option as in the ini file.
     """
     layer = {name.removeprefix("cpjob_"): value for name, value in values.items()}
     if any(value is not None for value in layer.values()):

@@ -17,11 +17,11 @@ Handler = Callable[[Any, Any], Any]
 
 
 def load_handler(handler: Handler | str, *, cold: bool, undo: Undo) -> Handler:
-    """Give the handler, imported first when it is named as in Lambda's settings.
+    """Return the handler, importing it first if it is given by name, as in Lambda's settings.
 
     Args:
         handler: the function or its name.
-        cold: import its top-level package anew; `sys.modules` is as it was after the undo.
+        cold: import its top-level package again; the undo restores `sys.modules`.
 
     Raises:
         HandlerError: it cannot be imported, is not callable, or is asynchronous.
@@ -30,8 +30,8 @@ def load_handler(handler: Handler | str, *, cold: bool, undo: Undo) -> Handler:
         handler = _import(handler, cold, undo)
     elif cold:
         raise HandlerError(
-            "cold=True imports a handler anew, so it wants its name, 'package.module.function', and"
-            f" got {handler!r}"
+            "cold=True imports the handler again, so it requires its name,"
+            f" 'package.module.function', got {handler!r}"
         )
     if not callable(handler):
         raise HandlerError(f"expected a handler(event, context) or its name, got {handler!r}")
@@ -51,7 +51,7 @@ def _import(name: str, cold: bool, undo: Undo) -> Handler:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
-        raise HandlerError(f"there is no module {error.name!r} for the handler {name!r}") from None
+        raise HandlerError(f"no module {error.name!r} found for the handler {name!r}") from None
     try:
         handler: Handler = getattr(module, function_name)
     except AttributeError:
@@ -60,7 +60,7 @@ def _import(name: str, cold: bool, undo: Undo) -> Handler:
 
 
 def _forget_modules(top: str, undo: Undo) -> None:
-    """Let a package, with all its submodules, be imported anew until the undo."""
+    """Make the next import of a package, with its submodules, run it again, until the undo."""
 
     def of_the_package() -> dict[str, ModuleType]:
         return {
@@ -82,7 +82,7 @@ def _forget_modules(top: str, undo: Undo) -> None:
 
 
 def asynchronous(handler: object) -> HandlerError:
-    """Give the error about a handler that Lambda would not await."""
+    """Return the error for a coroutine function, which Lambda would not await."""
     name = getattr(handler, "__name__", repr(handler))
     return HandlerError(
         f"{name} is asynchronous, and Lambda's Python runtime calls handlers without awaiting"

@@ -17,18 +17,18 @@ from pytest_cpjob.runners.lambda_runtime import (
 from pytest_cpjob.service.jobs import JobRecord
 
 MOST_RETRIES: Final = 2
-"""How often Lambda runs an asynchronous event again at most (its API, MaximumRetryAttempts)."""
+"""How often Lambda retries an asynchronous event at most (its API, MaximumRetryAttempts)."""
 
 RETRY_WAITS: Final = (60.0, 120.0)
-"""Seconds that asynchronous Lambda waits before it runs a failed event again."""
+"""Seconds that Lambda waits before each retry of a failed asynchronous event."""
 
 
 class Limits(NamedTuple):
     """How often and how long a handler may run for one job.
 
     Attributes:
-        max_invocations: how many jobs it may take, the continued ones counted.
-        retries: how often Lambda runs an event again whose invocation raised.
+        max_invocations: the maximum number of jobs, continued ones included.
+        retries: how often Lambda retries an event whose invocation raised.
         timeout: the function's time-out in seconds of job clock.
     """
 
@@ -37,7 +37,7 @@ class Limits(NamedTuple):
     timeout: float = FUNCTION_TIMEOUT
 
     def check(self) -> None:
-        """Refuse what Lambda does not allow.
+        """Reject what Lambda does not allow.
 
         Raises:
             ValueError: naming the argument.
@@ -52,7 +52,7 @@ class Limits(NamedTuple):
                 )
         if self.retries > MOST_RETRIES:
             raise ValueError(
-                f"retries: Lambda runs an event again at most {MOST_RETRIES} times, got"
+                f"retries: Lambda retries an event at most {MOST_RETRIES} times, got"
                 f" {self.retries!r}"
             )
         check_timeout(self.timeout)
@@ -65,7 +65,7 @@ def invoke_job(
 
     Raises:
         ValueError: a limit that Lambda does not allow.
-        HandlerError: the handler cannot be run, asks for more jobs than it may take, or was ended
+        HandlerError: the handler cannot be run, continues after `max_invocations`, or was ended
             by its time-out.
         Exception: what the handler raised, after the last retry.
     """
@@ -132,13 +132,13 @@ def invoke_function(
     timeout: float,
     cold: bool,
 ) -> Any:
-    """Run code in Lambda that is not an action itself, and return what it returned.
+    """Run a Lambda function that is not an action, and return what it returns.
 
     Args:
-        number: which of the test's invocations this is: the context's values follow from it.
+        number: the number of the test's invocation, from which the context's values are drawn.
 
     Raises:
-        ValueError: JSON cannot carry the event, or Lambda does not allow the time-out.
+        ValueError: the event is not JSON, or Lambda does not allow the time-out.
         HandlerError: the handler cannot be run, or was ended by its time-out.
         Exception: what the handler raised.
     """

@@ -1,1 +1,1 @@
-"""The CodePipeline job service in pure Python: a request in, a response or a service error out."""
+"""The CodePipeline job service in pure Python: requests in, responses or service errors out."""

@@ -1,4 +1,4 @@
-"""The four operations on action types, requests and responses in AWS's shapes."""
+"""The four operations on action types; requests and responses have AWS's shapes."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class ActionTypeOperations:
         return {}
 
     def list(self, request: Request) -> Response:
-        """ListActionTypes: the types this stub knows, some at a time."""
+        """ListActionTypes: the types that this stub knows, in pages."""
         found = self._types.all(request.get("actionOwnerFilter"))
-        # A page begins after a type, not at a number: types may be deleted between two pages.
+        # A token names the last type shown, not an index: types may be deleted between pages.
         after = _last_shown(request.get("nextToken"))
         found = [t for t in found if after is None or t.action_type > after]
         page = found[: limits.ACTION_TYPES_PER_PAGE]

@@ -1,4 +1,4 @@
-"""Action types: what an author registered, and what a job of it may be configured with."""
+"""Action types: their definitions, and how jobs of them may be configured."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class RegisteredActionType:
 
     Attributes:
         properties: the configuration properties by name, as CreateCustomActionType takes them.
-        declared: False when a job brought it in unasked; then any configuration key is fine,
-            and each that a job has had may be queried.
-        seen: the configuration keys of the jobs so far, of a type that is not declared.
-        request: what was registered, for an identical restore after deletion.
+        declared: False if the type exists only because a job of it was added; then any
+            configuration key is allowed, and polls may query each key that a job has had.
+        seen: for a type that is not declared, the configuration keys of the jobs so far.
+        request: the registered definition, as only the same one may restore a deleted type.
     """
 
     action_type: ActionType
@@ -52,7 +52,7 @@ class RegisteredActionType:
         return frozenset(name for name, p in self.properties.items() if p.get("secret"))
 
     def description(self) -> dict[str, Any]:
-        """The type as ListActionTypes and CreateCustomActionType show it (shape `ActionType`)."""
+        """Return the type as ListActionTypes shows it (model shape ActionType)."""
         shown: dict[str, Any] = {
             "id": dict(self.action_type.as_dict()),
             "actionConfigurationProperties": [dict(p) for p in self.properties.values()],
@@ -64,7 +64,7 @@ class RegisteredActionType:
         return shown
 
     def check_job(self, facts: JobFacts) -> None:
-        """Refuse a job that a pipeline could not have made for this type.
+        """Reject a job that a pipeline could not have created for this type.
 
         Raises:
             ValueError: a required property is missing, a key is unknown, a queryable value is
@@ -107,7 +107,7 @@ def _counts(bounds: tuple[int, int]) -> dict[str, int]:
 
 
 def not_available(action_type: ActionType) -> ServiceError:
-    """Give ActionTypeNotFoundException in AWS's words."""
+    """Return an ActionTypeNotFoundException in AWS's words."""
     category, owner, provider, version = action_type
     return ServiceError(
         "ActionTypeNotFoundException",
@@ -123,7 +123,7 @@ class ActionTypes:
         self._types: dict[ActionType, RegisteredActionType] = {}
 
     def find(self, action_type: ActionType) -> RegisteredActionType:
-        """Give a type that exists and was not deleted.
+        """Return a type that exists and is not deleted.
 
         Raises:
             ServiceError: ActionTypeNotFoundException.
@@ -134,12 +134,12 @@ class ActionTypes:
         return known
 
     def secrets(self, action_type: ActionType) -> frozenset[str]:
-        """The names of the type's secret properties; none for an unknown type."""
+        """Return the names of the type's secret properties; none for an unknown type."""
         known = self._types.get(action_type)
         return known.secrets if known else frozenset()
 
     def for_job(self, action_type: ActionType) -> RegisteredActionType:
-        """Give the type that a new job is of; one that nobody registered takes any configuration.
+        """Return a new job's type; one that was never registered accepts any configuration.
 
         Raises:
             ValueError: the type was deleted.
@@ -149,13 +149,13 @@ class ActionTypes:
             return RegisteredActionType(action_type, {}, declared=False)
         if known.deleted:
             raise ValueError(
-                f"action_type: {action_type} was deleted; AWS wants a version that has never been"
-                " used before"
+                f"action_type: {action_type} was deleted; AWS requires a version that has never"
+                " been used before"
             )
         return known
 
     def register_silently(self, facts: JobFacts) -> None:
-        """Make the type of an added job known, if it is not, and what it is configured with."""
+        """Register the type of an added job if it is unknown, and its configuration keys."""
         known = self._types.setdefault(facts.action_type, self.for_job(facts.action_type))
         if not known.declared:
             known.seen.update(facts.configuration)
@@ -199,23 +199,23 @@ class ActionTypes:
         inputs: tuple[int, int],
         outputs: tuple[int, int],
     ) -> None:
-        """Register a type as a test writes it; the flags of a property are False unless given.
+        """Register a type in the short form of `add_action_type`; flags default to False.
 
         Raises:
-            ValueError: AWS would not register it; the text names the field and the rule.
+            ValueError: AWS would not register it; the message names the field and the rule.
         """
         if action_type.owner == "AWS":
             raise ValueError(
-                f"action_type: AWS's own types are there already, got {str(action_type)!r};"
-                " owners are Custom and ThirdParty"
+                f"action_type: AWS's own types already exist, got {str(action_type)!r}; the owner"
+                " must be Custom or ThirdParty"
             )
         definitions = _definitions(properties)
         for argument, bounds in (("inputs", inputs), ("outputs", outputs)):
             if not isinstance(bounds, (tuple, list)) or len(bounds) != 2:
-                refuse(argument, "expected the least and the most, such as (0, 5)", bounds)
+                refuse(argument, "expected minimum and maximum, such as (0, 5)", bounds)
             check(argument, "ArtifactDetails", _counts(bounds))
             if bounds[0] > bounds[1]:
-                refuse(argument, "the least is above the most", bounds)
+                refuse(argument, "the minimum is above the maximum", bounds)
         request = {
             **{k: v for k, v in action_type.as_dict().items() if k != "owner"},
             "configurationProperties": list(definitions.values()),
@@ -230,13 +230,13 @@ class ActionTypes:
             )
 
     def delete(self, action_type: ActionType) -> None:
-        """Mark a type as deleted; an unknown one is no error (the operation models none)."""
+        """Mark a type as deleted; an unknown one is not an error (the operation models none)."""
         known = self._types.get(action_type)
         if known is not None:
             known.deleted = True
 
     def all(self, owner: str | None = None) -> list[RegisteredActionType]:
-        """The types that exist, of one owner if it is given, in a stable order."""
+        """Return the existing types, of one owner if given, in a stable order."""
         return [
             self._types[name]
             for name in sorted(self._types)
@@ -245,7 +245,7 @@ class ActionTypes:
 
 
 def _definitions(properties: object) -> dict[str, dict[str, Any]]:
-    """Give a test's properties as CreateCustomActionType takes them, by name.
+    """Return a test's properties in the form that CreateCustomActionType takes, by name.
 
     Raises:
         ValueError: naming `properties`, the rule and the value.
@@ -260,7 +260,7 @@ def _definitions(properties: object) -> dict[str, dict[str, Any]]:
         for member in given:
             if member not in _PROPERTY_MEMBERS:
                 raise ValueError(
-                    f"{argument}: there is no {member!r}, only {sorted(_PROPERTY_MEMBERS)}"
+                    f"{argument}: unknown member {member!r}, expected {sorted(_PROPERTY_MEMBERS)}"
                 )
         flags = {"required": False, "key": False, "secret": False}
         definitions[name] = {"name": name, **flags, **_present(given)}
@@ -270,13 +270,13 @@ def _definitions(properties: object) -> dict[str, dict[str, Any]]:
 
 
 def _present(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what is None: on this service's wire a null member is an absent one."""
+    """Leave out members that are None: the service treats a null member as absent."""
     return {name: value for name, value in given.items() if value is not None}
 
 
 @contextmanager
 def _refusing(argument: str) -> Iterator[None]:
-    """Let the service's refusal be a ValueError about a test's argument."""
+    """Turn the service's rejection into a ValueError about a test's argument."""
     try:
         yield
     except ServiceError as error:
@@ -284,7 +284,7 @@ def _refusing(argument: str) -> Iterator[None]:
 
 
 def check_properties(properties: Iterable[Mapping[str, Any]]) -> None:
-    """Apply the rules that the model states in prose (shape `ActionConfigurationProperty`).
+    """Apply the rules that the model gives only as text (shape `ActionConfigurationProperty`).
 
     Raises:
         ServiceError: ValidationException.

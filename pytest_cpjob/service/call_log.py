@@ -1,4 +1,4 @@
-"""The call log: every call that was made, what it changed, and what else happened to a job."""
+"""The call log: every call, what it changed, and what else happened to a job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECRET_PARAMETERS: Final = frozenset({"clientToken", "SSECustomerKey", "SecretS
 
 
 class Parameters(dict[str, Any]):
-    """A request's parameters; what is secret in them is masked wherever they are shown."""
+    """A request's parameters; secrets among them are masked wherever they are shown."""
 
     def __repr__(self) -> str:
         return repr({k: MASK if k in _SECRET_PARAMETERS else v for k, v in self.items()})
@@ -36,9 +36,9 @@ class Call(MaskedCopy):
     Attributes:
         service: botocore's name of the service, such as `codepipeline` or `s3`.
         operation: the API's name of the operation, such as `PutJobSuccessResult`.
-        request: the parameters, a copy; streams and bodies of other services are left out.
-        error: the error's code, or the exception's class name, or None.
-        job_ids: the jobs it was about; for a poll, those that it handed out.
+        request: a copy of the parameters, without streams and bodies of other services.
+        error: the error's code, the exception's class name, or None.
+        job_ids: the jobs that it concerned; for a poll, those that it returned.
         at: seconds of job clock since the stub was entered.
         thread: the name of the thread that called (not compared).
     """
@@ -60,7 +60,7 @@ class Call(MaskedCopy):
 
 
 class Change(NamedTuple):
-    """One job's step from a state to the next."""
+    """One job's change from one state to another."""
 
     job_id: str
     before: str
@@ -68,18 +68,18 @@ class Change(NamedTuple):
 
 
 class CallEntry(NamedTuple):
-    """A call, and what came of it.
+    """A call and its effects.
 
     Attributes:
         at: seconds of job clock.
         caller: who called.
         changes: the jobs' states that it changed.
         message: the error's text.
-        holder: whose credentials touched an artifact, seen from the artifact's job.
-        error: what the caller saw raised, kept of rejected requests only.
-        fault: the fault that the call met.
-        state: the job's state when its result was put.
-        job_id: the job that the caller was run for.
+        holder: whose credentials were used on an artifact, relative to the artifact's job.
+        error: the exception that the caller got; kept for rejected requests only.
+        fault: the fault that the call ran into.
+        state: the job's state when its result was reported.
+        job_id: the job for which the calling code was run.
     """
 
     at: float
@@ -94,30 +94,30 @@ class CallEntry(NamedTuple):
     job_id: str | None = None
 
     def is_about(self, job_id: str) -> bool:
-        """Whether it touched the job."""
+        """Return whether it touched the job."""
         return job_id in self.call.job_ids or self.job_id == job_id or _has(self.changes, job_id)
 
 
 class ChangeEntry(NamedTuple):
-    """What the clock has changed: a time-out, a job that is queued again."""
+    """A change made by the clock: a time-out, or a job that is queued again."""
 
     at: float
     changes: tuple[Change, ...]
 
     def is_about(self, job_id: str) -> bool:
-        """Whether it touched the job."""
+        """Return whether it touched the job."""
         return _has(self.changes, job_id)
 
 
 class NoteEntry(NamedTuple):
-    """What else happened to a job, in words: its event was delivered, its handler raised."""
+    """Something else that happened to a job, as text, such as that its handler raised."""
 
     at: float
     job_id: str
     text: str
 
     def is_about(self, job_id: str) -> bool:
-        """Whether it touched the job."""
+        """Return whether it touched the job."""
         return self.job_id == job_id
 
 
@@ -146,11 +146,11 @@ class CallLog:
             self.rejected[id(entry.error)] = entry.error
 
     def add_changes(self, at: float, changes: tuple[Change, ...]) -> None:
-        """Append what the clock has changed."""
+        """Append changes made by the clock."""
         self.entries.append(ChangeEntry(at, changes))
 
     def add_note(self, at: float, job_id: str, text: str) -> None:
-        """Append what happened to a job without a call."""
+        """Append something that happened to a job without a call."""
         self.entries.append(NoteEntry(at, job_id, text))
 
     def tested(self) -> Iterator[CallEntry]:

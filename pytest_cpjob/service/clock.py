@@ -1,4 +1,4 @@
-"""The job clock: the one time that a stub's jobs, credentials and timelines know."""
+"""The job clock, by which a stub's jobs, credentials and timelines measure time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LONGEST: Final = sys.float_info.max
 
 
 class Clock:
-    """Seconds since the stub was entered; moves only when it is told to.
+    """Seconds since the stub was entered; moves only by `advance`.
 
     Real time never moves it, so nothing in a test depends on how fast the machine is.
     """
@@ -24,10 +24,10 @@ class Clock:
         self._listeners.append(listener)
 
     def advance(self, seconds: float) -> None:
-        """Move on by `seconds`.
+        """Move forward by `seconds`.
 
         Raises:
-            ValueError: `seconds` is negative or no finite number.
+            ValueError: `seconds` is negative or not a finite number.
         """
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             raise ValueError(f"seconds: expected a number, got {seconds!r}")

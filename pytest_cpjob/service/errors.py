@@ -1,4 +1,4 @@
-"""The errors that the service answers with, as its callers see them: a code and a message."""
+"""The errors that the service returns, as its callers see them: a code and a message."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _STATUS = {
 
 
 class ServiceError(CpjobError):
-    """An error that AWS answers a request with.
+    """An error that AWS returns for a request.
 
     Attributes:
-        code: the error's code, such as `JobNotFoundException`. The code is what callers may rely
-            on; most texts are this project's own (the real ones are not publicly known).
-        message: what `Error.Message` says.
+        code: the error's code, such as `JobNotFoundException`. Callers may rely on the code only:
+            most messages are this project's own (the real ones are not publicly known).
+        message: the text of `Error.Message`.
         status: the HTTP status; CodePipeline documents 400 for all modelled errors.
     """
 
@@ -45,5 +45,5 @@ class ServiceError(CpjobError):
 
 
 def invalid(message: str) -> ServiceError:
-    """Give the ValidationException with this text."""
+    """Return a ValidationException with this message."""
     return ServiceError("ValidationException", message)

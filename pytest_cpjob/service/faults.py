@@ -1,4 +1,4 @@
-"""Faults: errors that a test sets up for its handler to meet."""
+"""Faults: errors that a test sets up for its handler's calls."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ COMMON_ERRORS: Final = (
     "ValidationError",
     "ValidationException",
 )
-"""Errors that AWS's APIs document as common to their operations ("Common Errors")."""
+"""Errors that AWS documents as common to all operations ("Common Errors")."""
 
 QUERY_ERRORS: Final = ("AccessDenied", "Throttling")
-"""What services of the query protocol, such as CloudFormation, say beside the common ones (seen:
+"""Further errors of services with the query protocol, such as CloudFormation (seen in
 aws/aws-sam-cli#2671; botocore retries `Throttling`)."""
 
 S3_ERRORS: Final = (
@@ -68,12 +68,12 @@ _OFTEN_CALLED: Final = (
     "sqs",
     "ssm",
 )
-"""Services that actions call, in which an operation is looked for whose service is another's."""
+"""Services that actions often call: searched to suggest a service for a mistaken operation."""
 
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """One fault: what the caller sees, how often, and whether the call took effect before."""
+    """One fault: what the caller gets, how often, and whether the call takes effect first."""
 
     service: str
     operation: str
@@ -90,7 +90,7 @@ class Fault:
 
 
 class Faults:
-    """The faults that are set up, met in the order in which they were."""
+    """The faults that a test has set up; calls run into them in that order."""
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
@@ -102,8 +102,8 @@ class Faults:
         """Set up one fault.
 
         Raises:
-            ValueError: a service, operation or error that AWS does not have, `times` below 1, or
-                `after` no flag.
+            ValueError: AWS has no such service, operation or error, `times` is below 1, or
+                `after` is not a bool.
         """
         _check_operation(service, operation)
         _check_error(service, operation, error)
@@ -116,7 +116,7 @@ class Faults:
         return fault
 
     def take(self, service: str, operation: str) -> Fault | None:
-        """Meet the next fault for this call, if there is one."""
+        """Use up and return the next fault for this call, if there is one."""
         if not self.all:
             return None
         with self._lock:
@@ -131,7 +131,7 @@ class Faults:
         return None
 
     def unmet(self) -> list[Fault]:
-        """The faults that were met fewer times than they were set up for."""
+        """Return the faults that calls ran into fewer times than the test asked for."""
         return [fault for fault in self.all if fault.met < fault.times and not fault.may_stay_unmet]
 
 
@@ -144,7 +144,7 @@ def _check_operation(service: object, operation: str) -> None:
         for other in _OFTEN_CALLED:
             if other in services and operation in aws_services.operations(other):
                 raise ValueError(
-                    f"operation: {service} has no operation {operation!r}, and {other} has: add"
+                    f"operation: {service} has no operation {operation!r}, but {other} has: add"
                     f" service={other!r}"
                 )
         raise ValueError(
@@ -161,25 +161,25 @@ def _check_error(service: str, operation: str, error: object) -> None:
             raise ValueError(
                 f"error: {service} does not answer {operation} with {error!r}"
                 f"{_nearest(error, known)}\nIt can answer with:\n{listed}\n"
-                "or give an exception of botocore's, such as ReadTimeoutError(endpoint_url='...')"
+                "or give a botocore exception, such as ReadTimeoutError(endpoint_url='...')"
             )
         return
     if isinstance(error, Exception) and _is_botocores(type(error)):
-        # ReadTimeoutError and its like have a `response` too, but it is None.
+        # ReadTimeoutError and similar have a `response` too, but it is None.
         if isinstance(getattr(error, "response", None), Mapping):
             raise ValueError(
-                f"error: give the code of a service's error, such as 'ThrottlingException',"
+                f"error: give a service's error by its code, such as 'ThrottlingException',"
                 f" not {error!r}"
             )
         return
     raise ValueError(
-        "error: expected a code, such as 'ThrottlingException', or an exception of botocore's,"
+        "error: expected a code, such as 'ThrottlingException', or a botocore exception,"
         f" such as ReadTimeoutError(endpoint_url='...'), got {error!r}"
     )
 
 
 def valid_errors(service: str, operation: str) -> list[str]:
-    """The codes that an operation can answer with: its modelled ones, then the common ones."""
+    """Return an operation's possible error codes: its modelled ones, then the common ones."""
     common = S3_ERRORS if service == "s3" else COMMON_ERRORS
     of_protocol = QUERY_ERRORS if aws_services.speaks_query(service) else ()
     modelled = aws_services.operation_errors(service, operation)

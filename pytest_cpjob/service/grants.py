@@ -1,4 +1,4 @@
-"""Grants: which credentials open which artifact objects, and until when."""
+"""Grants: which credentials give access to which artifact objects, and until when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Location = tuple[str, str]
 
 
 class Grant(NamedTuple):
-    """What one set of a job's artifact credentials is good for.
+    """What one set of a job's artifact credentials gives access to.
 
     Attributes:
         inputs: the objects that may be read, as (bucket, key).
@@ -36,7 +36,7 @@ class Grants:
         self._grants: dict[str, Grant] = {}
 
     def issue(self, job: JobRecord, now: float) -> Credentials:
-        """Give the job fresh credentials; earlier ones stay good until they expire."""
+        """Issue new credentials to the job; earlier ones stay valid until they expire."""
         job.credentials_issued += 1
         credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).values)
         before = self.find(job.credentials.access_key_id) if job.credentials else None
@@ -51,19 +51,19 @@ class Grants:
         return credentials
 
     def current(self, job: JobRecord, now: float) -> Credentials:
-        """Give the job's latest credentials, the first ones if it has none yet."""
+        """Return the job's latest credentials; issue its first ones if it has none yet."""
         return job.credentials or self.issue(job, now)
 
     def find(self, access_key_id: str | None) -> Grant | None:
-        """The grant of these credentials, if they are some job's."""
+        """Return the grant of these credentials if they belong to a job."""
         return self._grants.get(access_key_id) if access_key_id else None
 
     def is_issued(self, access_key_id: str | None) -> bool:
-        """Whether an access key id is of some job's artifact credentials."""
+        """Return whether an access key id belongs to some job's artifact credentials."""
         return access_key_id in self._grants
 
     def all(self) -> list[Grant]:
-        """Every grant, in the order of issue."""
+        """Return every grant, in the order of issue."""
         return list(self._grants.values())
 
 

@@ -1,7 +1,7 @@
-"""The ten job operations: a valid request in, a response or a service error out.
+"""The ten job operations, each from a valid request to a response or a service error.
 
-What each does in every state is in the table of `docs/behaviour.md`; `tests/test_states.py`
-holds this module against it.
+The table in `docs/behaviour.md` says what each does in every state; `tests/test_states.py`
+tests this module against it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Response = dict[str, Any]
 
 
 class JobOperations:
-    """The job operations over one set of jobs, for custom and partner workers and Lambdas."""
+    """The job operations on one set of jobs, for custom and partner workers and Lambdas."""
 
     def __init__(
         self, registry: JobRegistry, queue: Queue, types: ActionTypes, grants: Grants, clock: Clock
@@ -54,7 +54,7 @@ class JobOperations:
         }
 
     def poll_third_party(self, request: Request, caller: Caller) -> Response:
-        """PollForThirdPartyJobs: hand out ids only; the rest comes with the details."""
+        """PollForThirdPartyJobs: hand out ids only; GetThirdPartyJobDetails has the rest."""
         action_type = self._polled_type(request, "ThirdParty")
         at_most = request.get("maxBatchSize", limits.DEFAULT_BATCH_SIZE)
         taken = self._queue.take(action_type, at_most, None, self._clock.now)
@@ -74,7 +74,7 @@ class JobOperations:
             if unknown:
                 raise invalid(
                     f"queryParam: no job of {action_type} has been configured with {unknown}, only"
-                    f" with {sorted(registered.seen)}; a key of no job is no queryable property"
+                    f" with {sorted(registered.seen)}, so it cannot be a queryable property"
                 )
             return
         queryable = registered.queryable
@@ -109,7 +109,7 @@ class JobOperations:
         return {"status": "InProgress"}
 
     def details(self, request: Request, caller: Caller) -> Response:
-        """GetJobDetails: the whole document with fresh credentials; no nonce in it."""
+        """GetJobDetails: the whole document with new credentials, but no nonce."""
         job = self._find(request["jobId"])
         credentials = self._grants.issue(job, self._clock.now)
         return dict(render.job_details(job.facts, credentials))
@@ -167,13 +167,13 @@ class JobOperations:
         if job.status == "InProgress":
             return
         if job.is_open:
-            why = f"it is {job.status}: a worker acknowledges a job before it reports on it"
+            why = f"it is {job.status}: a worker must acknowledge a job before it reports on it"
         else:
             why = f"it has ended: {job.status}"
-        raise ServiceError("InvalidJobStateException", f"Job {job.id} takes no result: {why}")
+        raise ServiceError("InvalidJobStateException", f"Job {job.id} accepts no result: {why}")
 
     def _continue(self, job: JobRecord, result: JobSuccess) -> None:
-        """Make the job that carries the token on: the same action, execution and artifacts."""
+        """Create the job that gets the token: the same action, execution and artifacts."""
         stream = job.stream.at("continuation")
         facts = job.facts._replace(
             id=stream.values.job_id(), continuation_token=result.continuation_token
@@ -215,12 +215,12 @@ def _why_refused(job: JobRecord, nonce: str) -> str:
     if nonce != job.nonce:
         return f"the job is {job.status}, and {nonce!r} is not its current nonce"
     if job.status == "Queued":
-        return "the job is Queued: it was not acknowledged in time, and waits to be handed out anew"
+        return "the job is Queued: it was not acknowledged in time and waits to be handed out again"
     return "another job worker has already claimed the job"
 
 
 def _bytes(text: str) -> int:
-    # JSON can carry half a character, which UTF-8 itself cannot.
+    # JSON escapes can express half of a surrogate pair, which UTF-8 cannot encode.
     return len(text.encode("utf-8", "surrogatepass"))
 
 

@@ -1,4 +1,4 @@
-"""The job service put together: jobs come in by `add`, calls by `call`."""
+"""The job service as a whole: tests add jobs by `add`, and calls are answered by `call`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _OPERATIONS: Final = (*_OF_JOBS, *_OF_TYPES)
 
 
 class JobService:
-    """The CodePipeline job service of one account and region, safe under threads."""
+    """The CodePipeline job service of one account and region; thread-safe."""
 
     def __init__(self, *, account_id: str) -> None:
         self.clock = Clock()
@@ -73,7 +73,7 @@ class JobService:
         return _OPERATIONS
 
     def check(self, job: JobRecord) -> None:
-        """Refuse a job that could not be added, before anything is done for it.
+        """Reject a job that cannot be added, before anything is created for it.
 
         Raises:
             ValueError: the job's id is taken, or its action type does not allow it.
@@ -83,7 +83,7 @@ class JobService:
             self.types.for_job(job.facts.action_type).check_job(job.facts)
 
     def add(self, job: JobRecord) -> None:
-        """Take a job in.
+        """Add a job.
 
         Raises:
             ValueError: the job's id is taken, or its action type does not allow it.
@@ -101,7 +101,7 @@ class JobService:
         inputs: tuple[int, int],
         outputs: tuple[int, int],
     ) -> None:
-        """Register an action type in the short way.
+        """Register an action type in the short form of `CodePipelineStub.add_action_type`.
 
         Raises:
             ValueError: AWS would not register it.
@@ -112,10 +112,10 @@ class JobService:
     def call(
         self, operation: str, request: Request, caller: Caller
     ) -> tuple[Response | ServiceError, tuple[Change, ...]]:
-        """Answer one call: the response or the error, and which jobs changed their state.
+        """Answer one call: return the response or the error, and the jobs' changes of state.
 
-        The request is held against the model first, and refused in AWS's own wording. It is kept
-        nowhere: what is kept is a copy, and the response is the caller's own.
+        The request is first checked against the model, and rejected in AWS's own words. Nothing
+        keeps a reference to it, only copies; the response belongs to the caller.
         """
         with self.lock:
             start = len(self.registry.changes)
@@ -134,7 +134,7 @@ class JobService:
         return _OF_TYPES[operation](self._of_types, request)
 
     def details(self, job: JobRecord) -> GetJobDetailsResponse | GetThirdPartyJobDetailsResponse:
-        """Give what the job's details operation would answer: no call, no renewal."""
+        """Return what the job's details operation would answer, without renewing credentials."""
         with self.lock:
             credentials = self.grants.current(job, self.clock.now)
             if job.kind == "third-party":
@@ -143,7 +143,7 @@ class JobService:
             return render.job_details(job.facts, credentials)
 
     def event(self, job: JobRecord) -> LambdaEvent:
-        """Deliver a Lambda job: the event that CodePipeline invokes the function with."""
+        """Deliver a Lambda job: return the event with which CodePipeline invokes the function."""
         with self.lock:
             if not job.delivered:
                 self.call_log.add_note(self.clock.now, job.id, "event delivered to the function")
@@ -160,7 +160,7 @@ class JobService:
 
 
 def _present(value: Any) -> Any:
-    """Copy a valid request; on this service's wire a null member is an absent one."""
+    """Copy a valid request without null members, which the service treats as absent."""
     if type(value) is str:
         return value
     if type(value) is dict or isinstance(value, Mapping):
@@ -171,7 +171,7 @@ def _present(value: Any) -> Any:
 
 
 def _check(operation: str, request: Request) -> None:
-    """Hold a request against the model, and refuse it as the service would."""
+    """Check a request against the model, and reject it as the service would."""
     found = model.request_violations(operation, request)
     for one in found:
         if isinstance(one, model.TypeMismatch):

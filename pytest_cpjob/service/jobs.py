@@ -15,7 +15,7 @@ Kind = Literal["custom", "third-party", "lambda"]
 Status = Literal["Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed"]
 
 OPEN: Final = frozenset({"Created", "Queued", "Dispatched", "InProgress"})
-"""The states of a job that may still get a result."""
+"""The states of a job that can still get a result."""
 
 TIMEOUTS: Final[dict[Kind, float]] = {
     "custom": limits.CUSTOM_TIMEOUT,
@@ -26,15 +26,15 @@ TIMEOUTS: Final[dict[Kind, float]] = {
 
 @dataclass(slots=True, eq=False)
 class JobRecord:
-    """What the service knows of one job.
+    """What the service knows about one job.
 
     Attributes:
-        stream: where the job's own values come from (credentials, what continues it).
-        nonce: of the latest hand-out, None before the first.
-        hand_outs: how often the job was handed out.
-        delivered: whether a Lambda's event was given to the code under test.
-        acknowledged_by_test: whether it was the test's own client that acknowledged.
-        raised: what a Lambda handler raised, each with whether a result had been reported before.
+        stream: the source of the job's drawn values (credentials, the ids of its continuation).
+        nonce: the latest hand-out's, None before the first.
+        hand_outs: how often polls (or the test) have handed out the job.
+        delivered: whether the code under test got the job's Lambda event.
+        acknowledged_by_test: whether the test's own client acknowledged the job.
+        raised: the exceptions of a Lambda handler, each with whether a result preceded it.
     """
 
     facts: JobFacts
@@ -75,21 +75,22 @@ class JobRecord:
 
     @property
     def timeout(self) -> float:
-        """Seconds from the job's beginning to its time-out."""
+        """Seconds from the job's creation to its time-out."""
         return TIMEOUTS[self.kind]
 
     @property
     def next_nonce(self) -> str:
-        """The nonce of the next hand-out: a small decimal string, another one each time.
+        """The nonce of the next hand-out: a small decimal string, different each time.
 
-        A continued job counts on from the job before it, so that no nonce of that one fits it.
+        A continued job goes on counting from its predecessor, so that the nonce which a worker
+        still has of the predecessor is not accepted for it.
         """
         latest = self.nonce or (self.previous.nonce if self.previous else None)
         begin = int(self.facts.pipeline_execution_id[:2], 16) if latest is None else int(latest)
         return str(begin + 1)
 
     def hand_out(self) -> None:
-        """Note one more hand-out, with its nonce."""
+        """Count one more hand-out and set its nonce."""
         self.nonce = self.next_nonce
         self.hand_outs += 1
 
@@ -98,12 +99,12 @@ class JobRegistry:
     """The jobs of one service; the only place where a job's state is written.
 
     Attributes:
-        jobs: every job by id, continued ones too, in the order in which they came to be.
-        results: what was reported, in order.
-        changes: every step from a state to the next, in order.
+        jobs: all jobs by id, continued ones too, in order of creation.
+        results: the reported results, in order.
+        changes: all changes of state, in order.
         open_jobs: how many jobs have not ended.
-        owners: by an artifact's bucket and key, the ids of the jobs whose artifact it is; a
-            continued job shares its predecessor's.
+        owners: bucket and key of an artifact -> the ids of the jobs that it belongs to; a
+            continued job shares its predecessor's artifacts.
     """
 
     def __init__(self) -> None:
@@ -114,7 +115,7 @@ class JobRegistry:
         self.owners: dict[tuple[str, str], list[str]] = {}
 
     def add(self, job: JobRecord) -> None:
-        """Take a job in: a Lambda's is InProgress at once, others wait for a worker.
+        """Add a job: a Lambda's is InProgress at once, others wait for a worker.
 
         Raises:
             ValueError: there is a job of this id.
@@ -128,13 +129,13 @@ class JobRegistry:
             job.status = "InProgress"
 
     def check_new(self, job: JobRecord) -> None:
-        """Refuse a job whose id is taken.
+        """Reject a job whose id is taken.
 
         Raises:
             ValueError: there is a job of this id.
         """
         if job.id in self.jobs:
-            raise ValueError(f"job_id: there is a job {job.id!r} already; ids are unique")
+            raise ValueError(f"job_id: job {job.id!r} already exists; ids are unique")
 
     def set_status(self, job: JobRecord, status: Status) -> None:
         """Move a job to its next state."""
@@ -144,7 +145,7 @@ class JobRegistry:
         self.open_jobs += job.is_open
 
     def end(self, job: JobRecord, result: Result, status: Status) -> None:
-        """End a job with what was reported of it."""
+        """End a job with its reported result."""
         job.result = result
         self.results.append(result)
         self.set_status(job, status)

@@ -1,7 +1,7 @@
-"""The service's numbers in one table: what AWS documents, and what we chose where it does not.
+"""The service's limits: what AWS documents, and our choice where it documents nothing.
 
-All times are seconds of the job clock. The page `docs/behaviour.md` says for each where it
-comes from; the ones marked "choice" are this project's own.
+All times are seconds of the job clock. `docs/behaviour.md` gives each one's source; those marked
+"choice" are this project's own.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 from typing import Final
 
 REDELIVERY: Final = 300.0
-"""A job handed out and not acknowledged is queued again after this long (choice)."""
+"""A job that was handed out but not acknowledged is queued again after this time (choice)."""
 
 CUSTOM_TIMEOUT: Final = 24 * 3600.0
-"""A custom action's job ends as TimedOut after this long (CodePipeline's limits page: 24 hours)."""
+"""A custom action's job times out after this time (CodePipeline's limits page: 24 hours)."""
 
 PARTNER_TIMEOUT: Final = 12 * 3600.0
-"""A partner's job ends after this long (model shape `JobTimeout`: at most 43,200 s)."""
+"""A partner's job times out after this time (model shape `JobTimeout`: at most 43,200 s)."""
 
 LAMBDA_TIMEOUT: Final = 20 * 60.0
-"""A Lambda action's job ends when no result came for 20 minutes (Lambda invoke action page)."""
+"""A Lambda action's job times out after 20 minutes without a result (Lambda action's page)."""
 
 CREDENTIALS_LIFETIME: Final = 15 * 60.0
-"""A job's artifact credentials expire after this long (AWS's own Jenkins worker renews at 14)."""
+"""Artifact credentials expire after this time (AWS's own Jenkins worker renews at 14 minutes)."""
 
 DEFAULT_BATCH_SIZE: Final = 1
-"""Jobs handed out by a poll that names no `maxBatchSize` (choice)."""
+"""How many jobs a poll without `maxBatchSize` hands out (choice)."""
 
 OUTPUT_VARIABLES_BYTES: Final = 122_880
 """Keys and values of one result's output variables, in UTF-8 bytes (limits page)."""

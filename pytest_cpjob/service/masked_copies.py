@@ -1,4 +1,4 @@
-"""Discreet values: what a test is given of the record, copies that hide secrets in their `repr`."""
+"""Masked copies: the record as tests get it, in copies that hide secrets in their `repr`."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from typing import Any, Final, TypeVar
 Hide = Callable[[str], str]
 
 _PLAIN: Final = frozenset({str, int, float, tuple, type(None)})
-"""What nobody can change, and what most members are."""
+"""Immutable types, of which most members are: these need no copy."""
 
 _Value = TypeVar("_Value", bound="MaskedCopy")
 
 
 class MaskedCopy:
-    """A value that may know how to hide the secrets of its service's jobs; nothing compares it."""
+    """A value whose copy for a test hides secrets of the jobs; copies compare as before."""
 
     __slots__ = ("_hide", "_original")
 
     def _hidden(self, text: str) -> str:
-        """Give a text without what is secret, as far as this value knows of it."""
+        """Return a text with its secrets masked, if this value is a masked copy."""
         hide: Hide | None = getattr(self, "_hide", None)
         return text if hide is None else hide(text)
 
 
 def masked_copy(value: _Value, hide: Hide) -> _Value:
-    """Copy a value for a test, and let the copy hide secrets whenever it is shown.
+    """Copy a value for a test, so that the copy hides secrets whenever it is shown.
 
-    This is done when a test asks for it, and not when it is made: calls are made all the time.
-    What the test does to a dict or a list in the copy does nothing to the record.
+    Copies are made when a test asks for them, not for every call, which would cost time. A test
+    that changes a dict or list in the copy does not change the record.
     """
     kind: Any = type(value)
     copy: _Value = kind.__new__(kind)
-    # Its class is frozen.
+    # The dataclasses are frozen.
     fill = object.__setattr__
     for name in _members(kind):
         fill(copy, name, _own(getattr(value, name), hide))
-    # These are no members of it, and neither copied nor pickled along.
+    # Slots, not fields: so they are neither compared, copied nor pickled.
     fill(copy, "_hide", hide)
     fill(copy, "_original", value)
     return copy
@@ -46,12 +46,12 @@ def masked_copy(value: _Value, hide: Hide) -> _Value:
 
 @cache
 def _members(kind: Any) -> tuple[str, ...]:
-    """Name the members of one of the dataclasses that are masked_copy."""
+    """Return the field names of a dataclass that derives from MaskedCopy."""
     return tuple(each.name for each in fields(kind))
 
 
 def original_of(value: object) -> object:
-    """Give what a test was given a copy of; anything else is its own original."""
+    """Return the original of a masked copy; any other value is its own original."""
     return getattr(value, "_original", value)
 
 

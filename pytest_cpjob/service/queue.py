@@ -1,7 +1,7 @@
-"""The queue: which job a poll is handed, and what happens to jobs as time goes by.
+"""The queue: which job a poll gets, and what happens to jobs as time passes.
 
-Every duration is one constant for all jobs of its kind, so each kind of timer is a plain
-first-in-first-out line that is in the order of its deadlines by itself.
+Each duration is the same for all jobs of a kind, so one first-in-first-out queue per kind of timer
+is always in the order of its deadlines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ class Queue:
 
     def __init__(self, set_status: SetStatus) -> None:
         self._set_status = set_status
-        # Each with its hand-outs so far: one handed out otherwise than by a poll is stale here.
+        # With the number of hand-outs at the time: an entry is stale if its job has since been
+        # handed out by other means than a poll (`dispatch`), or has ended.
         self._waiting: dict[ActionType, deque[tuple[JobRecord, int]]] = {}
         self._unacknowledged: deque[tuple[float, int, JobRecord]] = deque()
         self._timeouts: dict[Kind, deque[JobRecord]] = {
@@ -59,13 +60,13 @@ class Queue:
         waiting.extendleft(reversed(passed_over))
 
     def dispatch(self, job: JobRecord, now: float) -> None:
-        """Hand out one job: a new nonce, and the time to acknowledge it begins."""
+        """Hand out one job: set a new nonce, and start the time to acknowledge it."""
         job.hand_out()
         self._set_status(job, "Dispatched")
         self._unacknowledged.append((now + limits.REDELIVERY, job.hand_outs, job))
 
     def elapse(self, now: float) -> None:
-        """Do what is due by `now`: time-outs first, then hand out again what nobody took."""
+        """Apply what is due by `now`: time-outs, then jobs that no worker acknowledged in time."""
         for line in self._timeouts.values():
             while line and line[0].created_at + line[0].timeout <= now:
                 job = line.popleft()

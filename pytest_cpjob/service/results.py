@@ -1,4 +1,4 @@
-"""What a worker reported: values that compare and print well."""
+"""What a worker reported, as values that compare by content."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ RESULTS: Final = frozenset(
 
 
 class _Reported(MaskedCopy):
-    """A value of the test's own prints all that it holds; what was reported hides secrets."""
+    """A result that a test writes prints in full; one that was reported prints without secrets."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        # Each class below is a dataclass; this one, which only they have, is none.
+        # Only the dataclasses below derive from this class, which is not a dataclass itself.
         members = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self))  # type: ignore[arg-type]
         return self._hidden(f"{type(self).__name__}({', '.join(members)})")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CurrentRevision(_Reported):
-    """The revision a success result names (model shape `CurrentRevision`)."""
+    """The revision that a success result names (model shape `CurrentRevision`)."""
 
     revision: str
     change_identifier: str
@@ -43,7 +43,7 @@ class CurrentRevision(_Reported):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class JobSuccess(_Reported):
-    """A success result (PutJobSuccessResult), every member that was left out at its default.
+    """A success result (PutJobSuccessResult); omitted members have their defaults.
 
     >>> JobSuccess(output_variables={"pages": "1"}) == JobSuccess(output_variables={"pages": "1"})
     True

@@ -1,10 +1,10 @@
-"""Hypothesis strategies: whatever AWS could send about a job, down to the plainest document.
+"""Hypothesis strategies for everything that AWS could send about a job.
 
-`pip install "pytest-cpjob[hypothesis]"`. A strategy gives what the factory of its name returns. It
-takes the factory's keyword arguments: one that is given is fixed, to a value or to a strategy of
-values; one that is left out is anything that AWS could send, of the greatest length too. A failing
-example shrinks to the plainest job that still fails: no artifacts, no encryption key, the built-in
-region and account, and names as the factories draw them.
+`pip install "pytest-cpjob[hypothesis]"`. A strategy generates what the factory of the same name
+returns, and takes the factory's keyword arguments: a given one is fixed, to a value or to a
+strategy of values; an omitted one is anything that AWS could send, up to the maximum length. A
+failing example shrinks to the simplest job that still fails: no artifacts, no encryption key, the
+default region and account, and names as the factories draw them.
 
 >>> @given(job_details(pipeline_name="web"))
 ... def test_every_job_has_a_title(details):
@@ -98,10 +98,10 @@ class FailureDetails(_FailureDetailsAlways, total=False):
 
 
 def job_details(**fixed: Unpack[LambdaArguments]) -> SearchStrategy[GetJobDetailsResponse]:
-    """Give GetJobDetails responses, of custom actions' jobs and of Lambda's.
+    """Generate GetJobDetails responses, for jobs of custom actions and of Lambda actions.
 
     Takes what `cpjob_details_factory` takes; with `user_parameters` or `function_name` fixed, every
-    job is a Lambda's. Model shape: GetJobDetailsOutput.
+    job is a Lambda action's. Model shape: GetJobDetailsOutput.
 
     >>> given(job_details(input_artifacts=["Source"]))                  # doctest: +SKIP
     """
@@ -110,10 +110,10 @@ def job_details(**fixed: Unpack[LambdaArguments]) -> SearchStrategy[GetJobDetail
 
 
 def poll_jobs(**fixed: Unpack[JobArguments]) -> SearchStrategy[PollJob]:
-    """Give jobs as PollForJobs hands them out: one element of its `jobs` each.
+    """Generate jobs as PollForJobs returns them, each an element of its `jobs`.
 
-    Takes what `cpjob_details_factory` takes, without the arguments of Lambda's jobs. Model shape:
-    Job.
+    Takes what `cpjob_details_factory` takes, except for the arguments of Lambda jobs. Model
+    shape: Job.
 
     >>> lists(poll_jobs(), unique_by=lambda job: job["id"])             # doctest: +SKIP
     """
@@ -126,10 +126,10 @@ def poll_jobs(**fixed: Unpack[JobArguments]) -> SearchStrategy[PollJob]:
 def third_party_job_details(
     **fixed: Unpack[PartnerArguments],
 ) -> SearchStrategy[GetThirdPartyJobDetailsResponse]:
-    """Give GetThirdPartyJobDetails responses.
+    """Generate GetThirdPartyJobDetails responses.
 
-    Takes what `cpjob_third_party_details_factory` takes. A job id is a UUID unless it is given:
-    PollForThirdPartyJobs hands out no other. Model shape: GetThirdPartyJobDetailsOutput.
+    Takes what `cpjob_third_party_details_factory` takes. A job id is a UUID unless it is given,
+    as PollForThirdPartyJobs returns no other. Model shape: GetThirdPartyJobDetailsOutput.
     """
     jobs = any_job("third-party", _known("third_party_job_details", fixed, PartnerArguments))
     return made_of(
@@ -140,7 +140,7 @@ def third_party_job_details(
 
 
 def lambda_events(**fixed: Unpack[LambdaArguments]) -> SearchStrategy[LambdaEvent]:
-    """Give the events that CodePipeline invokes Lambda functions with.
+    """Generate the events with which CodePipeline invokes Lambda functions.
 
     Takes what `cpjob_event_factory` takes. `UserParameters` is absent, JSON, or any text.
 
@@ -154,7 +154,7 @@ def lambda_events(**fixed: Unpack[LambdaArguments]) -> SearchStrategy[LambdaEven
 
 
 def artifacts(**fixed: Unpack[ArtifactArguments]) -> SearchStrategy[Artifact]:
-    """Give single artifacts, with `revision` and without.
+    """Generate single artifacts, with and without `revision`.
 
     Takes what `cpjob_artifact_factory` takes. Model shape: Artifact.
     """
@@ -162,7 +162,7 @@ def artifacts(**fixed: Unpack[ArtifactArguments]) -> SearchStrategy[Artifact]:
 
 
 def credentials() -> SearchStrategy[AWSSessionCredentials]:
-    """Give artifact credentials, which look like STS's and open nothing.
+    """Generate artifact credentials, which look like STS's and give access to nothing.
 
     Model shape: AWSSessionCredentials.
     """
@@ -184,7 +184,7 @@ def pipeline_contexts(
 def pipeline_contexts(
     *, third_party: bool = False, **fixed: Unpack[ContextArguments]
 ) -> SearchStrategy[PipelineContext] | SearchStrategy[ThirdPartyPipelineContext]:
-    """Give pipeline contexts; with `third_party=True` a partner's, without ARN and execution id.
+    """Generate pipeline contexts; with `third_party=True`, without ARN and execution id.
 
     Takes what `cpjob_pipeline_context_factory` takes. Model shape: PipelineContext.
     """
@@ -195,7 +195,7 @@ def pipeline_contexts(
 
 
 def user_parameters() -> SearchStrategy[str]:
-    """Give a Lambda action's `UserParameters`: JSON, then any text of 1 to 50,000 characters.
+    """Generate a Lambda action's `UserParameters`: JSON, or any text of 1 to 50,000 characters.
 
     Model shape: ActionConfigurationValue, with the live service's maximum.
     """
@@ -203,7 +203,7 @@ def user_parameters() -> SearchStrategy[str]:
 
 
 def continuation_tokens() -> SearchStrategy[str]:
-    """Give continuation tokens: JSON as in AWS's example, then any 1 to 2,048 characters.
+    """Generate continuation tokens: JSON as in AWS's example, or any 1 to 2,048 characters.
 
     Model shape: ContinuationToken.
     """
@@ -214,7 +214,7 @@ def continuation_tokens() -> SearchStrategy[str]:
 
 
 def output_variables() -> SearchStrategy[dict[str, str]]:
-    """Give output variables that CodePipeline takes, to 122,880 bytes of names and values.
+    """Generate output variables that CodePipeline accepts, up to 122,880 bytes in total.
 
     Model shape: OutputVariablesMap; the total is the user guide's, on its page of limits.
     """
@@ -224,7 +224,7 @@ def output_variables() -> SearchStrategy[dict[str, str]]:
 
 
 def failure_messages() -> SearchStrategy[str]:
-    """Give a failure result's message: any 1 to 5,000 characters.
+    """Generate a failure result's message: any 1 to 5,000 characters.
 
     Model shape: Message.
     """
@@ -232,7 +232,7 @@ def failure_messages() -> SearchStrategy[str]:
 
 
 def failure_details() -> SearchStrategy[FailureDetails]:
-    """Give a failure result's `failureDetails`, with `externalExecutionId` and without.
+    """Generate a failure result's `failureDetails`, with and without `externalExecutionId`.
 
     Model shape: FailureDetails.
     """
@@ -245,13 +245,13 @@ def failure_details() -> SearchStrategy[FailureDetails]:
 
 
 def _most(name: str, letter: str) -> dict[str, str]:
-    """Give one output variable as large as all of a job's may be."""
+    """Return one output variable of the maximum total size."""
     count, rest = divmod(OUTPUT_VARIABLES_BYTES - len(name), len(letter.encode()))
     return {name: letter * count + "a" * rest}
 
 
 def _known(strategy: str, fixed: Mapping[str, Any], arguments: Any) -> Mapping[str, Any]:
-    """Give the fixed arguments, once every name is known to be one of the factory's."""
+    """Return the fixed arguments, after checking that the factory takes each name."""
     for name in fixed:
         if name not in arguments.__optional_keys__:
             known = sorted(arguments.__optional_keys__)

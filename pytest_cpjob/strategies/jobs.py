@@ -1,4 +1,4 @@
-"""Hypothesis strategies of one job's facts: what a test fixes stays, the rest is anything."""
+"""Hypothesis strategies for one job's facts: a test fixes some, the others are arbitrary."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pytest_cpjob.documents.part_factories import ArtifactFactory
 from pytest_cpjob.documents.type_defs import Artifact
 from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION
 
-# First of those that need Hypothesis: it says how to get it.
+# Imported first of those that need Hypothesis: its error says how to install it.
 from pytest_cpjob.strategies.values import (
     any_account,
     any_action_type,
@@ -49,7 +49,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 _T = TypeVar("_T")
 _Fixed: TypeAlias = "_T | SearchStrategy[_T] | None"
 Arguments: TypeAlias = Mapping[str, Any]
-"""Factory arguments that a test fixes, each to a value or to a strategy of values."""
+"""A factory argument that a test fixes, to a value or to a strategy of values."""
 
 _MOST_ARTIFACTS: Final = 5
 
@@ -123,7 +123,7 @@ class _Choice:
         }
 
     def leave_open(self, name: str, values: SearchStrategy[Any]) -> None:
-        """Draw what is not fixed; None comes first, and means what it means to the factory."""
+        """Draw what is not fixed; `None` comes first and means the same as to the factory."""
         if name not in self.chosen:
             self.chosen[name] = self.draw(_or_none(values))
 
@@ -133,7 +133,7 @@ class _Choice:
 
 @st.composite
 def any_job(draw: DrawFn, kind: Kind, fixed: Arguments) -> AnyJob:
-    """Give jobs of one kind."""
+    """Generate jobs of one kind."""
     choice = _Choice(draw, fixed)
     chosen, stream = choice.chosen, draw(any_stream())
     for name, shape_name in (("client_id", "ClientId"), ("client_token", "ClientToken")):
@@ -158,7 +158,7 @@ def any_job(draw: DrawFn, kind: Kind, fixed: Arguments) -> AnyJob:
 
 @st.composite
 def any_context(draw: DrawFn, fixed: Arguments) -> JobFacts:
-    """Give jobs for where they come from only: the rest of them is plain."""
+    """Generate jobs of which only the pipeline context varies."""
     choice = _Choice(draw, fixed)
     _choose_context(choice)
     return job_facts(draw(any_stream()), kind="custom", **choice.chosen)
@@ -166,7 +166,7 @@ def any_context(draw: DrawFn, fixed: Arguments) -> JobFacts:
 
 @st.composite
 def any_artifact(draw: DrawFn, fixed: Arguments) -> Artifact:
-    """Give single artifacts."""
+    """Generate single artifacts."""
     choice = _Choice(draw, fixed)
     choice.leave_open("name", any_input_name())
     choice.leave_open("revision", any_revision())
@@ -184,7 +184,7 @@ def any_artifact(draw: DrawFn, fixed: Arguments) -> Artifact:
 
 
 def _choose_context(choice: _Choice) -> None:
-    """Choose where a job comes from: where its fixed key is, as an alias is known there only."""
+    """Choose region and account: those of a fixed key, as an alias works only in its own."""
     chosen, key = choice.chosen, choice.get("encryption_key")
     parts = key.split(":") if isinstance(key, str) else []
     if len(parts) > 5:
@@ -239,7 +239,7 @@ def _artifact_names(name: SearchStrategy[str]) -> SearchStrategy[list[str]]:
 
 
 def _choose_artifacts(choice: _Choice) -> None:
-    """Choose the names of the artifacts that are left open, none that the job has already."""
+    """Choose the names of artifacts that are not fixed, without duplicates."""
     chosen = choice.chosen
     sides = {
         "input_artifacts": (DEFAULT_INPUTS, any_input_name()),
@@ -260,7 +260,7 @@ def _choose_artifacts(choice: _Choice) -> None:
 
 
 def _as_input(draw: DrawFn, artifact: ArtifactFacts) -> ArtifactFacts:
-    """Vary what an input has from its pipeline's source: the revision and the extension."""
+    """Vary what an input artifact gets from its source: the revision and the extension."""
     return artifact._replace(
         key=artifact.key + draw(any_extension()),
         revision=draw(_or_none(any_revision())),

@@ -1,4 +1,4 @@
-"""Hypothesis strategies of single values: what the model allows, the longest values too."""
+"""Hypothesis strategies for single values: all that the model allows, up to maximum length."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ require("hypothesis")
 _T = TypeVar("_T")
 
 _CATEGORIES: Final = ("Build", "Test", "Deploy", "Invoke")
-"""What custom actions can be for (the user guide); the model's others are not in use for them."""
+"""The categories of custom actions (user guide); the model has others that they do not use."""
 _MOST_PROPERTIES: Final = 10
 _LOWER: Final = string.ascii_lowercase + string.digits
 _WORDS: Final = _LOWER + string.ascii_uppercase + "-_"
-# Letters first: text shrinks towards the first of its alphabet.
+# Letters first: Hypothesis shrinks text towards the beginning of its alphabet.
 _PRINTABLE: Final = _LOWER + string.ascii_uppercase + string.punctuation
 
 ANY_CHARACTER: Final = st.characters(exclude_categories=["Cs"])
-"""Every character that UTF-8 can carry."""
+"""Every character that can be encoded as UTF-8."""
 
 
 def any_text(
     alphabet: str | SearchStrategy[str], least: int, most: int | None
 ) -> SearchStrategy[str]:
-    """Give short texts, and texts of the greatest length."""
+    """Generate short texts, and texts of the maximum length."""
     if most is None:
         return st.text(alphabet, min_size=least)
     short = st.text(alphabet, min_size=least, max_size=min(most, 30))
-    # Hypothesis by itself would hardly ever draw the longest, and never one of 50,000 characters.
+    # By itself Hypothesis would hardly ever draw the maximum, and never 50,000 characters.
     part = st.text(alphabet, min_size=1, max_size=3)
     return short | part.map(lambda repeated: (repeated * most)[:most])
 
 
 @cache
 def any_of_shape(shape_name: str) -> SearchStrategy[str]:
-    """Give what the model allows for a string whose pattern, if any, is a set of characters."""
+    """Generate strings that the model allows; the pattern, if any, must be a character set."""
     shape = load().shapes[shape_name]
     pattern = shape.get("pattern")
     alphabet: str | SearchStrategy[str] = ANY_CHARACTER
@@ -66,25 +66,25 @@ def any_of_shape(shape_name: str) -> SearchStrategy[str]:
 
 @cache
 def any_stream() -> SearchStrategy[Stream]:
-    """Give streams to draw from what nobody chooses: ids, keys, credentials."""
+    """Generate streams, from which to draw what no one chooses: ids, keys, credentials."""
     return st.integers(0, 2**64 - 1).map(lambda seed: Stream("hypothesis", seed))
 
 
-# Composite, unlike `.map`: a failing example then prints as the value that it is.
+# `composite` and not `.map`, so that a failing example is printed as its value.
 @st.composite
 def made_of(draw: DrawFn, make: Callable[..., _T], *strategies: SearchStrategy[Any]) -> _T:
-    """Give what `make` returns for one value of each strategy."""
+    """Generate what `make` returns when called with one value of each strategy."""
     return make(*[draw(strategy) for strategy in strategies])
 
 
 def drawn_by(draw: Callable[[Draws], _T]) -> SearchStrategy[_T]:
-    """Give what `draw` draws from a stream."""
+    """Generate what `draw` draws from a stream."""
     return made_of(lambda stream: draw(stream.values), any_stream())
 
 
 @cache
 def any_region() -> SearchStrategy[str]:
-    """Give regions with CodePipeline: the built-in one, other partitions, the longest name."""
+    """Generate regions that have CodePipeline: the default, other partitions, the longest name."""
     return st.sampled_from(
         (BUILT_IN_REGION, "eu-west-3", "us-gov-west-1", "cn-north-1", "ap-southeast-2")
     )
@@ -92,13 +92,13 @@ def any_region() -> SearchStrategy[str]:
 
 @cache
 def any_account() -> SearchStrategy[str]:
-    """Give account ids; some begin with 0."""
+    """Generate account ids, some of which begin with 0."""
     return st.text(string.digits, min_size=12, max_size=12)
 
 
 @cache
 def any_action_type(owner: str) -> SearchStrategy[ActionType]:
-    """Give the types of actions of whose jobs workers hear."""
+    """Generate the action types whose jobs workers get."""
     return st.builds(
         ActionType,
         st.sampled_from(_CATEGORIES),
@@ -110,7 +110,7 @@ def any_action_type(owner: str) -> SearchStrategy[ActionType]:
 
 @cache
 def any_configuration() -> SearchStrategy[dict[str, str]]:
-    """Give the configuration of a custom action, whose type has 10 properties at most."""
+    """Generate the configuration of a custom action; an action type has at most 10 properties."""
     names = any_of_shape("ActionConfigurationKey")
     return st.dictionaries(
         names, any_of_shape("ActionConfigurationValue"), max_size=_MOST_PROPERTIES
@@ -119,13 +119,13 @@ def any_configuration() -> SearchStrategy[dict[str, str]]:
 
 @cache
 def any_function_name() -> SearchStrategy[str]:
-    """Give the names of Lambda functions."""
+    """Generate the names of Lambda functions."""
     return any_text(_WORDS, 1, 64)
 
 
 @cache
 def any_user_parameters() -> SearchStrategy[str]:
-    """Give UserParameters: JSON, then any text."""
+    """Generate UserParameters: JSON, or any text."""
     letters = st.text(ANY_CHARACTER, max_size=20)
     scalars = st.none() | st.booleans() | st.integers() | letters
     values = st.dictionaries(letters, scalars | st.lists(scalars, max_size=3), max_size=3)
@@ -135,59 +135,59 @@ def any_user_parameters() -> SearchStrategy[str]:
 
 @cache
 def any_continuation_token() -> SearchStrategy[str]:
-    """Give continuation tokens: as in AWS's example, then any text."""
+    """Generate continuation tokens: as in AWS's example, or any text."""
     examples = drawn_by(lambda values: json.dumps({"previous_job_id": values.job_id()}))
     return examples | any_of_shape("ContinuationToken")
 
 
 @cache
 def any_nonce() -> SearchStrategy[str]:
-    """Give nonces: a digit, as in AWS's samples, or the longest number."""
+    """Generate nonces: a digit, as in AWS's samples, or the longest number."""
     most = load().shapes["Nonce"]["max"]
     return (st.integers(1, 9) | st.integers(10 ** (most - 1), 10**most - 1)).map(str)
 
 
 @cache
 def any_input_name() -> SearchStrategy[str]:
-    """Give the names of input artifacts: usual ones first."""
+    """Generate names of input artifacts, common ones first."""
     usual = ("SourceArtifact", "Artifact_Source_Repo", "AppConfig")
     return st.sampled_from(usual) | any_of_shape("ArtifactName")
 
 
 @cache
 def any_output_name() -> SearchStrategy[str]:
-    """Give the names of output artifacts: usual ones first."""
+    """Generate names of output artifacts, common ones first."""
     usual = ("BuildArtifact", "Site", "Test-Report")
     return st.sampled_from(usual) | any_of_shape("ArtifactName")
 
 
 @cache
 def any_extension() -> SearchStrategy[str]:
-    """Give what the key of an object ends with: most have no extension."""
+    """Generate the ending of an object's key: most have no extension."""
     return st.sampled_from(("", ".zip", ".json", ".war"))
 
 
 @cache
 def any_revision() -> SearchStrategy[str]:
-    """Give revisions: a commit's, an S3 object's, or what a custom source reported."""
+    """Generate revisions: of a commit, of an S3 object, or as a custom source reports them."""
     commits, versions = drawn_by(Draws.commit_id), drawn_by(Draws.s3_version_id)
     return commits | versions | any_of_shape("Revision")
 
 
 @cache
 def any_bucket() -> SearchStrategy[str]:
-    """Give the names of buckets that people chose, of 3 to 63 characters."""
+    """Generate bucket names of 3 to 63 characters."""
     ends = st.sampled_from(_LOWER)
     names = st.tuples(ends, any_text(_LOWER + "-.", 1, 61), ends).map("".join)
-    # Neither two dots in a row nor an IP address.
+    # S3 allows neither two dots in a row nor an IP address.
     return names.filter(lambda name: ".." not in name and not name.replace(".", "").isdigit())
 
 
 @cache
 def any_encryption_key() -> SearchStrategy[Literal[True] | str]:
-    """Give a key's ARN, also another account's, its id, or the ARN of an alias.
+    """Generate a key's ARN (also of another account), a key's id, or the ARN of an alias.
 
-    What is in braces is the job's.
+    The parts in braces are filled in from the job.
     """
     keys = "arn:{partition}:kms:{region}:"
     return st.one_of(
