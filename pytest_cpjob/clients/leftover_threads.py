@@ -1,4 +1,7 @@
-"""Threads that outlive their test, and those that they start: cut off from AWS until they end."""
+"""Threads that outlive their test, and those that they start: blocked from calling AWS.
+
+Otherwise a thread of one test would call the stub of a later one, or AWS itself.
+"""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ class PendingCall:
 
     Attributes:
         request: our own copy of the parameters, CodePipeline's as the user's hooks have left them.
-        by_test: the test's own client: answered, but never recorded and met by no fault.
-        endpoint_url: the client's.
-        is_async: it is of aiobotocore.
+        by_test: whether the client is the test's own: not recorded, and exempt from faults.
+        endpoint_url: the client's endpoint.
+        is_async: whether the client is aiobotocore's.
         signer: what the client signs with.
         job: the job that it names, looked up once.
         hides_missing: whether S3 answers AccessDenied to these credentials for a missing object.
