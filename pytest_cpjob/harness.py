@@ -19,7 +19,7 @@ from pytest_cpjob.aws.environment import hide_machine
 from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.clients.call_router import CallRouter
 from pytest_cpjob.clients.interceptor import ClientInterceptor
-from pytest_cpjob.clients.leftover_threads import cut_off, release
+from pytest_cpjob.clients.leftover_threads import cut_off, release, threads_cut_off
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.observer import Observer
@@ -129,7 +129,7 @@ class Harness:
     def settle(self) -> None:
         """Wait for the threads that the test has started, and record those that do not end."""
         self.observer.running_threads = wait_for_threads(
-            self._threads_before, THREAD_PATIENCE, daemons=True
+            self._threads_before | threads_cut_off(), THREAD_PATIENCE, daemons=True
         )
 
     def stop(self) -> None:
@@ -143,7 +143,8 @@ class Harness:
             self.undo.all()
             if self.observer.running_threads:
                 # With those that they have started since.
-                now = wait_for_threads(self._threads_before, 0, daemons=True)
+                others = self._threads_before | threads_cut_off()
+                now = wait_for_threads(others, 0, daemons=True)
                 cut_off({*self.observer.running_threads, *now})
         finally:
             _active = None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,8 +12,8 @@ import requests
 import responses
 from botocore.exceptions import ClientError
 from requests.adapters import HTTPAdapter
+from user_projects import run_program
 
-import pytest_cpjob
 from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.patching import restore_late_changes
 
@@ -370,15 +368,7 @@ with CodePipelineStub() as cpjob:
     cpjob.add_lambda_job(input_artifacts=["Source"])
     assert "moto" in sys.modules
 """
-    home = os.path.dirname(os.path.dirname(pytest_cpjob.__file__))
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_program(program)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 

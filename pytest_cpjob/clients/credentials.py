@@ -102,6 +102,8 @@ def _resting(original: Callable[..., None], is_active: Callable[[], bool]) -> Ca
 
 
 _NOBODY: Final = Presented(None, None, None, own_role=True)
+# Values of botocore's `Credentials.method`: one per provider of the credential chain. Credentials
+# passed to a client have "explicit".
 _FROM_THE_MACHINE: Final = frozenset(
     {
         "assume-role",

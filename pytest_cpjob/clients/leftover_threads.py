@@ -26,6 +26,11 @@ def is_cut_off() -> bool:
     return bool(_cut_off) and threading.current_thread() in _cut_off
 
 
+def threads_cut_off() -> frozenset[threading.Thread]:
+    """Return the threads that outlived their test, and those that they have started."""
+    return frozenset(_cut_off)
+
+
 def cut_off(threads: Iterable[threading.Thread]) -> None:
     """Block these threads from calling AWS; the patch is removed once all of them have ended."""
     release()
