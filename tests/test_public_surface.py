@@ -43,7 +43,10 @@ cpjob_event_factory cpjob_faker cpjob_pipeline_context_factory cpjob_third_party
 """
 MARKERS = "cpjob cpjob_faults cpjob_job_variants cpjob_warm"
 OPTIONS = "account_id allow own_role region seed"
-INI = "cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_seed"
+INI = """
+cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_seed
+cpjob_stop_calls_at_import
+"""
 PYTEST_OPTIONS = "--cpjob-seed"
 FINDINGS = """
 leaked-secret missing-output no-result not-acknowledged not-owner output-encryption own-role raised

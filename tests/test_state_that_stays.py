@@ -67,7 +67,7 @@ def test():
         run(cpjob)
         assert False
 """,
-    "a doctest": "def documented():\n    '''\n    >>> run(getfixture('cpjob')).status\n    'No'\n    '''",
+    "a doctest": "def documented():\n    '>>> run(getfixture(\"cpjob\")) is None\\nTrue'",
     "a partial": """
 import functools
 def takes(cpjob, what): run(cpjob)
@@ -164,7 +164,10 @@ def test(traced, cpjob): run(cpjob); traced.start()
 import asyncio
 def test(cpjob): asyncio.run(asyncio.to_thread(run, cpjob))
 """,
-    "gevent": "gevent = pytest.importorskip('gevent')\ndef test(cpjob): gevent.spawn(run, cpjob).get()",
+    "gevent": """
+gevent = pytest.importorskip('gevent')
+def test(cpjob): gevent.spawn(run, cpjob).get()
+""",
     "trio": """
 trio = pytest.importorskip('trio')
 def test(cpjob): trio.run(trio.to_thread.run_sync, run, cpjob)
