@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_cpjob.artifacts.contents import Content
+    from pytest_cpjob.artifacts.contents import Content, InputArtifact
     from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
     from pytest_cpjob.artifacts.job_artifacts import JobArtifact
     from pytest_cpjob.documents.factories import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         LambdaEvent,
         LambdaJob,
         LambdaJobData,
+        LambdaSessionCredentials,
         PipelineContext,
         PollJob,
         S3ArtifactLocation,
@@ -56,10 +57,14 @@ if TYPE_CHECKING:
         ContractError,
         CpjobError,
         HandlerError,
+        IneffectivePolicyWarning,
+        PipelineWarning,
         UnfakedCallError,
+        UnknownVariableWarning,
         WorkerError,
     )
     from pytest_cpjob.job import Job
+    from pytest_cpjob.pipelines.pipeline import Pipeline
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
@@ -91,6 +96,8 @@ __all__ = [
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
+    "IneffectivePolicyWarning",
+    "InputArtifact",
     "Job",
     "JobArtifact",
     "JobData",
@@ -105,8 +112,11 @@ __all__ = [
     "LambdaEventFactory",
     "LambdaJob",
     "LambdaJobData",
+    "LambdaSessionCredentials",
+    "Pipeline",
     "PipelineContext",
     "PipelineContextFactory",
+    "PipelineWarning",
     "PollJob",
     "S3ArtifactLocation",
     "StageContext",
@@ -115,6 +125,7 @@ __all__ = [
     "ThirdPartyJobDetailsFactory",
     "ThirdPartyPipelineContext",
     "UnfakedCallError",
+    "UnknownVariableWarning",
     "WorkerError",
 ]
 
@@ -136,6 +147,7 @@ _HOMES = {
         "LambdaArtifact",
         "LambdaJob",
         "LambdaJobData",
+        "LambdaSessionCredentials",
         "S3ArtifactLocation",
         "StageContext",
         "AWSSessionCredentials",
@@ -156,7 +168,7 @@ _HOMES = {
     "documents.facts": ("JobFacts",),
     "documents.job_arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
     "documents.faker_provider": ("CodePipelineProvider", "FakerGenerator"),
-    "artifacts.contents": ("Content",),
+    "artifacts.contents": ("Content", "InputArtifact"),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
     "endpoint.server": ("Endpoint",),
     "errors": (
@@ -164,9 +176,13 @@ _HOMES = {
         "ContractError",
         "CpjobError",
         "HandlerError",
+        "IneffectivePolicyWarning",
+        "PipelineWarning",
         "UnfakedCallError",
+        "UnknownVariableWarning",
         "WorkerError",
     ),
+    "pipelines.pipeline": ("Pipeline",),
     "runners.lambda_runtime": ("LambdaContext",),
     "job": ("Job",),
     "artifacts.job_artifacts": ("JobArtifact",),

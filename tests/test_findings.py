@@ -22,8 +22,8 @@ NO_REPLY = (
 )
 
 
-def succeed(event: Any, context: Any = None) -> None:
-    codepipeline.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+def succeed(event: Any, context: Any = None, **members: Any) -> None:
+    codepipeline.put_job_success_result(jobId=event["CodePipeline.job"]["id"], **members)
 
 
 def s3_of(job: Job) -> Any:
@@ -78,7 +78,7 @@ def second_result(cpjob: CodePipelineStub, **allow: Any) -> Job:
     def handler(event: Any, context: Any) -> None:
         succeed(event)
         try:
-            succeed(event)
+            succeed(event, outputVariables={"pages": "1"})
         except ClientError:
             return
 
@@ -105,6 +105,24 @@ def not_owner(cpjob: CodePipelineStub, **allow: Any) -> Job:
         codepipeline.acknowledge_job(jobId=job.id, nonce=mine["nonce"])
     codepipeline.put_job_success_result(jobId=job.id)
     return job
+
+
+def ask_for_pipelines() -> None:
+    try:
+        codepipeline.list_pipelines()
+    except ClientError:
+        return
+
+
+def not_permitted(cpjob: CodePipelineStub, **allow: Any) -> Job:
+    statement = {"Effect": "Allow", "Action": "codepipeline:Put*", "Resource": "*"}
+    job = add(cpjob, role_policy={"Statement": statement}, **allow)
+
+    def handler(event: Any, context: Any) -> None:
+        ask_for_pipelines()
+        succeed(event)
+
+    return job.invoke(handler)
 
 
 def missing_output(cpjob: CodePipelineStub, **allow: Any) -> Job:
@@ -262,6 +280,17 @@ CASES: dict[str, tuple[Callable[..., Job], str]] = {
         "  The thread goes on after its test, and could call AWS; it stays cut off until it"
         " ends.\n",
     ),
+    "not-permitted": (
+        not_permitted,
+        f"codepipeline.ListPipelines for {JOB} (tests/test_findings.py:"
+        f"{ask_for_pipelines.__code__.co_firstlineno + 2}) was called with the function's own"
+        " role, and the role of role_policy does not allow codepipeline:ListPipelines on"
+        ' "*".\n'
+        '  AWS refuses the call: role_policy.Statement (Action "codepipeline:Put*", Resource'
+        ' "*"): it is about other actions than codepipeline:ListPipelines.\n'
+        '  Write: {"Effect": "Allow", "Action": "codepipeline:ListPipelines", "Resource":'
+        ' "*"}\n',
+    ),
 }
 
 
@@ -363,8 +392,9 @@ def test_a_result_again_after_a_lost_answer_is_none(cpjob: CodePipelineStub) -> 
         try:
             succeed(event)
         except ReadTimeoutError:
+            succeed(event)
             with pytest.raises(ClientError, match="InvalidJobStateException"):
-                succeed(event)
+                succeed(event, outputVariables={"pages": "1"})
 
     assert add(cpjob).invoke(handler).status == "Succeeded"
 

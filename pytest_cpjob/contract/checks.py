@@ -14,6 +14,7 @@ from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS, JobSuccess
 
 _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
+_BY_A_CHILD: Final = frozenset({"no-result", "missing-output"})
 _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
 
 
@@ -22,10 +23,12 @@ def find_all(evidence: Evidence) -> list[Finding]:
     found: list[Finding] = []
     called = _calls_by_job(evidence)
     mask = masking(evidence.service)
+    found += _not_permitted(evidence)
     for job in evidence.jobs:
         entries = called.get(job.id, [])
         found += _no_result(job, mask)
-        found += _raised_after_result(job, mask)
+        if not _answer_was_lost(entries):
+            found += _raised_after_result(job, mask)
         found += _wrong_results(job, entries)
         found += _outputs(job, evidence)
     found += _own_role(evidence)
@@ -40,6 +43,17 @@ def find_all(evidence: Evidence) -> list[Finding]:
             " network.",
         )
         for what, job_id in dict.fromkeys(evidence.stopped_calls)
+    ]
+    if evidence.forked_calls:
+        # What the child would have reported or uploaded, nobody else had to.
+        found = [finding for finding in found if finding.name not in _BY_A_CHILD]
+    found += [
+        Finding(
+            "unfaked-call",
+            None,
+            f"{what} was called in a process that was forked from the test's, and refused there.",
+        )
+        for what in evidence.forked_calls
     ]
     found += [
         Finding(
@@ -72,7 +86,7 @@ def _times(count: int) -> str:
 
 
 def _no_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
-    if job.result is not None:
+    if job.result is not None or job.abandoned:
         return
     late = " before it timed out" if job.status == "TimedOut" else ""
     if job.kind != "lambda":
@@ -95,6 +109,17 @@ def _raised_after_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator
     if after:
         what = f"the handler raised {_shown(after[0], mask)} after the result of {job.label}."
         yield Finding("raised-after-result", job.id, what)
+
+
+def _answer_was_lost(entries: list[CallEntry]) -> bool:
+    """Return whether a job's result took effect and its answer was lost.
+
+    Whoever raises then knows of no result; the same result from the next attempt is answered.
+    """
+    return any(
+        entry.call.operation in RESULTS and entry.changes and entry.fault is not None
+        for entry in entries
+    )
 
 
 def _shown(error: BaseException, mask: Callable[[str], str]) -> str:
@@ -194,6 +219,27 @@ def _object(call: Call, evidence: Evidence) -> str:
             return f"s3://{source.lstrip('/')}"
         bucket, key = source.get("Bucket"), source.get("Key")
     return f"s3://{bucket}/{key}" if key else f"s3://{bucket}"
+
+
+def _not_permitted(evidence: Evidence) -> Iterator[Finding]:
+    for entry in evidence.service.call_log.tested():
+        denial = entry.denial
+        if denial is None:
+            continue
+        call = entry.call
+        job_id = call.job_ids[0] if call.job_ids else entry.job_id
+        about = f" for {evidence.label(job_id)}" if job_id else ""
+        where = f" ({denial.place})" if denial.place else ""
+        on = _resource(denial.resource)
+        what = (
+            f"{call.service}.{call.operation}{about}{where} was called with the function's own"
+            f" role, and {denial.role} does not allow {denial.action} on {on}."
+        )
+        yield Finding("not-permitted", job_id, what, f"{denial.why}.\n  Write: {denial.way_out}")
+
+
+def _resource(resource: str) -> str:
+    return '"*"' if resource == "*" else resource
 
 
 def _refused_requests(evidence: Evidence, mask: Callable[[str], str]) -> Iterator[Finding]:

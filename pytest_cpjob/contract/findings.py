@@ -45,6 +45,7 @@ CONSEQUENCES: Final = {
     "leaked-secret": "Whoever reads it can use the secret while it is good: logs are kept.",
     "unfaked-call": "In the pipeline this call is real; here it was stopped, and tests nothing.",
     "unused-fault": "The test did not test what it set up.",
+    "not-permitted": "AWS refuses the call: {words}",
     "running-thread": (
         "The thread goes on after its test, and could call AWS; it stays cut off until it ends."
     ),

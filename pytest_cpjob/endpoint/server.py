@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,6 +74,13 @@ class EndpointServer:
     def url(self) -> str:
         """The one URL of all services."""
         return f"http://{HOST}:{self._server.port}"
+
+    def wait_until_ready(self) -> None:
+        """Return once requests are answered, moto's first one too, which imports half of moto."""
+        self._application.warm_up()
+        with closing(HTTPConnection(HOST, self._server.port)) as connection:
+            connection.request("GET", "/")
+            connection.getresponse().read()
 
     def serve(self, harness: Harness) -> None:
         """Let this stub answer from now on."""

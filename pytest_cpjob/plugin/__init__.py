@@ -92,7 +92,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "cpjob(*, seed=None, region=None, account_id=None, allow=[], own_role=None): options of"
+        "cpjob(*, seed=None, region=None, account_id=None, allow=[], own_role=None,"
+        " role_policy=None): options of"
         " the cpjob fixtures for this test; allow lists findings that are not reported.",
     )
     for name, what in _SWEEPS.items():

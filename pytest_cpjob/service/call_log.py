@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.masked_copies import MaskedCopy
+
+if TYPE_CHECKING:
+    from pytest_cpjob.iam.denials import Denial
 
 MASK: Final = "<masked>"
 _SECRET_PARAMETERS: Final = frozenset({"clientToken", "SSECustomerKey", "SecretString"})
@@ -80,6 +83,7 @@ class CallEntry(NamedTuple):
         fault: the fault that the call ran into.
         state: the job's state when its result was reported.
         job_id: the job for which the calling code was run.
+        denial: why the function's own role may not make the call.
     """
 
     at: float
@@ -92,6 +96,7 @@ class CallEntry(NamedTuple):
     fault: Fault | None = None
     state: str | None = None
     job_id: str | None = None
+    denial: Denial | None = None
 
     def is_about(self, job_id: str) -> bool:
         """Return whether it touched the job."""
