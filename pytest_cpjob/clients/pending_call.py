@@ -20,10 +20,11 @@ class PendingCall:
     """A client's call from its beginning to its end.
 
     Attributes:
-        request: our own copy of the parameters.
+        request: our own copy of the parameters, CodePipeline's as the user's hooks have left them.
         by_test: whether the client is the test's own: not recorded, and exempt from faults.
         endpoint_url: the client's endpoint.
         is_async: whether the client is aiobotocore's.
+        signer: what the client signs with.
         job: the job that it names, looked up once.
         hides_missing: whether S3 answers AccessDenied to these credentials for a missing object.
         fault: the fault that applies to it.
@@ -41,6 +42,7 @@ class PendingCall:
     caller: Caller
     endpoint_url: str = ""
     is_async: bool = False
+    signer: Any = None
     job: JobRecord | None = None
     job_ids: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
