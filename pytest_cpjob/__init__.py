@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         HandlerError,
         IneffectivePolicyWarning,
         PipelineWarning,
+        UnexpectedResult,
         UnfakedCallError,
         UnknownVariableWarning,
         WorkerError,
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
+    from pytest_cpjob.settings import FindingName
     from pytest_cpjob.stub import CodePipelineStub
 
 __all__ = [
@@ -93,6 +95,7 @@ __all__ = [
     "EncryptionKeyArgument",
     "Endpoint",
     "FakerGenerator",
+    "FindingName",
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
@@ -124,6 +127,7 @@ __all__ = [
     "ThirdPartyJobDetails",
     "ThirdPartyJobDetailsFactory",
     "ThirdPartyPipelineContext",
+    "UnexpectedResult",
     "UnfakedCallError",
     "UnknownVariableWarning",
     "WorkerError",
@@ -176,6 +180,7 @@ _HOMES = {
         "ContractError",
         "CpjobError",
         "HandlerError",
+        "UnexpectedResult",
         "IneffectivePolicyWarning",
         "PipelineWarning",
         "UnfakedCallError",
@@ -188,6 +193,7 @@ _HOMES = {
     "artifacts.job_artifacts": ("JobArtifact",),
     "service.call_log": ("Call",),
     "service.results": ("CurrentRevision", "JobFailure", "JobSuccess"),
+    "settings": ("FindingName",),
     "stub": ("CodePipelineStub",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

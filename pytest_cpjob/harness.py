@@ -24,6 +24,7 @@ from pytest_cpjob.clients.role_check import RoleCheck
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.observer import Observer
+from pytest_cpjob.contract.timeline import WIDTH
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.documents.timestamps import clock_start
@@ -56,6 +57,7 @@ class Harness:
         roles: what the functions' own roles may do.
         router: answers each call.
         builder: builds jobs from a test's arguments.
+        report_width: how many columns a report has.
         undo: the changes to undo when the stub stops.
         stream: the source of the stub's drawn values.
 
@@ -92,6 +94,7 @@ class Harness:
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
+        self.report_width = WIDTH
         self._threads_before: frozenset[threading.Thread] = frozenset()
 
     @property
@@ -146,6 +149,10 @@ class Harness:
         self.observer.running_threads = wait_for_threads(
             self._threads_before | threads_cut_off(), THREAD_PATIENCE, daemons=True
         )
+
+    def runs_code(self) -> bool:
+        """Whether threads that the test has started are still running."""
+        return bool(wait_for_threads(self._threads_before, 0.0, daemons=True))
 
     def stop(self) -> None:
         """Undo everything; a second stop does nothing."""

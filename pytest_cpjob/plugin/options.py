@@ -36,6 +36,9 @@ BUILT_IN: Final = {
     "cpjob_stop_calls_at_import": False,
 }
 
+NO_TERMINAL: Final = 80
+"""How many columns a report has that no terminal shows."""
+
 FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env", "cpjob_stop_calls_at_import")
 """Options of the ini file that are true or false."""
 
@@ -64,6 +67,16 @@ def add_options(parser: pytest.Parser) -> None:
         type="bool",
         default=False,
     )
+
+
+def report_width(config: pytest.Config) -> int:
+    """Return how many columns the terminal has, in a worker of pytest-xdist the main process's."""
+    worker_input = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        return int(worker_input["cpjob_width"])
+    if not config.pluginmanager.has_plugin("terminalreporter"):
+        return NO_TERMINAL
+    return config.get_terminal_writer().fullwidth
 
 
 def check_flags(config: pytest.Config) -> None:
