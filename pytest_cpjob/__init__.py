@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         ContractError,
         CpjobError,
         HandlerError,
+        UnexpectedResult,
         UnfakedCallError,
         WorkerError,
     )
@@ -114,6 +115,7 @@ __all__ = [
     "ThirdPartyJobDetails",
     "ThirdPartyJobDetailsFactory",
     "ThirdPartyPipelineContext",
+    "UnexpectedResult",
     "UnfakedCallError",
     "WorkerError",
 ]
@@ -164,6 +166,7 @@ _HOMES = {
         "ContractError",
         "CpjobError",
         "HandlerError",
+        "UnexpectedResult",
         "UnfakedCallError",
         "WorkerError",
     ),

@@ -22,6 +22,7 @@ from pytest_cpjob.clients.leftover_threads import cut_off, release
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.observer import Observer
+from pytest_cpjob.contract.timeline import WIDTH
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import CpjobError
@@ -50,6 +51,7 @@ class Harness:
         inspection: the findings of the contract's checks.
         router: answers each call.
         builder: builds jobs from a test's arguments.
+        report_width: how many columns a report has.
         undo: the changes to undo when the stub stops.
         stream: the source of the stub's drawn values.
 
@@ -80,6 +82,7 @@ class Harness:
         self.builder = JobBuilder(settings, self.service, self.store, self.stream)
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.undo = Undo()
+        self.report_width = WIDTH
         self._threads_before: frozenset[threading.Thread] = frozenset()
 
     @property
@@ -130,6 +133,10 @@ class Harness:
         self.observer.running_threads = wait_for_threads(
             self._threads_before, THREAD_PATIENCE, daemons=True
         )
+
+    def runs_code(self) -> bool:
+        """Whether threads that the test has started are still running."""
+        return bool(wait_for_threads(self._threads_before, 0.0, daemons=True))
 
     def stop(self) -> None:
         """Undo everything; a second stop does nothing."""

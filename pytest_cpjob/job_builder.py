@@ -136,7 +136,8 @@ class JobBuilder:
         )
         if self.variation is not None:
             facts = self.variation.change_facts(facts)
-        record = JobRecord(facts, kind, stream, self._service.clock.now, allow=allow)
+        given = frozenset(name for name, value in arguments.items() if value is not None)
+        record = JobRecord(facts, kind, stream, self._service.clock.now, allow=allow, given=given)
         if kind == "third-party":
             values = stream.at("client").values
             record.client_id = text("client_id", "ClientId", client_id, values.client_id())

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from pytest_cpjob.contract.findings import error_of
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.output_capture import capture_output
+from pytest_cpjob.contract.reports import error_of
 from pytest_cpjob.documents.argument_lists import takes
 from pytest_cpjob.documents.eventbridge import scheduled_event
 from pytest_cpjob.documents.job_arguments import ActionTypeArgument
@@ -363,7 +363,11 @@ class CodePipelineStub:
         __tracebackhide__ = True
         found = self._harness.inspection.new_findings()
         if found:
-            raise error_of(found, in_pytest=bool(self._harness.settings.test_id))
+            raise error_of(
+                found,
+                in_pytest=bool(self._harness.settings.test_id),
+                directory=self._harness.observer.directory,
+            )
 
     def __repr__(self) -> str:
         state = "active" if self._harness.is_active else "not active"

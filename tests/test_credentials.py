@@ -150,7 +150,7 @@ def test_credentials_of_a_factory_open_nothing(
     s3 = session_of(cpjob_credentials_factory()).client("s3")
 
     assert refusal(lambda: s3.get_object(**place(job, "Source"))) == ("InvalidAccessKeyId", 403)
-    with pytest.raises(ContractError, match="credentials that are nobody's"):
+    with pytest.raises(ContractError, match="unknown credentials"):
         cpjob.check()
 
 

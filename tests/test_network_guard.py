@@ -114,7 +114,7 @@ def test_a_stopped_call_is_reported_although_the_handler_swallowed_it(
     error = finding(swallowing(call))
 
     assert error.names == ("unfaked-call",)
-    assert f"- unfaked-call: {name} was about to leave for the network." in str(error)
+    assert f": {name} was blocked before it reached the network.\n" in str(error)
     assert '@pytest.mark.cpjob(allow=["unfaked-call"])' in str(error)
 
 
@@ -123,7 +123,7 @@ def test_a_request_outside_of_any_call_is_stopped_and_named_by_its_address() -> 
 
     error = finding(swallowing(lambda: URLLib3Session().send(request)))
 
-    assert "GET https://example.invalid/token was about to leave" in str(error)
+    assert "GET https://example.invalid/token was blocked before" in str(error)
     assert "secret" not in str(error)
 
 

@@ -89,9 +89,11 @@ def test_a_thread_that_outlives_its_test_is_found_and_named(straggler: Straggler
 
     assert caught.value.names == ("running-thread",)
     assert str(caught.value) == (
-        "1 finding: CodePipeline could not have lived with what this code did.\n"
-        "- running-thread: thread 'straggler' was still running at the end.\n"
-        "  The thread goes on after its test, and could call AWS; it stays cut off until it ends.\n"
+        "running-thread: thread 'straggler' is still running after the test.\n"
+        "  It goes on after its test and could call AWS; its calls are blocked until it ends."
+        " Lambda freezes such a thread when the handler returns.\n"
+        "  To fix it: Join the thread, or tell it to stop, before the code under test returns. See"
+        " docs/findings.md#running-thread\n"
         '  To allow it: CodePipelineStub(allow=["running-thread"]) or'
         ' @pytest.mark.cpjob(allow=["running-thread"])'
     )
@@ -137,7 +139,7 @@ def test_in_pytest_it_is_an_error_of_the_tests_teardown(pytester: pytest.Pyteste
     result.stdout.fnmatch_lines(
         [
             "*ERROR at teardown of test_leaves_a_thread*",
-            "- running-thread: thread 'uploader' was still running at the end.",
+            "running-thread: thread 'uploader' is still running after the test.",
         ]
     )
 

@@ -9,15 +9,16 @@ from urllib.parse import unquote
 
 from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
 from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.call_sites import Site, site_of_traceback
 from pytest_cpjob.clients import credentials as credentials_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3
-from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters
+from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.results import RESULTS
+from pytest_cpjob.service.results import POLLS, RESULTS
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 
@@ -56,7 +57,7 @@ class CallRouter:
         access: Callable[[], Access],
         is_in_store: Callable[[str, Mapping[str, Any]], bool],
         on_result: Callable[[JobRecord], None],
-        on_stopped: Callable[[tuple[str, str | None]], None],
+        on_stopped: Callable[[StoppedCall], None],
     ) -> None:
         self._service = service
         self._account_id = account_id
@@ -66,6 +67,7 @@ class CallRouter:
         self._on_result = on_result
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
+        self._in_hand = threading.local()
         self.running: Running | None = None
         self.endpoint_url: str | None = None
 
@@ -188,7 +190,10 @@ class CallRouter:
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
         """Record the call in the call log, and notify the runner."""
         if not call.is_the_endpoints:
-            self._service.call_log.add_call(self._entry(call, error))
+            entry = self._entry(call, error)
+            self._service.call_log.add_call(entry)
+            if call.service == "codepipeline" and not call.by_test:
+                self._follow(call, entry.call.error)
         if self.running is not None and not call.by_test:
             self.running.called(call, error)
 
@@ -215,7 +220,8 @@ class CallRouter:
             error if _is_rejected(call, code) else None,
             call.fault,
             call.state,
-            self.running.job_id if self.running is not None else None,
+            self._worked_on(),
+            call.site,
         )
 
     def _known(self, call: PendingCall) -> tuple[str, ...]:
@@ -224,9 +230,37 @@ class CallRouter:
             return call.job_ids
         return tuple(id for id in call.job_ids if id in self._service.registry.jobs)
 
-    def stopped(self, what: str) -> None:
-        """Record a request that the network guard blocked."""
-        self._on_stopped((what, self.running.job_id if self.running is not None else None))
+    def _worked_on(self) -> str | None:
+        """Return the job that this thread works on, as far as its calls have shown."""
+        if self.running is not None and self.running.job_id is not None:
+            return self.running.job_id
+        job_id: str | None = getattr(self._in_hand, "job_id", None)
+        return job_id
+
+    def _follow(self, call: PendingCall, code: str | None) -> None:
+        """Learn which job a worker's thread has in hand: what else it calls is about that one."""
+        if call.is_async:  # many tasks of one thread may each have a job in hand
+            return
+        if call.operation in POLLS:
+            self._in_hand.job_id = call.job_ids[0] if code is None and call.job_ids else None
+        elif call.job is not None:
+            is_done = call.operation in RESULTS and code is None
+            self._in_hand.job_id = None if is_done else call.job.id
+
+    def stopped(self, what: str, site: Site | None = None) -> None:
+        """Note what the network guard stopped."""
+        self._on_stopped(StoppedCall(what, self._worked_on(), site))
+
+    def raised(self, error: BaseException) -> None:
+        """Note what a worker raised, with the job that its thread has in hand, if any."""
+        job_id = self._worked_on()
+        if job_id is not None:
+            self._service.call_log.add_note(
+                self._service.clock.now,
+                job_id,
+                f"the worker raised {error!r}",
+                site_of_traceback(error.__traceback__),
+            )
 
 
 def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:

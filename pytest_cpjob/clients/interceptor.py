@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from botocore.client import BaseClient
 from botocore.httpsession import URLLib3Session
 
+from pytest_cpjob.call_sites import Site, call_site
 from pytest_cpjob.clients.credentials import (
     leave_sessions_alone,
     presented_by,
@@ -42,6 +43,10 @@ _AIO_SESSIONS = (
 )
 
 
+_FRAMES_BETWEEN = 3
+"""From our wrap's own function for a call's beginning to botocore's for an operation."""
+
+
 class Router(Protocol):
     """Answers the intercepted calls."""
 
@@ -59,7 +64,7 @@ class Router(Protocol):
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
         """Record the call in the call log when it has ended."""
 
-    def stopped(self, what: str) -> None:
+    def stopped(self, what: str, site: Site | None) -> None:
         """Record a request that the network guard blocked."""
 
 
@@ -184,6 +189,7 @@ class ClientInterceptor:
             by_test,
             Caller(number, self._thread_number(), None, by_test),
             client.meta.endpoint_url,
+            None if by_test else call_site(_FRAMES_BETWEEN),
         )
         self._router.begin(call)
         return call
@@ -284,7 +290,7 @@ class ClientInterceptor:
 
         def report(what: str) -> None:
             if call is None or not call.by_test:
-                self._router.stopped(what)
+                self._router.stopped(what, call.site if call else call_site())
 
         check_leaving(request.method, request.url, call.name if call else None, report)
 

@@ -14,6 +14,7 @@ from pytest_cpjob.aws.environment import configure_nothing
 from pytest_cpjob.patching import Undo, restore_late_variables
 from pytest_cpjob.plugin.fixtures import (
     CALLED,
+    FAILED,
     HARNESS,
     NOT_PASSED,
     SWEEP,
@@ -90,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
             f"{name}(*names, without=[]): run this test of the cpjob fixture again for {what}; all"
             " variations, or only the named ones.",
         )
+    config.pluginmanager.register(_Colours(), "cpjob-colours")
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
         import secrets
@@ -113,6 +115,7 @@ def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["cpjob_seed"] = node.config.stash.get(SEED, None)
+    node.workerinput["cpjob_width"] = node.config.get_terminal_writer().fullwidth
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -145,36 +148,82 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
+    _fail_for_findings(item, call)
+    undo = Undo()
+    try:
+        _hide_frames(item, call, undo)
+        report = yield
+    finally:
+        undo.all()
     if call.when == "teardown" and _active_harness() is None:
         restore_late_variables()
     harness = item.stash.get(HARNESS, None)
-    if harness is None:
-        return report
+    if harness is not None:
+        _explain(harness, item, call, report)
+    elif report.failed and call.when == "setup":
+        _explain_scope(report)
+    return report
+
+
+def _fail_for_findings(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Let a test fail for what its code did, before any plugin hears that it has passed."""
+    harness = item.stash.get(HARNESS, None)
+    if harness is not None and call.when == "call" and call.excinfo is None:
+        from pytest_cpjob.plugin.report import fail_for_findings
+
+        fail_for_findings(harness, item, call)
+
+
+def _hide_frames(item: pytest.Item, call: pytest.CallInfo[None], undo: Undo) -> None:
+    """Leave out frames that are neither the test's nor of the code under test."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        from pytest_cpjob.plugin.tracebacks import hide_frames
+
+        hide_frames(call.excinfo.value, undo, of_aws=HARNESS in item.stash)
+
+
+def _explain(
+    harness: Harness, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    """Say in a report what became of the test's jobs, and keep what a later report needs."""
     from pytest_cpjob.plugin import report as reporting
 
+    stash = item.stash
     if call.excinfo is not None and call.when != "teardown":
-        item.stash[NOT_PASSED] = True
-    item.stash[CALLED] = item.stash.get(CALLED, False) or call.when == "call"
-    reporting.capture_sections(harness, report)
-    if call.when == "teardown":
+        stash[NOT_PASSED] = True
+        stash[FAILED] = stash.get(FAILED, False) or report.failed
+    stash[CALLED] = stash.get(CALLED, False) or call.when == "call"
+    try:
+        reporting.capture_sections(harness, report)
         if report.failed:
-            reporting.show_findings_alone(report, call)
-        failed = report.failed or item.stash.get(NOT_PASSED, False)
+            reporting.explain_failure(harness, report, call)
+        elif call.when == "teardown" and stash.get(FAILED, False):
+            reporting.add_late_findings(harness, report)
+    except Exception as error:
+        # The test's own failure is never lost to what was to be said of it.
+        report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
+    if call.when == "teardown":
+        failed = report.failed or stash.get(NOT_PASSED, False)
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
         forget(item)
-    if report.failed:
-        try:
-            reporting.mask_secrets(harness, report)
-            reporting.explain_failure(harness, report)
-        except Exception as error:
-            # Never lose the test's own failure because of an error in its description.
-            report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
-    return report
+
+
+def _explain_scope(report: pytest.TestReport) -> None:
+    """Say what to do where a fixture of a wider scope asks for one of ours."""
+    text = report.longreprtext
+    if "ScopeMismatch" in text and "cpjob" in text:
+        report.sections.append(
+            (
+                "cpjob hints setup",
+                "- Every test has a service of its own, so cpjob and its like have function scope:"
+                " give the fixture that asks for it scope='function', or make shared data without"
+                " it, and the jobs in each test.",
+            )
+        )
 
 
 def _active_harness() -> Harness | None:
@@ -196,6 +245,25 @@ def pytest_assertrepr_compare(
     return explain_comparison(harness.service, op, left, right, others)
 
 
+class _Colours:
+    """Shows what we say of failures in colour, where the terminal has it."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
+        writer = terminalreporter.config.get_terminal_writer()
+        failed = [
+            report
+            for kind in ("failed", "error")
+            for report in terminalreporter.stats.get(kind, ())
+        ]
+        if not failed or not writer.hasmarkup or "pytest_cpjob.plugin.report" not in sys.modules:
+            return (yield)
+        from pytest_cpjob.plugin.colours import in_colour
+
+        with in_colour(failed, writer.markup):
+            return (yield)
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     told = [
         report
@@ -204,10 +272,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         if hasattr(report, "cpjob")
     ]
     if told:
-        from pytest_cpjob.plugin.report import last_line
+        from pytest_cpjob.plugin.report import last_lines
 
-        line = last_line(told)
-        if line is not None:
+        for line in last_lines(told):
             terminalreporter.write_line(line, yellow=True)
     failed = terminalreporter.stats.get("failed") or terminalreporter.stats.get("error")
     if failed and config.getoption("--cpjob-seed") == "random":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_cpjob.patching import Undo
-from pytest_cpjob.plugin.options import settings_of
+from pytest_cpjob.plugin.options import report_width, settings_of
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
@@ -32,6 +32,8 @@ CALLED: Final = pytest.StashKey[bool]()
 """Whether the test itself has finished."""
 NOT_PASSED: Final = pytest.StashKey[bool]()
 """Whether the set-up or the test itself failed or was skipped."""
+FAILED: Final = pytest.StashKey[bool]()
+"""Whether the set-up or the test itself failed, and was not skipped or expected to."""
 _COUNTER: Final = pytest.StashKey[Iterator[int]]()
 SWEEP: Final = "_cpjob_sweep"
 """The name of the parameter for the variation of a sweep."""
@@ -39,7 +41,7 @@ SWEEP: Final = "_cpjob_sweep"
 
 def forget(item: pytest.Item) -> None:
     """Delete what is stored for a test, so that it does not outlive the report."""
-    kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, _COUNTER)
+    kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, FAILED, _COUNTER)
     for key in kept:
         if key in item.stash:
             del item.stash[key]
@@ -69,6 +71,8 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     stub._start()
     harness = stub._harness
     harness.observer.is_tested_by(request.function)
+    harness.observer.directory = str(request.config.invocation_params.dir)
+    harness.report_width = report_width(request.config)
     parameters = getattr(request.node, "callspec", None)
     if parameters is not None and SWEEP in parameters.params:
         harness.vary(parameters.params[SWEEP])

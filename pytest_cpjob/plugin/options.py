@@ -33,6 +33,9 @@ BUILT_IN: Final = {
     "cpjob_aws_env": True,
 }
 
+NO_TERMINAL: Final = 80
+"""How many columns a report has that no terminal shows."""
+
 _FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env")
 
 
@@ -53,6 +56,16 @@ def add_options(parser: pytest.Parser) -> None:
         type="bool",
         default=True,
     )
+
+
+def report_width(config: pytest.Config) -> int:
+    """Return how many columns the terminal has, in a worker of pytest-xdist the main process's."""
+    worker_input = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        return int(worker_input["cpjob_width"])
+    if not config.pluginmanager.has_plugin("terminalreporter"):
+        return NO_TERMINAL
+    return config.get_terminal_writer().fullwidth
 
 
 def check_flags(config: pytest.Config) -> None:

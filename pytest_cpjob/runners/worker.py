@@ -12,6 +12,7 @@ from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.errors import WorkerError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.patching import Undo
+from pytest_cpjob.service.results import POLLS
 from pytest_cpjob.threads import wait_for_threads
 from pytest_cpjob.virtual_time.patches import VirtualTime
 
@@ -40,7 +41,6 @@ _MORE_POLLERS: Final = 10
 """Threads that begin to poll once the others are done: a timer starts a new one for each poll."""
 
 _SUCCESSES: Final = frozenset({"PutJobSuccessResult", "PutThirdPartyJobSuccessResult"})
-_POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
 _SHOWN: Final = 5
 
 
@@ -104,6 +104,7 @@ class WorkerRun:
                     pass
                 except BaseException as error:
                     self._harness.observer.met(error)
+                    self._harness.router.raised(error)
                     raise
                 self._waiting.leave(threading.current_thread())
                 hanging = wait_for_threads(before, PATIENCE, daemons=False)
@@ -115,7 +116,7 @@ class WorkerRun:
             raise self._failure
         if hanging:
             names = "\n".join(f"- {thread.name}" for thread in hanging)
-            raise WorkerError(f"the worker came to its end, and these threads did not:\n{names}")
+            raise WorkerError(f"the worker finished, but these threads are still running:\n{names}")
 
     # -- what ends it ----------------------------------------------------------------------------
 
@@ -127,7 +128,7 @@ class WorkerRun:
     def _begin_call(self, operation: str) -> None:
         if self._failure is not None or self._has_idled():
             raise _WorkerEnded
-        if operation in _POLLS:
+        if operation in POLLS:
             self._begin_poll()
         with self._lock:
             self._sleeps = 0
@@ -139,7 +140,7 @@ class WorkerRun:
             last = "\n".join(f"- {line}" for line in self._last)
             open_jobs = self._service.registry.open_jobs
             self._fail(
-                f"the worker made {MOST_CALLS} calls without bringing any job further"
+                f"the worker made {MOST_CALLS} calls without any job changing state"
                 f" ({open_jobs} open); its last calls were:\n{last}"
             )
 
@@ -157,7 +158,7 @@ class WorkerRun:
         self._last.append(f"+{self._service.clock.now:.10g}s {call.name}{ending}")
         if call.operation in _SUCCESSES:
             self._count_continuations(call)
-        if call.operation not in _POLLS or error is not None:
+        if call.operation not in POLLS or error is not None:
             return
         thread = threading.current_thread()
         if call.job_ids or self._service.registry.open_jobs:

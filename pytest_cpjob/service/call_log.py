@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from pytest_cpjob.call_sites import Site
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.masked_copies import MaskedCopy
 
@@ -79,7 +80,8 @@ class CallEntry(NamedTuple):
         error: the exception that the caller got; kept for rejected requests only.
         fault: the fault that the call ran into.
         state: the job's state when its result was reported.
-        job_id: the job for which the calling code was run.
+        job_id: the job for which the calling code was run, or that it had in hand.
+        site: where the user's code made the call.
     """
 
     at: float
@@ -92,10 +94,25 @@ class CallEntry(NamedTuple):
     fault: Fault | None = None
     state: str | None = None
     job_id: str | None = None
+    site: Site | None = None
 
     def is_about(self, job_id: str) -> bool:
         """Return whether it touched the job."""
         return job_id in self.call.job_ids or self.job_id == job_id or _has(self.changes, job_id)
+
+
+class StoppedCall(NamedTuple):
+    """A call that the network guard has blocked.
+
+    Attributes:
+        what: the call, such as `sts.GetCallerIdentity`.
+        job_id: the job that it was made for, if any.
+        site: where the user's code made it.
+    """
+
+    what: str
+    job_id: str | None
+    site: Site | None = None
 
 
 class ChangeEntry(NamedTuple):
@@ -115,6 +132,7 @@ class NoteEntry(NamedTuple):
     at: float
     job_id: str
     text: str
+    site: Site | None = None
 
     def is_about(self, job_id: str) -> bool:
         """Return whether it touched the job."""
@@ -149,9 +167,9 @@ class CallLog:
         """Append changes made by the clock."""
         self.entries.append(ChangeEntry(at, changes))
 
-    def add_note(self, at: float, job_id: str, text: str) -> None:
+    def add_note(self, at: float, job_id: str, text: str, site: Site | None = None) -> None:
         """Append something that happened to a job without a call."""
-        self.entries.append(NoteEntry(at, job_id, text))
+        self.entries.append(NoteEntry(at, job_id, text, site))
 
     def tested(self) -> Iterator[CallEntry]:
         """Iterate over the calls of the code under test, in order."""
