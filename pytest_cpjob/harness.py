@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ReadTimeoutError
 
@@ -34,6 +35,9 @@ from pytest_cpjob.settings import Settings
 from pytest_cpjob.sweeps import Variation
 from pytest_cpjob.threads import wait_for_threads
 
+if TYPE_CHECKING:
+    from pytest_cpjob.report.records import Block
+
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
 
@@ -52,6 +56,7 @@ class Harness:
         router: answers each call.
         builder: builds jobs from a test's arguments.
         report_width: how many columns a report has.
+        report_blocks: what else a report of the run shows of this stub's test, made at its end.
         undo: the changes to undo when the stub stops.
         stream: the source of the stub's drawn values.
 
@@ -80,6 +85,7 @@ class Harness:
         )
         self.stream = Stream(settings.seed, settings.test_id, "stub")
         self.builder = JobBuilder(settings, self.service, self.store, self.stream)
+        self.report_blocks: list[Callable[[], Block]] = []
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.undo = Undo()
         self.report_width = WIDTH

@@ -31,6 +31,7 @@ FLOORS = (
     "artifacts",
     "clients",
     "contract",
+    "report",
     "virtual_time",
     "sweeps",
     "job_builder",

@@ -32,7 +32,7 @@ from pytest_cpjob.plugin.fixtures import (
     forget,
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
-from pytest_cpjob.plugin.options import BUILT_IN, INI, SEED, add_options, check_flags
+from pytest_cpjob.plugin.options import BUILT_IN, INI, REPORT, SEED, add_options, check_flags
 from pytest_cpjob.settings import BUILT_IN_REGION
 
 if TYPE_CHECKING:
@@ -100,6 +100,13 @@ def pytest_configure(config: pytest.Config) -> None:
         seed = worker_input["cpjob_seed"] if worker_input else secrets.token_hex(4)
     if seed is not None:
         config.stash[SEED] = seed
+    files = config.getoption("--cpjob-report")
+    if files:
+        from pytest_cpjob.plugin.run_report import start
+
+        start(config, files)
+    # pytest-html's option; its plugin has the name `html`.
+    config.stash[REPORT] = bool(files or config.getoption("htmlpath", None))
 
 
 def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
@@ -209,7 +216,21 @@ def _explain(
     if call.when == "teardown":
         failed = report.failed or stash.get(NOT_PASSED, False)
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
+        if item.config.stash[REPORT]:
+            _keep_record(harness, item.config, report)
         forget(item)
+
+
+def _keep_record(harness: Harness, config: pytest.Config, report: pytest.TestReport) -> None:
+    """Put what a report of the run shows of a test on its last report."""
+    from pytest_cpjob.plugin.run_report import keep_record
+
+    keep_record(
+        harness,
+        report,
+        in_file=bool(config.getoption("--cpjob-report")),
+        in_pytest_html=bool(config.getoption("htmlpath", None)),
+    )
 
 
 def _explain_scope(report: pytest.TestReport) -> None:
