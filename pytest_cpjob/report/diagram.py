@@ -86,7 +86,8 @@ def _row(step: Step, time: str, lanes: list[str], names: list[str]) -> Element:
         content = _call(step, begin, end, f"{names[begin]} to {names[end]}: ")
     is_wrong = bool(step["error"] or step["findings"]) or step["kind"] == "note"
     kind = f"{step['kind']} wrong" if is_wrong else step["kind"]
-    return element("li", element("span", time, class_="at"), content, class_=kind)
+    stamp = [element("span", time, class_="at")] if time else []
+    return element("li", *stamp, content, class_=kind)
 
 
 def _arrow(step: Step) -> tuple[str, str] | None:
@@ -104,7 +105,7 @@ def _call(step: Step, begin: int, end: int, who: str) -> Element:
     left, right = sorted((begin, end))
     parts = [
         element("span", who, class_="unseen"),
-        element("b", step["operation"] or step["text"]),
+        element("b", step["operation"]) if step["operation"] else element("span", step["text"]),
         *([element("span", step["target"])] if step["target"] else []),
         *_credentials(step["holder"]),
         *_place(step),
@@ -124,6 +125,8 @@ def _call(step: Step, begin: int, end: int, who: str) -> Element:
 
 def _box(step: Step, lane: int) -> Element:
     said = step["text"] or step["change"].replace("->", "→")
+    if step["kind"] == "result":
+        said = f"result: {said}"
     box = element("p", *_spaced([element("span", said), *_place(step)]), class_="box")
     return element("div", box, class_="body", style=f"--k:{lane}")
 

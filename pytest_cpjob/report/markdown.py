@@ -74,6 +74,8 @@ def _line(step: Step) -> str:
     said = step["text"]
     if step["operation"]:
         said = " ".join(filter(None, [step["service"], step["operation"], step["target"]]))
+    if step["kind"] == "result":
+        said = f"result: {said}"
     if step["holder"]:
         said += f" with {HOLDERS[step['holder']]}"
     if step["by_test"]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from pytest_cpjob.report.diagram import diagram
-from pytest_cpjob.report.elements import Element, element, joined
+from pytest_cpjob.report.elements import Element, element
 from pytest_cpjob.report.records import ActionRecord, FindingRecord, Record
 from pytest_cpjob.report.style import PAGE_STYLE, STYLE
 
@@ -106,7 +106,7 @@ def _summary(tests: Sequence[ReportedTest]) -> Iterator[Element]:
     if not found:
         return
     yield element("h2", "Findings")
-    heads = element("tr", *(element("th", name) for name in ("finding", "line", "", "tests")))
+    heads = element("tr", *(element("th", name) for name in ("finding", "line", "count", "tests")))
     yield element("table", heads, *(_summary_row(tests, *each) for each in found))
 
 
@@ -119,8 +119,13 @@ def _summary_row(
     ]
     if len(numbers) > MOST_LINKS:
         links.append(element("div", f"and {len(numbers) - MOST_LINKS} more"))
-    cells = (element("code", name), element("code", place), f"x{count}", joined(*links))
-    return element("tr", *(element("td", cell) for cell in cells))
+    return element(
+        "tr",
+        element("td", element("code", name)),
+        element("td", element("code", place)),
+        element("td", f"x{count}", class_="count"),
+        element("td", *links),
+    )
 
 
 def _short(name: str) -> str:

@@ -176,10 +176,17 @@ def _action(
 
 
 def _found_in(line: TimelineLine, findings: dict[int, Finding]) -> list[int]:
-    """Return the numbers of the findings that were made where a line was."""
-    if line.place is None:
-        return []
-    return [number for number, finding in findings.items() if finding.place == line.place]
+    """Return the numbers of the findings that a line shows: those made where it was made.
+
+    What was raised may have come from the same line as the call that it is about.
+    """
+    return [
+        number
+        for number, finding in findings.items()
+        if finding.place is not None
+        and finding.place == line.place
+        and finding.name.startswith("raised") == (line.kind == "note")
+    ]
 
 
 def _shortened(lines: list[TimelineLine]) -> list[TimelineLine]:

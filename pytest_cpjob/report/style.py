@@ -49,16 +49,17 @@ STYLE: Final = (
 .cpjob table{border-collapse:collapse;width:100%;font-size:.9rem}
 .cpjob td,.cpjob th{border-bottom:1px solid var(--line);padding:.35rem .75rem .35rem 0;
  text-align:left;vertical-align:top;background:none;color:inherit}
+.cpjob td.count{white-space:nowrap}
 .cpjob details.test{border:1px solid var(--line);border-radius:8px;margin:.6rem 0;padding:0 1rem}
 .cpjob details.test[open]{padding-bottom:1rem}
 .cpjob summary{cursor:pointer;padding:.6rem 0}
 .cpjob summary .name{font-weight:600}
-.cpjob .finding{border-left:4px solid var(--bad);background:var(--panel);padding:.5rem .9rem;
+.cpjob div.finding{border-left:4px solid var(--bad);background:var(--panel);padding:.5rem .9rem;
  border-radius:0 6px 6px 0;margin:.6rem 0}
-.cpjob .finding dl{margin:.4rem 0 0;display:grid;grid-template-columns:max-content 1fr;
+.cpjob div.finding dl{margin:.4rem 0 0;display:grid;grid-template-columns:max-content 1fr;
  gap:.15rem .9rem;font-size:.9rem}
-.cpjob .finding dt{color:var(--muted)}
-.cpjob .finding dd{margin:0}
+.cpjob div.finding dt{color:var(--muted)}
+.cpjob div.finding dd{margin:0}
 .cpjob .mark{display:inline-block;background:var(--bad);color:var(--bg);border-radius:1em;
  padding:0 .55em;font-size:.75rem;white-space:nowrap}
 .cpjob .seq{position:relative;margin:.75rem 0;--t:4.5rem}
@@ -78,10 +79,11 @@ STYLE: Final = (
 .cpjob .body>p{margin:0 auto;font-size:.85rem;text-align:center;
  margin-left:calc(100%*(var(--a) + .5)/var(--n));width:calc(100%*(var(--b) - var(--a))/var(--n));
  padding:0 .8rem}
+.cpjob .body>p:not(.box)>:not(.mark,.change,.unseen){background:var(--bg)}
 .cpjob .body>p.box{margin-left:calc(100%*var(--k)/var(--n) + 2%);width:calc(100%/var(--n) - 4%);
  background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.2rem .6rem}
-.cpjob .result .box{border-color:var(--call)}
-.cpjob .wrong .box{background:var(--bad-bg);border-color:var(--bad);color:var(--bad)}
+.cpjob .result .body>p.box{border-color:var(--call)}
+.cpjob .wrong .body>p.box{background:var(--bad-bg);border-color:var(--bad);color:var(--bad)}
 .cpjob .arrow{display:block;position:relative;height:9px;color:var(--call);
  margin-left:calc(100%*(var(--a) + .5)/var(--n));width:calc(100%*(var(--b) - var(--a))/var(--n))}
 .cpjob .wrong .arrow{color:var(--bad)}
@@ -109,13 +111,11 @@ STYLE: Final = (
  border-radius:4px;padding:0 .4rem}
 .cpjob .heads span{font-size:.75rem;padding:.15rem .35rem}
 .cpjob .body>p{margin-left:0;width:100%;text-align:left;padding:0}
-.cpjob .body>p>*{background:var(--bg)}
 .cpjob .body>p.box{margin-left:0;width:100%;padding:.2rem .6rem}
-.cpjob .body>p.box>*{background:none}
 .cpjob li.job,.cpjob li.repeat,.cpjob li.pause{text-align:left}
 .cpjob details.test{padding:0 .6rem}
-.cpjob .finding dl{display:block}
-.cpjob .finding dt{margin-top:.3rem}
+.cpjob div.finding dl{display:block}
+.cpjob div.finding dt{margin-top:.3rem}
 }
 @media print{.cpjob details.test{break-inside:avoid}}
 """
