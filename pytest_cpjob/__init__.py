@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
+    from pytest_cpjob.settings import FindingName
     from pytest_cpjob.stub import CodePipelineStub
 
 __all__ = [
@@ -89,6 +90,7 @@ __all__ = [
     "EncryptionKeyArgument",
     "Endpoint",
     "FakerGenerator",
+    "FindingName",
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
@@ -175,6 +177,7 @@ _HOMES = {
     "artifacts.job_artifacts": ("JobArtifact",),
     "service.call_log": ("Call",),
     "service.results": ("CurrentRevision", "JobFailure", "JobSuccess"),
+    "settings": ("FindingName",),
     "stub": ("CodePipelineStub",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

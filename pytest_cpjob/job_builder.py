@@ -17,7 +17,7 @@ from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
-from pytest_cpjob.settings import Settings, check_names
+from pytest_cpjob.settings import FindingName, Settings, check_names
 from pytest_cpjob.sweeps import Variation
 
 Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
@@ -27,7 +27,7 @@ class AddJobArguments(SharedArguments, total=False):
     """What `add_job` takes."""
 
     input_artifacts: Inputs | None
-    allow: Iterable[str]
+    allow: Iterable[FindingName]
 
 
 class AddLambdaJobArguments(AddJobArguments, total=False):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from pytest_cpjob.errors import CpjobError
 
@@ -11,7 +11,7 @@ BUILT_IN_SEED: Final = "cpjob"
 BUILT_IN_REGION: Final = "us-east-1"
 BUILT_IN_ACCOUNT: Final = "123456789012"
 
-CHECKS: Final = (
+FindingName = Literal[
     "no-result",
     "not-acknowledged",
     "not-owner",
@@ -26,7 +26,8 @@ CHECKS: Final = (
     "unfaked-call",
     "unused-fault",
     "running-thread",
-)
+]
+CHECKS: Final[tuple[FindingName, ...]] = get_args(FindingName)
 """The names of the contract's findings, as `allow=[...]` takes them."""
 
 OPTIONS: Final = ("seed", "region", "account_id", "allow", "own_role")

@@ -9,7 +9,7 @@ import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.output_capture import capture_output
@@ -32,9 +32,12 @@ from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
-from pytest_cpjob.settings import Settings, resolve
+from pytest_cpjob.settings import FindingName, Settings, resolve
 
 if TYPE_CHECKING:
+    # Where the user has not installed these stubs, the clients are of type Any.
+    from types_boto3_codepipeline import CodePipelineClient
+    from types_boto3_s3 import S3Client
     from typing_extensions import Unpack
 
 
@@ -67,7 +70,7 @@ class CodePipelineStub:
         seed: object = None,
         region: str | None = None,
         account_id: str | None = None,
-        allow: Iterable[str] = (),
+        allow: Iterable[FindingName] = (),
         own_role: bool = False,
         **unknown: NoReturn,
     ) -> None:
@@ -247,6 +250,17 @@ class CodePipelineStub:
         return [masked_copy(result, hide) for result in list(service.registry.results)]
 
     # -- what the test does ------------------------------------------------------------------------
+
+    @overload
+    def client(
+        self, service: Literal["codepipeline"] = ..., *, region: str | None = ...
+    ) -> CodePipelineClient: ...
+
+    @overload
+    def client(self, service: Literal["s3"], *, region: str | None = ...) -> S3Client: ...
+
+    @overload
+    def client(self, service: str, *, region: str | None = ...) -> Any: ...
 
     def client(self, service: str = "codepipeline", *, region: str | None = None) -> Any:
         """Return a boto3 client for the test itself, to which the contract does not apply.

@@ -354,7 +354,7 @@ def test_a_thread_that_a_handler_leaves_is_found(cpjob: CodePipelineStub) -> Non
     cpjob.invoke(lambda event, context: straggler.thread.start())
     cpjob._harness.settle()
 
-    with pytest.raises(ContractError, match="thread 'straggler' was still running at the end"):
+    with pytest.raises(ContractError, match="thread 'straggler' is still running after the test"):
         cpjob.check()
     straggler.let_go()
 

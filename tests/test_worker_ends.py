@@ -78,7 +78,7 @@ def test_a_worker_that_brings_no_job_further_is_ended_and_its_last_calls_are_sho
         cpjob.run_worker(polls_for_the_wrong_jobs)
 
     assert str(caught.value) == (
-        "the worker made 20 calls without bringing any job further (1 open); its last calls"
+        "the worker made 20 calls without any job changing state (1 open); its last calls"
         " were:\n"
         "- +17.5s codepipeline.GetJobDetails -> JobNotFoundException\n"
         "- +20s codepipeline.PollForJobs\n"

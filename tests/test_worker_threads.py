@@ -341,7 +341,7 @@ def test_threads_that_hang_are_named(
         thread.join()
 
     first, *names = str(caught.value).splitlines()
-    assert first == "the worker came to its end, and these threads did not:"
+    assert first == "the worker finished, but these threads are still running:"
     assert sorted(names) == ["- builder", "- uploader"]
     assert job.status == "Succeeded"
 
@@ -393,7 +393,7 @@ def test_a_failure_in_one_thread_ends_the_others(
     cpjob.add_action_type("Build:Custom:Docs:1")
     before = set(threading.enumerate())
 
-    with pytest.raises(WorkerError, match=r"30 calls without bringing any job further \(1 open\)"):
+    with pytest.raises(WorkerError, match=r"30 calls without any job changing state \(1 open\)"):
         cpjob.run_worker(main_waits_for_an_event)
 
     assert not set(threading.enumerate()) - before
