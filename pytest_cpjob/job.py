@@ -292,11 +292,11 @@ class Job:
 
     def _repr_html_(self) -> str:
         """Return the sequence diagram of the job's action, as a notebook shows it."""
-        from pytest_cpjob.report.page import fragment
+        from pytest_cpjob.report.page import styled_fragment
         from pytest_cpjob.report.records import record_of_job
 
         harness = self._harness
-        return fragment(
+        return styled_fragment(
             record_of_job(
                 harness.service,
                 self._record,

@@ -389,11 +389,11 @@ class CodePipelineStub:
 
     def _repr_html_(self) -> str:
         """Return the sequence diagrams of all jobs, as a notebook shows them."""
-        from pytest_cpjob.report.page import fragment
+        from pytest_cpjob.report.page import styled_fragment
         from pytest_cpjob.report.records import record_of
 
         harness = self._harness
-        return fragment(
+        return styled_fragment(
             record_of(
                 harness.service,
                 harness.inspection.findings,

@@ -101,12 +101,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if seed is not None:
         config.stash[SEED] = seed
     files = config.getoption("--cpjob-report")
-    if files:
+    in_pytest_html = _is_shown_by_pytest_html(config)
+    config.stash[REPORT] = bool(files) or in_pytest_html
+    if config.stash[REPORT]:
         from pytest_cpjob.plugin.run_report import start
 
-        start(config, files)
-    # pytest-html's option; its plugin has the name `html`.
-    config.stash[REPORT] = bool(files or config.getoption("htmlpath", None))
+        start(config, files, in_pytest_html=in_pytest_html)
 
 
 def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
@@ -229,8 +229,13 @@ def _keep_record(harness: Harness, config: pytest.Config, report: pytest.TestRep
         harness,
         report,
         in_file=bool(config.getoption("--cpjob-report")),
-        in_pytest_html=bool(config.getoption("htmlpath", None)),
+        in_pytest_html=_is_shown_by_pytest_html(config),
     )
+
+
+def _is_shown_by_pytest_html(config: pytest.Config) -> bool:
+    """Whether pytest-html, whose option this is, writes its page of the run."""
+    return bool(config.getoption("htmlpath", None))
 
 
 def _explain_scope(report: pytest.TestReport) -> None:

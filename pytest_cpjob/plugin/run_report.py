@@ -26,15 +26,19 @@ _SUFFIXES: Final = (".html", ".md")
 _WORST_LAST: Final = ("passed", "skipped", "xfailed", "xpassed", "failed", "error")
 
 
-def start(config: pytest.Config, paths: Sequence[str]) -> None:
+def start(config: pytest.Config, paths: Sequence[str], *, in_pytest_html: bool) -> None:
     """Check the files that a run is to write, and collect what they will say.
 
     Raises:
         pytest.UsageError: a file has another suffix, or cannot be written.
     """
     files = [_checked(config, path) for path in paths]
-    if not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        return
+    if files:
         config.pluginmanager.register(RunReport(config, files), "cpjob-report")
+    if in_pytest_html:
+        config.pluginmanager.register(StyleInPytestHtml(), "cpjob-pytest-html")
 
 
 def _checked(config: pytest.Config, given: str) -> Path:
@@ -53,7 +57,7 @@ def _checked(config: pytest.Config, given: str) -> Path:
         if is_new:
             path.unlink()
     except OSError as error:
-        raise pytest.UsageError(f"{option} cannot be written: {error.strerror or error}") from None
+        raise pytest.UsageError(f"{option} cannot be written: {error}") from None
     return path
 
 
@@ -77,11 +81,22 @@ def keep_record(
         extra = {
             "name": None,
             "format_type": "html",
-            "content": fragment(record, theme="light"),
+            "content": str(fragment(record, theme="light")),  # execnet sends no subclass
             "mime_type": None,
             "extension": None,
         }
         vars(report)["extras"] = [*getattr(report, "extras", []), extra]
+
+
+class StyleInPytestHtml:
+    """Puts the style of the tests' extras into pytest-html's page, once."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_html_results_summary(self, prefix: list[str]) -> None:
+        """Add it above the table of tests, as HTML."""
+        from pytest_cpjob.report.page import style
+
+        prefix.append(style())
 
 
 class _Progress:
@@ -134,7 +149,7 @@ class RunReport:
                 self._written.append(f"cpjob report: {file}")
             except OSError as error:
                 # It could be written at the start. What the tests have shown must not be lost.
-                self._written.append(f"cpjob report: {file} cannot be written: {error.strerror}")
+                self._written.append(f"cpjob report: cannot be written: {error}")
 
     def _reported(self) -> list[ReportedTest]:
         """Return the tests that used the fixture, the failing ones first."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from pytest_cpjob.report.diagram import diagram
-from pytest_cpjob.report.elements import Element, element
+from pytest_cpjob.report.elements import Element, element, joined
 from pytest_cpjob.report.records import ActionRecord, FindingRecord, Record
 from pytest_cpjob.report.style import PAGE_STYLE, STYLE
 
@@ -62,14 +62,23 @@ def page(tests: Sequence[ReportedTest], subtitle: str) -> str:
     return f"<!doctype html>\n{element('html', head, element('body', content), lang='en')}\n"
 
 
-def fragment(record: Record, *, theme: str | None = None) -> str:
-    """Return one test's part, with its style, for a page of somebody else's.
+def fragment(record: Record, *, theme: str | None = None) -> Element:
+    """Return one test's part for another page, which needs the `style` once.
 
     Args:
         theme: `light` or `dark`, where that page is the one or the other for everybody.
     """
-    style = element("style", Element(STYLE))
-    return element("div", style, *_record(record), class_="cpjob", data_theme=theme)
+    return element("div", *_record(record), class_="cpjob", data_theme=theme)
+
+
+def style() -> Element:
+    """Return the style of all fragments."""
+    return element("style", Element(STYLE))
+
+
+def styled_fragment(record: Record) -> str:
+    """Return one test's part with its style, as a notebook shows it."""
+    return joined(style(), fragment(record))
 
 
 def headline(tests: Sequence[ReportedTest]) -> str:
