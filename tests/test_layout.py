@@ -24,6 +24,7 @@ FLOORS = (
     "requirements",
     "patching",
     "threads",
+    "call_sites",
     "aws",
     "documents",
     "service",
