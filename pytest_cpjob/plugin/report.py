@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MOST_LINES: Final = 25
 """How many lines of ours a failing test has, about; findings are never cut short for it."""
 
-FEWEST_TIMELINE_LINES: Final = 8
+FEWEST_TIMELINE_LINES: Final = 12
 MOST_TIMELINES: Final = 3
 MOST_HINTS: Final = 3
 
