@@ -15,6 +15,9 @@ from user_projects import ACTION, run
 
 from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.report.elements import Element, element
+from pytest_cpjob.report.markdown import markdown
+from pytest_cpjob.report.page import ReportedTest
+from pytest_cpjob.report.records import Record
 
 SUITE = """
     import boto3
@@ -68,6 +71,11 @@ SUITE = """
     def test_is_expected_to_forget(cpjob):
         cpjob.add_lambda_job().invoke(my_action.forgets)
 
+    def test_strange(cpjob):
+        job = cpjob.add_lambda_job()
+        failure = {"type": "JobFailed", "message": "half a pair: \\udcff"}
+        boto3.client("codepipeline").put_job_failure_result(jobId=job.id, failureDetails=failure)
+
     def test_without_jobs():
         pass
 """
@@ -120,14 +128,12 @@ def project(folder: Path, tests: str = SUITE) -> Path:
 
 
 @pytest.fixture(scope="module", params=["0", "2"], ids=["alone", "two-workers"])
-def folder(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's project after a run with both kinds of report."""
     pytest.importorskip("xdist")
     where = project(tmp_path_factory.mktemp("reported"))
     result = run(where, f"-n{request.param}", *FILES)
-    assert result.parseoutcomes() == {"passed": 4, "failed": 3, "xfailed": 1}
+    assert result.parseoutcomes() == {"passed": 5, "failed": 3, "xfailed": 1}
     result.stdout.fnmatch_lines(
         ["cpjob report: */out/site/jobs.html", "cpjob report: */out/summary.MD"]
     )
@@ -150,8 +156,8 @@ def summary(folder: Path) -> str:
 def test_the_page_counts_the_tests_that_had_jobs(page: Page) -> None:
     shown = " ".join(page.texts)
 
-    assert "7 tests with 7 jobs: 3 failed, 3 passed, 1 xfailed" in shown
-    assert len(page.tests) == 7
+    assert "8 tests with 8 jobs: 3 failed, 4 passed, 1 xfailed" in shown
+    assert len(page.tests) == 8
     assert "test_without_jobs" not in shown
 
 
@@ -251,6 +257,10 @@ def test_names_and_messages_are_text_on_the_page(page: Page, folder: Path) -> No
     assert page.tags.count("main") == 1
 
 
+def test_what_cannot_be_encoded_is_shown_escaped(page: Page) -> None:
+    assert r"result: JobFailed: half a pair: \udcff" in page.of("test_strange")
+
+
 def test_no_secret_is_in_a_report(folder: Path, page: Page, summary: str) -> None:
     secret = (folder / "secret").read_text()
 
@@ -266,7 +276,7 @@ def test_no_secret_is_in_a_report(folder: Path, page: Page, summary: str) -> Non
 
 def test_the_summary_has_the_findings_by_line_and_the_failing_tests(summary: str) -> None:
     assert summary.startswith(
-        "## CodePipeline jobs\n\n7 tests with 7 jobs: 3 failed, 3 passed, 1 xfailed\n\n"
+        "## CodePipeline jobs\n\n8 tests with 8 jobs: 3 failed, 4 passed, 1 xfailed\n\n"
         "| finding | line | count | tests |\n|---|---|---:|---:|\n"
     )
     assert "\n| `no-result` |  | 1 | 1 |\n" in summary
@@ -294,6 +304,19 @@ def test_names_and_messages_are_text_in_the_summary(summary: str) -> None:
     assert "&lt;script&gt;alert(" in outside
     assert "<script" not in outside
     assert 'JobFailed: </main><script>alert("`|")</script>' in summary
+
+
+def test_a_summary_is_never_longer_than_a_ci_service_shows() -> None:
+    record: Record = {"actions": [], "findings": [], "blocks": []}
+    tests = [
+        ReportedTest(f"test_{number}", "failed", "\u20ac" * 2000, 0, record)
+        for number in range(200)
+    ]
+
+    text = markdown(tests, "")
+
+    assert 400_000 < len(text.encode()) < 501_000
+    assert re.search(r"</details>\n\nand \d+ more failing tests\n", text)
 
 
 # -- reruns ----------------------------------------------------------------------------------------
@@ -402,7 +425,7 @@ def test_pytest_htmls_page_has_the_same_of_each_test(tmp_path: Path, workers: st
 
     result = run(tmp_path, "--html=all.html", "--self-contained-html", "-n", workers, beside="html")
 
-    assert result.parseoutcomes() == {"passed": 4, "failed": 3, "xfailed": 1}
+    assert result.parseoutcomes() == {"passed": 5, "failed": 3, "xfailed": 1}
     text = (tmp_path / "all.html").read_text("utf-8")
     assert text.count(".cpjob .heads{") == 1
     [blob] = re.findall(r'data-jsonblob="([^"]*)"', text)

@@ -145,7 +145,7 @@ class RunReport:
             write = page if file.suffix.lower() == ".html" else markdown
             try:
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(write(tests, subtitle), "utf-8")
+                file.write_text(write(tests, subtitle), "utf-8", "backslashreplace")
                 self._written.append(f"cpjob report: {file}")
             except OSError as error:
                 # It could be written at the start. What the tests have shown must not be lost.

@@ -5,15 +5,15 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import accumulate
 from typing import Final
 
 from pytest_cpjob.contract.timeline import HOLDERS
 from pytest_cpjob.report.page import ReportedTest, findings_by_line, headline
 from pytest_cpjob.report.records import ActionRecord, FindingRecord, Step
 
-MOST_TESTS: Final = 50
-"""How many failing tests are shown in full: GitHub cuts a summary off at 1 MiB."""
+MOST_BYTES: Final = 500_000
+"""How much is shown of failing tests: GitHub shows nothing of a summary of more than 1 MiB."""
 MOST_OF_A_MESSAGE: Final = 2000
 
 
@@ -29,10 +29,12 @@ def markdown(tests: Sequence[ReportedTest], subtitle: str) -> str:
         ]
         lines.append("")
     failing = [test for test in tests if test.is_bad]
-    for test in islice(failing, MOST_TESTS):
-        lines += _test(test)
-    if len(failing) > MOST_TESTS:
-        lines += [f"and {len(failing) - MOST_TESTS} more failing tests", ""]
+    parts = ["\n".join(_test(test)) for test in failing]
+    sizes = accumulate(len(part.encode("utf-8", "backslashreplace")) for part in parts)
+    shown = sum(size <= MOST_BYTES for size in sizes)
+    lines += parts[:shown]
+    if len(parts) > shown:
+        lines += [f"and {len(parts) - shown} more failing tests", ""]
     return "\n".join([*lines, f"<sub>{html.escape(subtitle)}</sub>", ""])
 
 

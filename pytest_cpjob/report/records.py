@@ -132,7 +132,8 @@ def _record(
 
 def _masked(value: Any, hide: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return hide(str(value))  # also of a subclass, which xdist could not send
+        # xdist can send neither a subclass nor half a surrogate pair.
+        return hide(str(value)).encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
         return {name: _masked(each, hide) for name, each in value.items()}
     return [_masked(each, hide) for each in value] if isinstance(value, list) else value
