@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ReadTimeoutError
 
@@ -39,6 +40,9 @@ from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
 from pytest_cpjob.virtual_time.direct_polls import DirectPolls
 from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
+if TYPE_CHECKING:
+    from pytest_cpjob.report.records import Block
+
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
 
@@ -58,6 +62,7 @@ class Harness:
         router: answers each call.
         builder: builds jobs from a test's arguments.
         report_width: how many columns a report has.
+        report_blocks: what else a report of the run shows of this stub's test, made at its end.
         undo: the changes to undo when the stub stops.
         stream: the source of the stub's drawn values.
 
@@ -91,6 +96,7 @@ class Harness:
             roles=self.roles,
         )
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
+        self.report_blocks: list[Callable[[], Block]] = []
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()

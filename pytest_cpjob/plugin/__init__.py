@@ -31,7 +31,7 @@ from pytest_cpjob.plugin.fixtures import (
     forget,
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
-from pytest_cpjob.plugin.options import BUILT_IN, FLAGS, INI, SEED, add_options, check_flags
+from pytest_cpjob.plugin.options import BUILT_IN, FLAGS, INI, REPORT, SEED, add_options, check_flags
 from pytest_cpjob.settings import BUILT_IN_REGION
 
 if TYPE_CHECKING:
@@ -112,6 +112,13 @@ def pytest_configure(config: pytest.Config) -> None:
         seed = worker_input["cpjob_seed"] if worker_input else secrets.token_hex(4)
     if seed is not None:
         config.stash[SEED] = seed
+    files = config.getoption("--cpjob-report")
+    in_pytest_html = _is_shown_by_pytest_html(config)
+    config.stash[REPORT] = bool(files) or in_pytest_html
+    if config.stash[REPORT]:
+        from pytest_cpjob.plugin.run_report import start
+
+        start(config, files, in_pytest_html=in_pytest_html)
 
 
 def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
@@ -226,7 +233,26 @@ def _explain(
     if call.when == "teardown":
         failed = report.failed or stash.get(NOT_PASSED, False)
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
+        if item.config.stash[REPORT]:
+            _keep_record(harness, item.config, report)
         forget(item)
+
+
+def _keep_record(harness: Harness, config: pytest.Config, report: pytest.TestReport) -> None:
+    """Put what a report of the run shows of a test on its last report."""
+    from pytest_cpjob.plugin.run_report import keep_record
+
+    keep_record(
+        harness,
+        report,
+        in_file=bool(config.getoption("--cpjob-report")),
+        in_pytest_html=_is_shown_by_pytest_html(config),
+    )
+
+
+def _is_shown_by_pytest_html(config: pytest.Config) -> bool:
+    """Whether pytest-html, whose option this is, writes its page of the run."""
+    return bool(config.getoption("htmlpath", None))
 
 
 def _explain_scope(report: pytest.TestReport) -> None:

@@ -25,6 +25,9 @@ INI: Final = {
 SEED: Final = pytest.StashKey[str]()
 """The command line's seed."""
 
+REPORT: Final = pytest.StashKey[bool]()
+"""Whether a report of the run shows what happened to the jobs: ours, or pytest-html's."""
+
 BUILT_IN: Final = {
     "cpjob_seed": BUILT_IN_SEED,
     "cpjob_region": BUILT_IN_REGION,
@@ -50,6 +53,14 @@ def add_options(parser: pytest.Parser) -> None:
         "--cpjob-seed",
         metavar="SEED",
         help="The seed of the documents of all tests; 'random' for a different seed each run.",
+    )
+    group.addoption(
+        "--cpjob-report",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="Write what happened to the jobs of each test to FILE.html, a page to look at, or to"
+        " FILE.md, for a CI job's summary; may be given twice.",
     )
     for name, (kind, text) in INI.items():
         # The types are literals for pytest, but the table's type widens them to str.
