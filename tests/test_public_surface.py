@@ -50,6 +50,7 @@ MARKERS = "cpjob cpjob_faults cpjob_job_variants cpjob_warm"
 OPTIONS = "account_id allow own_role region role_policy seed"
 INI = """
 cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_role_policy cpjob_seed
+cpjob_stop_calls_at_import
 """
 PYTEST_OPTIONS = "--cpjob-seed"
 FINDINGS = """
