@@ -311,3 +311,18 @@ class Job:
         if isinstance(result, JobSuccess) and result.continuation_token is not None:
             return f"continuing with {mask(result.continuation_token)[:60]!r}"
         return mask(f"outputs {dict(result.output_variables)!r}")
+
+    def _repr_html_(self) -> str:
+        """Return the sequence diagram of the job's action, as a notebook shows it."""
+        from pytest_cpjob.report.page import styled_fragment
+        from pytest_cpjob.report.records import record_of_job
+
+        harness = self._harness
+        return styled_fragment(
+            record_of_job(
+                harness.service,
+                self._record,
+                harness.inspection.findings,
+                directory=harness.observer.directory,
+            )
+        )

@@ -547,3 +547,17 @@ class CodePipelineStub:
     def __repr__(self) -> str:
         state = "active" if self._harness.is_active else "not active"
         return f"<CodePipelineStub {state}, {len(self._harness.service.registry.jobs)} jobs>"
+
+    def _repr_html_(self) -> str:
+        """Return the sequence diagrams of all jobs, as a notebook shows them."""
+        from pytest_cpjob.report.page import styled_fragment
+        from pytest_cpjob.report.records import record_of
+
+        harness = self._harness
+        return styled_fragment(
+            record_of(
+                harness.service,
+                harness.inspection.findings,
+                directory=harness.observer.directory,
+            )
+        )

@@ -70,12 +70,12 @@ def _advice(finding: Finding, in_pytest: bool) -> Iterator[str]:
     yield f"  To fix it: {finding.fix or kind.fix} See {PAGE}#{finding.name}"
     if finding.hint:
         yield f"  {finding.hint}"
+    yield f"  To allow it: {way_to_allow(finding, in_pytest=in_pytest)}"
+
+
+def way_to_allow(finding: Finding, *, in_pytest: bool = True) -> str:
+    """Return the option that allows it as it is written: on the marker, or where a stub is made."""
     option = finding.allowed_by or f'allow=["{finding.name}"]'
-    yield f"  To allow it: {_written(option, in_pytest)}"
-
-
-def _written(option: str, in_pytest: bool) -> str:
-    """Return an option as it is written: on the marker, or where a stub is made."""
     marker = f"@pytest.mark.cpjob({option})"
     return marker if in_pytest else f"CodePipelineStub({option}) or {marker}"
 

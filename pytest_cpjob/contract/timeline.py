@@ -28,14 +28,17 @@ MOST_LINES: Final = 20
 _INDENT: Final = 10
 _LONGEST_TEXT: Final = 300
 
-_HOLDERS: Final = {
+HOLDERS: Final = {
     "job": "the job's credentials",
     "other-job": "another job's credentials",
     "own-role": "the function's own role",
     "nobody": "unknown credentials",
 }
+"""Whose credentials were used on an artifact, relative to its job."""
 
-LineKind = Literal["job", "call", "change", "note", "passed-over", "result", "finding", "repeat"]
+LineKind = Literal[
+    "job", "event", "call", "change", "note", "passed-over", "result", "finding", "repeat"
+]
 
 
 class TimelineLine(NamedTuple):
@@ -50,6 +53,10 @@ class TimelineLine(NamedTuple):
         error: the error that a call ended with, if it did.
         same_as: what two lines have in common that say the same; by default their text and place.
         by_test: whether the test's own client called.
+        service: botocore's name of the service that was called.
+        operation: the API's name of the operation.
+        target: the artifact, or bucket and key, that a call to S3 was about.
+        holder: whose credentials were used on it, a key of `HOLDERS`.
     """
 
     kind: LineKind
@@ -60,6 +67,10 @@ class TimelineLine(NamedTuple):
     error: str = ""
     same_as: str = ""
     by_test: bool = False
+    service: str = ""
+    operation: str = ""
+    target: str = ""
+    holder: str = ""
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -126,7 +137,7 @@ def timeline(
     told = action_timeline(service, job, findings)
     shown = textwrap.wrap(told.heading, width, break_long_words=False, break_on_hyphens=False)
     marks = ", ".join(_marked(finding, directory) for finding in told.findings)
-    lines = [*_told(told), *([TimelineLine("finding", None, marks)] if marks else ())]
+    lines = [*shown_lines(told), *([TimelineLine("finding", None, marks)] if marks else ())]
     blocks = [_wrapped(line, width, directory) for line in lines]
     return "\n".join(shown + _shortened(blocks, most_lines - len(shown)))
 
@@ -141,8 +152,11 @@ def _chain(job: JobRecord | None) -> Iterator[JobRecord]:
         job = job.continuation
 
 
-def _told(action: ActionTimeline) -> Iterator[TimelineLine]:
-    """Iterate over the lines that are shown: of jobs with equal lines the first and the last."""
+def shown_lines(action: ActionTimeline) -> Iterator[TimelineLine]:
+    """Iterate over the lines that are shown: repeats are folded.
+
+    Of jobs with equal lines the first and the last are shown.
+    """
     count = len(action.jobs)
     keys = [tuple(line.key for line in lines) for lines in action.lines]
     number = 0
@@ -208,7 +222,8 @@ def _lines_of(service: JobService, job: JobRecord) -> Iterator[TimelineLine]:
 
 def _line_of(entry: Entry, job: JobRecord) -> TimelineLine:
     if isinstance(entry, NoteEntry):
-        return TimelineLine("note", entry.at, entry.text, place=_place(entry.site))
+        kind: LineKind = "event" if entry.is_delivery else "note"
+        return TimelineLine(kind, entry.at, entry.text, place=_place(entry.site))
     changes = "; ".join(
         f"{change.before} -> {change.after}" for change in entry.changes if change.job_id == job.id
     )
@@ -227,6 +242,10 @@ def _line_of(entry: Entry, job: JobRecord) -> TimelineLine:
         _place(entry.site),
         error,
         by_test=entry.caller.by_test,
+        service=entry.call.service,
+        operation=entry.call.operation,
+        target=_target(entry, job),
+        holder=entry.holder or "",
     )
 
 
@@ -239,11 +258,18 @@ def _called(entry: CallEntry, job: JobRecord) -> str:
     if call.service != "codepipeline":
         text = f"{call.service}.{text}"
     if call.service == "s3":
-        bucket, key = call.request.get("Bucket"), call.request.get("Key", "")
-        text += f" {job.artifact_name(bucket, key) or f'{bucket}/{key}'}"
+        text += f" {_target(entry, job)}"
         if entry.holder is not None:
-            text += f" with {_HOLDERS[entry.holder]}"
+            text += f" with {HOLDERS[entry.holder]}"
     return text
+
+
+def _target(entry: CallEntry, job: JobRecord) -> str:
+    """Return what a call to S3 was about: the job's artifact by its name, otherwise its place."""
+    if entry.call.service != "s3":
+        return ""
+    bucket, key = entry.call.request.get("Bucket"), entry.call.request.get("Key", "")
+    return job.artifact_name(bucket, key) or f"{bucket}/{key}"
 
 
 def _passed_over(service: JobService, job: JobRecord) -> Iterator[TimelineLine]:

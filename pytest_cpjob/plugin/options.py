@@ -35,6 +35,9 @@ INI: Final = {
 SEED: Final = pytest.StashKey[str]()
 """The command line's seed."""
 
+REPORT: Final = pytest.StashKey[bool]()
+"""Whether a report of the run shows what happened to the jobs: ours, or pytest-html's."""
+
 BUILT_IN: Final = {
     "cpjob_seed": BUILT_IN_SEED,
     "cpjob_region": BUILT_IN_REGION,
@@ -43,12 +46,14 @@ BUILT_IN: Final = {
     "cpjob_own_role": False,
     "cpjob_role_policy": None,
     "cpjob_aws_env": True,
+    "cpjob_stop_calls_at_import": False,
 }
 
 NO_TERMINAL: Final = 80
 """How many columns a report has that no terminal shows."""
 
-_FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env")
+FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env", "cpjob_stop_calls_at_import")
+"""Options of the ini file that are true or false."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -60,15 +65,30 @@ def add_options(parser: pytest.Parser) -> None:
         help="The seed of the documents of all tests; 'random' for a different seed each run"
         " (default: the ini file's cpjob_seed).",
     )
+    group.addoption(
+        "--cpjob-report",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="Write what happened to the jobs of each test to FILE.html, a page to look at, or to"
+        " FILE.md, for a CI job's summary; may be given twice (default: none).",
+    )
     for name, (kind, text) in INI.items():
         # The types are literals for pytest, but the table's type widens them to str.
         parser.addini(name, text, type=kind, default=None)  # type: ignore[arg-type]
     parser.addini(
         "cpjob_aws_env",
-        "Set a region and dummy credentials if the machine has no AWS configuration at all"
-        " (default: true).",
+        "Whether clients can be made while code is imported although no region is known, and calls"
+        " be stopped then where the machine has no AWS configuration (default: true).",
         type="bool",
         default=True,
+    )
+    parser.addini(
+        "cpjob_stop_calls_at_import",
+        "Whether AWS calls at import are stopped, whatever the machine has configured (default:"
+        " false).",
+        type="bool",
+        default=False,
     )
 
 
@@ -88,7 +108,7 @@ def check_flags(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: naming the option.
     """
-    for name in _FLAGS:
+    for name in FLAGS:
         try:
             config.getini(name)
         except (pytest.UsageError, TypeError, ValueError) as error:  # depends on pytest's version

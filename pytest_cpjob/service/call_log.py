@@ -136,12 +136,17 @@ class ChangeEntry(NamedTuple):
 
 
 class NoteEntry(NamedTuple):
-    """Something else that happened to a job, as text, such as that its handler raised."""
+    """Something else that happened to a job, as text, such as that its handler raised.
+
+    Attributes:
+        is_delivery: whether it is that CodePipeline delivered the job's event.
+    """
 
     at: float
     job_id: str
     text: str
     site: Site | None = None
+    is_delivery: bool = False
 
     def is_about(self, job_id: str) -> bool:
         """Return whether it touched the job."""
@@ -179,6 +184,11 @@ class CallLog:
     def add_note(self, at: float, job_id: str, text: str, site: Site | None = None) -> None:
         """Append something that happened to a job without a call."""
         self.entries.append(NoteEntry(at, job_id, text, site))
+
+    def add_delivery(self, at: float, job_id: str) -> None:
+        """Append that CodePipeline delivered a Lambda job's event."""
+        text = "event delivered to the function"
+        self.entries.append(NoteEntry(at, job_id, text, is_delivery=True))
 
     def tested(self) -> Iterator[CallEntry]:
         """Iterate over the calls of the code under test, in order."""
