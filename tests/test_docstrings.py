@@ -169,6 +169,7 @@ def test_the_help_says_the_default_of_each_option(pytester: pytest.Pytester) -> 
         name: re.findall(r"\(default: (.*?)\)", " ".join(text.split())) for name, text in entries
     }
     assert told.pop("--cpjob-seed") == ["the ini file's cpjob_seed"]
+    assert told.pop("--cpjob-report") == ["none"]
     assert told == {
         name: ["none" if value in (None, []) else str(value).lower()]
         for name, value in BUILT_IN.items()
