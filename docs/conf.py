@@ -18,7 +18,7 @@ project = "pytest-cpjob"
 author = "The pytest-cpjob authors"
 version = release = installed_version("pytest-cpjob")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 html_theme = "furo"
 html_title = f"{project} {release}"
 
