@@ -56,7 +56,7 @@ class JobArtifact:
 
     @property
     def uri(self) -> str:
-        """The object's address, `s3://bucket/key`."""
+        """The object's S3 URI, made of bucket and key."""
         return f"s3://{self.bucket}/{self.key}"
 
     @property
