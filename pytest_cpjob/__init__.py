@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_cpjob.artifacts.contents import Content
+    from pytest_cpjob.artifacts.contents import Content, InputArtifact
     from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
     from pytest_cpjob.artifacts.job_artifacts import JobArtifact
     from pytest_cpjob.documents.factories import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         LambdaEvent,
         LambdaJob,
         LambdaJobData,
+        LambdaSessionCredentials,
         PipelineContext,
         PollJob,
         S3ArtifactLocation,
@@ -56,11 +57,15 @@ if TYPE_CHECKING:
         ContractError,
         CpjobError,
         HandlerError,
+        IneffectivePolicyWarning,
+        PipelineWarning,
         UnexpectedResult,
         UnfakedCallError,
+        UnknownVariableWarning,
         WorkerError,
     )
     from pytest_cpjob.job import Job
+    from pytest_cpjob.pipelines.pipeline import Pipeline
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
@@ -94,6 +99,8 @@ __all__ = [
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
+    "IneffectivePolicyWarning",
+    "InputArtifact",
     "Job",
     "JobArtifact",
     "JobData",
@@ -108,8 +115,11 @@ __all__ = [
     "LambdaEventFactory",
     "LambdaJob",
     "LambdaJobData",
+    "LambdaSessionCredentials",
+    "Pipeline",
     "PipelineContext",
     "PipelineContextFactory",
+    "PipelineWarning",
     "PollJob",
     "S3ArtifactLocation",
     "StageContext",
@@ -119,6 +129,7 @@ __all__ = [
     "ThirdPartyPipelineContext",
     "UnexpectedResult",
     "UnfakedCallError",
+    "UnknownVariableWarning",
     "WorkerError",
 ]
 
@@ -140,6 +151,7 @@ _HOMES = {
         "LambdaArtifact",
         "LambdaJob",
         "LambdaJobData",
+        "LambdaSessionCredentials",
         "S3ArtifactLocation",
         "StageContext",
         "AWSSessionCredentials",
@@ -160,7 +172,7 @@ _HOMES = {
     "documents.facts": ("JobFacts",),
     "documents.job_arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
     "documents.faker_provider": ("CodePipelineProvider", "FakerGenerator"),
-    "artifacts.contents": ("Content",),
+    "artifacts.contents": ("Content", "InputArtifact"),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
     "endpoint.server": ("Endpoint",),
     "errors": (
@@ -169,9 +181,13 @@ _HOMES = {
         "CpjobError",
         "HandlerError",
         "UnexpectedResult",
+        "IneffectivePolicyWarning",
+        "PipelineWarning",
         "UnfakedCallError",
+        "UnknownVariableWarning",
         "WorkerError",
     ),
+    "pipelines.pipeline": ("Pipeline",),
     "runners.lambda_runtime": ("LambdaContext",),
     "job": ("Job",),
     "artifacts.job_artifacts": ("JobArtifact",),

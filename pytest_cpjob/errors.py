@@ -44,6 +44,10 @@ class UnexpectedResult(CpjobError, AssertionError):
     """An action did not end as the test said, by `job.success` or `job.failure`."""
 
 
+class EndlessWorkerError(BaseException):
+    """A worker's endless loop was called directly. It passes the loop's own `except Exception`."""
+
+
 class ContractError(CpjobError, AssertionError):
     """The code under test breaks CodePipeline's job contract: the findings of one test.
 
@@ -57,3 +61,15 @@ class ContractError(CpjobError, AssertionError):
 
     def __reduce__(self) -> tuple[type[ContractError], tuple[str, tuple[str, ...]]]:
         return (type(self), (str(self), self.names))
+
+
+class PipelineWarning(UserWarning):
+    """What a pipeline's definition alone shows; `add_pipeline` warns of it."""
+
+
+class UnknownVariableWarning(PipelineWarning):
+    """An action refers to a variable that its provider does not give: `unknown-variable`."""
+
+
+class IneffectivePolicyWarning(PipelineWarning):
+    """A statement of a role's policy matches nothing: `ineffective-policy`."""

@@ -20,12 +20,14 @@ from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.clients.call_router import CallRouter
 from pytest_cpjob.clients.interceptor import ClientInterceptor
 from pytest_cpjob.clients.leftover_threads import cut_off, release
+from pytest_cpjob.clients.role_check import RoleCheck
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.contract.timeline import WIDTH
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.timestamps import clock_start
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import JobBuilder
 from pytest_cpjob.patching import Undo, restore_late_variables
@@ -33,7 +35,9 @@ from pytest_cpjob.requirements import require
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
 from pytest_cpjob.sweeps import Variation
-from pytest_cpjob.threads import wait_for_threads
+from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
+from pytest_cpjob.virtual_time.direct_polls import DirectPolls
+from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
 if TYPE_CHECKING:
     from pytest_cpjob.report.records import Block
@@ -53,6 +57,7 @@ class Harness:
         store: the artifact objects.
         observer: what was observed of the code under test.
         inspection: the findings of the contract's checks.
+        roles: what the functions' own roles may do.
         router: answers each call.
         builder: builds jobs from a test's arguments.
         report_width: how many columns a report has.
@@ -70,10 +75,14 @@ class Harness:
         region_checked(settings.region)
         account_id_checked(settings.account_id)
         self.settings = settings
-        self.service = JobService(account_id=settings.account_id)
+        self.stream = Stream(settings.seed, settings.test_id, "stub")
+        self.service = JobService(
+            account_id=settings.account_id, clock_start=clock_start(self.stream.at("clock"))
+        )
         self.store = ArtifactStore(self._exempt)
         self.observer = Observer(self.service, self.store, own_role=settings.own_role)
         self.inspection = Inspection(settings, self.service, self.observer)
+        self.roles = RoleCheck(settings, self.service.registry.jobs)
         self.router = CallRouter(
             self.service,
             account_id=settings.account_id,
@@ -82,11 +91,12 @@ class Harness:
             is_in_store=self.store.has,
             on_result=self.observer.look_at_outputs,
             on_stopped=self.observer.stopped_calls.append,
+            roles=self.roles,
         )
-        self.stream = Stream(settings.seed, settings.test_id, "stub")
-        self.builder = JobBuilder(settings, self.service, self.store, self.stream)
+        self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
         self.report_blocks: list[Callable[[], Block]] = []
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
+        self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
         self.report_width = WIDTH
         self._threads_before: frozenset[threading.Thread] = frozenset()
@@ -114,6 +124,9 @@ class Harness:
             release()
             restore_late_variables()
             self._threads_before = frozenset(threading.enumerate())
+            stand_in_for_locks(self.undo)
+            watch_idle_threads(self.undo)
+            self.router.outside_runs = DirectPolls(self.undo)
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()

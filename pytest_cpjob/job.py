@@ -8,17 +8,17 @@ from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifact, JobArti
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.outcomes import outcome
 from pytest_cpjob.contract.timeline import timeline
-from pytest_cpjob.documents.eventbridge import action_state_change
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError, UnexpectedResult
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.runners.handlers import Handler
-from pytest_cpjob.runners.invocations import Limits, context_of, invoke_job
-from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT, LambdaContext
+from pytest_cpjob.runners.invocations import Limits, context_of, invoke_job, timeout_of
+from pytest_cpjob.runners.lambda_runtime import LambdaContext
 from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
+from pytest_cpjob.service.state_changes import Level, state_change_event
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import (
@@ -223,26 +223,30 @@ class Job:
         self._check_lambda("context")
         return context_of(self._harness, self._record)
 
-    def state_change_event(self, state: str = "STARTED") -> dict[str, Any]:
-        """Return the EventBridge event "CodePipeline Action Execution State Change" of this job.
+    def state_change_event(self, state: str = "STARTED", *, of: Level = "action") -> dict[str, Any]:
+        """Return an EventBridge event "CodePipeline ... Execution State Change" of this job.
+
+        What was reported of the job comes as the action's `execution-result` once it has ended.
 
         Args:
-            state: `STARTED`, `SUCCEEDED`, `FAILED`, `CANCELED` or `ABANDONED`.
+            state: of an action `STARTED`, `SUCCEEDED`, `FAILED`, `CANCELED` or `ABANDONED`; stages
+                and pipelines have more.
+            of: `action`, `stage` or `pipeline`.
 
         Raises:
-            ValueError: another state.
+            ValueError: another state, or another `of`.
         """
-        return action_state_change(self.facts, state, self._record.stream.at("event", state))
+        return state_change_event(self._record, self._harness.service.clock, state, of)
 
     # -- running it ------------------------------------------------------------------------------
 
     def invoke(
         self,
-        handler: Handler | str,
+        handler: Handler | str | None = None,
         *,
         max_invocations: int = 10,
         retries: int = 0,
-        timeout: float = FUNCTION_TIMEOUT,
+        timeout: float | None = None,
         cold: bool = False,
     ) -> Job:
         """Run a Lambda handler on this job as CodePipeline does, and return the last job.
@@ -251,10 +255,12 @@ class Job:
         While it runs, `time.sleep` moves the job clock instead of waiting.
 
         Args:
-            handler: `handler(event, context)`, or its name `"package.module.function"`.
+            handler: `handler(event, context)`, or its name `"package.module.function"`. A job from
+                a `Pipeline` needs none: the default is the code that the template names.
             max_invocations: the maximum number of jobs, continued ones included.
             retries: how often Lambda retries an event whose invocation raised, 0 to 2.
-            timeout: the function's time-out in seconds of job clock, 1 to 900.
+            timeout: the function's time-out in seconds of job clock, 1 to 900; the default is the
+                template's, or 900.
             cold: import the package of a handler given by name again, as a cold start does.
 
         Raises:
@@ -264,6 +270,8 @@ class Job:
         """
         __tracebackhide__ = True
         self._check_lambda("invocation")
+        if timeout is None:
+            timeout = timeout_of(self._harness, self._record)
         limits = Limits(max_invocations, retries, timeout)
         return Job(
             self._harness, invoke_job(self._harness, self._record, handler, limits, cold=cold)

@@ -3,31 +3,45 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content, open_content
+from pytest_cpjob.artifacts.contents import (
+    SAMPLE_SOURCE,
+    InputArtifact,
+    InputContent,
+    content_of,
+    open_content,
+)
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.documents.argument_lists import SharedArguments, names_of
-from pytest_cpjob.documents.facts import ActionType, ArtifactFacts
+from pytest_cpjob.documents.artifact_arguments import from_source
+from pytest_cpjob.documents.captured import CapturedDocument, read_document
+from pytest_cpjob.documents.facts import ActionType, ArtifactFacts, JobFacts
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.job_arguments import UserParameters, job_facts, region_checked, text
 from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
-from pytest_cpjob.settings import FindingName, Settings, check_names
+from pytest_cpjob.settings import FindingName, RolePolicy, Settings, WarningName, check_names
 from pytest_cpjob.sweeps import Variation
 
-Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
+if TYPE_CHECKING:
+    from pytest_cpjob.clients.role_check import RoleCheck
+    from pytest_cpjob.documents.type_defs import Artifact
+    from pytest_cpjob.iam.policies import Permissions
+
+Inputs = Mapping[str, InputContent] | list[str] | tuple[str, ...]
 
 
 class AddJobArguments(SharedArguments, total=False):
     """What `add_job` takes."""
 
     input_artifacts: Inputs | None
-    allow: Iterable[FindingName]
+    allow: Iterable[FindingName | WarningName]
 
 
 class AddLambdaJobArguments(AddJobArguments, total=False):
@@ -35,6 +49,7 @@ class AddLambdaJobArguments(AddJobArguments, total=False):
 
     user_parameters: UserParameters | None
     function_name: str | None
+    role_policy: RolePolicy | None
 
 
 class AddThirdPartyJobArguments(AddJobArguments, total=False):
@@ -44,6 +59,39 @@ class AddThirdPartyJobArguments(AddJobArguments, total=False):
     client_token: str | None
 
 
+class AddJobFromArguments(TypedDict, total=False):
+    """What `add_job_from` takes besides the document."""
+
+    input_artifacts: Inputs | None
+    region: str | None
+    client_id: str | None
+    client_token: str | None
+    allow: Iterable[str]
+
+
+class Declared(NamedTuple):
+    """What a pipeline's definition says of a job beyond the arguments that a test may give.
+
+    Attributes:
+        inputs: the input artifacts with their places; by default those that have contents.
+        execution_id: of the pipeline's one execution.
+        permissions: what the function's own role may do, None if that is unknown.
+        role: the name of the role that CodePipeline acts as.
+        function: the code that the action runs.
+        timeout: seconds until the action times out.
+        makes_key: whether the encryption key is one that moto is to have.
+    """
+
+    inputs: Sequence[Artifact] | None = None
+    execution_id: str | None = None
+    permissions: Permissions | None = None
+    role: str | None = None
+    function: FunctionCode | None = None
+    timeout: float | None = None
+    makes_key: bool = False
+
+
+_UNDECLARED: Final = Declared()
 _ARGUMENTS: Final[Mapping[Kind, type]] = {
     "custom": AddJobArguments,
     "lambda": AddLambdaJobArguments,
@@ -59,13 +107,20 @@ class JobBuilder:
     """
 
     def __init__(
-        self, settings: Settings, service: JobService, store: ArtifactStore, stream: Stream
+        self,
+        settings: Settings,
+        service: JobService,
+        store: ArtifactStore,
+        roles: RoleCheck,
+        stream: Stream,
     ) -> None:
         self._settings = settings
         self._service = service
         self._store = store
+        self._roles = roles
         self._stream = stream
         self._counter = itertools.count()
+        self._functions: dict[str, FunctionCode] = {}
         self._added: dict[str, tuple[Kind, frozenset[str], dict[str, Any]]] = {}
         self.variation: Variation | None = None
 
@@ -73,6 +128,12 @@ class JobBuilder:
     def is_warm(self) -> bool:
         """Whether a handler must first be run for another job."""
         return self.variation is not None and self.variation.warm
+
+    def function_of(self, job: JobRecord) -> FunctionCode | None:
+        """Return the code that a job's definition names, None where it names none."""
+        while job.previous is not None:
+            job = job.previous
+        return self._functions.get(job.id)
 
     def add(self, kind: Kind, given: Mapping[str, Any]) -> JobRecord:
         """Add one job, from the arguments of one of the `add_*` methods.
@@ -84,6 +145,75 @@ class JobBuilder:
         arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given}
         allow = check_names(arguments.pop("allow") or ())
         arguments["contents"] = _contents(arguments.pop("input_artifacts"))
+        arguments["declared"] = Declared(
+            permissions=_permissions(arguments.pop("role_policy", None))
+        )
+        return self._add_varied(kind, allow, arguments)
+
+    def add_declared(self, kind: Kind, given: Mapping[str, Any], declared: Declared) -> JobRecord:
+        """Add the job that a pipeline's definition makes.
+
+        Args:
+            given: the arguments of `add`, artifacts' places included.
+            declared: what only a definition says.
+
+        Raises:
+            ValueError: AWS could not send such a job; the text names the argument, the rule and
+                the value.
+        """
+        arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given, "declared": declared}
+        arguments.pop("role_policy", None)
+        allow = check_names(arguments.pop("allow") or ())
+        arguments["contents"] = arguments.pop("input_artifacts")
+        record = self._add(kind, allow, **arguments)
+        self._added[record.id] = (kind, allow, arguments)
+        if declared.function is not None:
+            self._functions[record.id] = declared.function
+        return record
+
+    def add_from(self, document: object, given: Mapping[str, Any]) -> JobRecord:
+        """Add the job that a document of AWS's is of, with contents for its inputs.
+
+        Raises:
+            ValueError: it is none of the documents of a job, AWS could not send it, or the job is
+                there already; the text names the member, the rule and the value.
+        """
+        given = dict(given)
+        allow = check_names(given.pop("allow", None) or ())
+        contents = _contents(given.pop("input_artifacts", None))
+        captured = read_document(
+            document,
+            region=given.pop("region", None) or None,
+            default_region=self._settings.region,
+            default_account_id=self._settings.account_id,
+        )
+        unknown = [name for name in contents if name not in captured.inputs]
+        if unknown:
+            raise ValueError(
+                f"input_artifacts[{unknown[0]!r}]: the document has no such input artifact, only"
+                f" {list(captured.inputs)}"
+            )
+        kind = captured.kind
+        if kind == "third-party":
+            captured.arguments.update(given)
+        elif any(value is not None for value in given.values()):
+            raise ValueError(
+                f"{next(iter(given))}: only a partner's job has one, and the document's action type"
+                f" is {captured.arguments['action_type']}"
+            )
+        arguments = {
+            **dict.fromkeys(names_of(_ARGUMENTS[kind])),
+            **captured.arguments,
+            "contents": {**dict.fromkeys(captured.inputs, SAMPLE_SOURCE), **contents},
+            "captured": captured,
+        }
+        del arguments["allow"], arguments["input_artifacts"]
+        arguments.pop("role_policy", None)
+        return self._add_varied(kind, allow, arguments)
+
+    def _add_varied(
+        self, kind: Kind, allow: frozenset[str], arguments: dict[str, Any]
+    ) -> JobRecord:
         if self.variation is not None:
             self._vary(self.variation, kind, arguments)
         record = self._add(kind, allow, **arguments)
@@ -113,7 +243,9 @@ class JobBuilder:
         kind: Kind,
         allow: frozenset[str],
         *,
-        contents: Mapping[str, Content],
+        contents: Mapping[str, InputContent],
+        captured: CapturedDocument | None = None,
+        declared: Declared = _UNDECLARED,
         client_id: str | None = None,
         client_token: str | None = None,
         region: str | None,
@@ -131,13 +263,31 @@ class JobBuilder:
             account_id=self._settings.account_id if account_id is None else account_id,
             kind=kind,
             artifact_bucket=artifact_bucket,
-            input_artifacts=list(contents),
+            input_artifacts=_inputs(contents, captured, declared),
             **arguments,
         )
+        facts = _with_sources(facts, contents, stream)
+        if declared.execution_id is not None:
+            facts = facts._replace(pipeline_execution_id=declared.execution_id)
+        if captured is not None:
+            facts = facts._replace(**captured.executions)
         if self.variation is not None:
             facts = self.variation.change_facts(facts)
         given = frozenset(name for name, value in arguments.items() if value is not None)
-        record = JobRecord(facts, kind, stream, self._service.clock.now, allow=allow, given=given)
+        record = JobRecord(
+            facts,
+            kind,
+            stream,
+            self._service.clock.now,
+            allow=allow,
+            given=given,
+            permissions=declared.permissions,
+            declared_timeout=declared.timeout,
+        )
+        if declared.role is not None:
+            record.role = declared.role
+        if captured is not None:
+            record.first_nonce = captured.nonce
         if kind == "third-party":
             values = stream.at("client").values
             record.client_id = text("client_id", "ClientId", client_id, values.client_id())
@@ -147,8 +297,9 @@ class JobBuilder:
         self._service.check(record)
         if facts.inputs or facts.outputs:
             self._store_artifacts(facts.inputs, facts.outputs, contents, record)
-            if arguments["encryption_key"] is True:
+            if arguments["encryption_key"] is True or declared.makes_key:
                 self._store.make_key(str(facts.encryption_key), region)
+        self._roles.is_needed = self._roles.is_needed or declared.permissions is not None
         self._service.add(record)
         return record
 
@@ -161,7 +312,7 @@ class JobBuilder:
         self,
         inputs: tuple[ArtifactFacts, ...],
         outputs: tuple[ArtifactFacts, ...],
-        contents: Mapping[str, Content],
+        contents: Mapping[str, InputContent],
         record: JobRecord,
     ) -> None:
         """Upload the inputs; all contents are read first, so that an invalid one leaves nothing."""
@@ -171,11 +322,13 @@ class JobBuilder:
                     artifact,
                     stack.enter_context(
                         open_content(
-                            contents[artifact.name], field=f"input_artifacts[{artifact.name!r}]"
+                            content_of(contents[artifact.name]),
+                            field=f"input_artifacts[{artifact.name!r}]",
                         )
                     ),
                 )
                 for artifact in inputs
+                if artifact.name in contents
             ]
             for artifact in (*inputs, *outputs):
                 self._store.make_bucket(artifact.bucket, record.facts.region)
@@ -184,7 +337,38 @@ class JobBuilder:
                     self._store.put(artifact, content, record.facts.encryption_key)
 
 
-def _contents(input_artifacts: object) -> dict[str, Content]:
+def _permissions(role_policy: RolePolicy | None) -> Permissions | None:
+    if role_policy is None:
+        return None
+    from pytest_cpjob.iam.role_policies import permissions_given
+
+    return permissions_given(role_policy)
+
+
+def _inputs(
+    contents: Mapping[str, InputContent], captured: CapturedDocument | None, declared: Declared
+) -> list[Any]:
+    """Return the input artifacts as names, or as dicts where their places are known."""
+    if declared.inputs is not None:
+        return list(declared.inputs)
+    return [name if captured is None else captured.inputs.get(name, name) for name in contents]
+
+
+def _with_sources(
+    facts: JobFacts, contents: Mapping[str, InputContent], stream: Stream
+) -> JobFacts:
+    """Return the facts with the keys and revisions that a test says of its inputs' sources."""
+    inputs = []
+    for artifact in facts.inputs:
+        given = contents.get(artifact.name)
+        if isinstance(given, InputArtifact):
+            argument = f"input_artifacts[{artifact.name!r}]"
+            artifact = from_source(artifact, argument, given.revision, given.key, stream)
+        inputs.append(artifact)
+    return facts._replace(inputs=tuple(inputs))
+
+
+def _contents(input_artifacts: object) -> dict[str, InputContent]:
     """Return each input artifact's content by name; a list of names means a small sample source."""
     if input_artifacts is None:
         return {}

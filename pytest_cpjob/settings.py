@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal, NamedTuple, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from pytest_cpjob.errors import CpjobError
 
@@ -26,12 +27,23 @@ FindingName = Literal[
     "unfaked-call",
     "unused-fault",
     "running-thread",
+    "not-permitted",
 ]
 CHECKS: Final[tuple[FindingName, ...]] = get_args(FindingName)
 """The names of the contract's findings, as `allow=[...]` takes them."""
 
-OPTIONS: Final = ("seed", "region", "account_id", "allow", "own_role")
+WarningName = Literal["unknown-variable", "ineffective-policy"]
+WARNINGS: Final[tuple[WarningName, ...]] = get_args(WarningName)
+"""What `add_pipeline` warns of, and `allow=[...]` takes as well."""
+
+OPTIONS: Final = ("seed", "region", "account_id", "allow", "own_role", "role_policy")
 """The options that the marker and `CodePipelineStub` take."""
+
+
+RolePolicy: TypeAlias = (
+    "Mapping[str, object] | Sequence[Mapping[str, object]] | str | PathLike[str]"
+)
+"""What `role_policy` takes: a policy document, a list of them, or the path of a file with one."""
 
 
 class OptionError(CpjobError, ValueError):
@@ -47,6 +59,8 @@ class Settings(NamedTuple):
         account_id: the pipeline's account.
         allow: names of findings that are not reported.
         own_role: whether the handler's own role may open the artifact bucket.
+        role_policy: what that role may do: a policy document, a list of them, or a file's path;
+            None if that is unknown.
         test_id: the test's node id, so that each test has its own documents.
     """
 
@@ -55,6 +69,7 @@ class Settings(NamedTuple):
     account_id: str = BUILT_IN_ACCOUNT
     allow: frozenset[str] = frozenset()
     own_role: bool = False
+    role_policy: RolePolicy | None = None
     test_id: str = ""
 
 
@@ -90,8 +105,9 @@ def check_names(names: object) -> frozenset[str]:
         raise OptionError(f"allow: expected a list of findings' names, got {names!r}")
     listed = list(names)
     for name in listed:
-        if name not in CHECKS:
-            raise OptionError(f"allow: unknown finding {name!r}{nearest(str(name), CHECKS)}")
+        if name not in (*CHECKS, *WARNINGS):
+            known = nearest(str(name), (*CHECKS, *WARNINGS))
+            raise OptionError(f"allow: unknown finding {name!r}{known}")
     return frozenset(listed)
 
 
@@ -111,6 +127,13 @@ def _checked(name: str, value: Any) -> Any:
         return value
     if name == "seed":
         return str(value)
+    if name == "role_policy":
+        if not isinstance(value, (str, PathLike, Mapping, Sequence)):
+            raise OptionError(
+                "role_policy: expected a policy document, a list of them or a file's path, got"
+                f" {value!r:.60}"
+            )
+        return value
     if not isinstance(value, str):
         raise OptionError(f"{name}: expected a string, got {value!r}")
     return str.__str__(value)  # the member of a string enum would print as its name

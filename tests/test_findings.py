@@ -19,8 +19,8 @@ DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "
 NO_REPLY = '("The AWS Lambda function fn failed to return a result. ...").'
 
 
-def succeed(event: Any, context: Any = None) -> None:
-    codepipeline.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+def succeed(event: Any, context: Any = None, **members: Any) -> None:
+    codepipeline.put_job_success_result(jobId=event["CodePipeline.job"]["id"], **members)
 
 
 def s3_of(job: Job) -> Any:
@@ -75,7 +75,7 @@ def second_result(cpjob: CodePipelineStub, **allow: Any) -> Job:
     def handler(event: Any, context: Any) -> None:
         succeed(event)
         try:
-            succeed(event)
+            succeed(event, outputVariables={"pages": "1"})
         except ClientError:
             return
 
@@ -102,6 +102,24 @@ def not_owner(cpjob: CodePipelineStub, **allow: Any) -> Job:
         codepipeline.acknowledge_job(jobId=job.id, nonce=mine["nonce"])
     codepipeline.put_job_success_result(jobId=job.id)
     return job
+
+
+def ask_for_pipelines() -> None:
+    try:
+        codepipeline.list_pipelines()
+    except ClientError:
+        return
+
+
+def not_permitted(cpjob: CodePipelineStub, **allow: Any) -> Job:
+    statement = {"Effect": "Allow", "Action": "codepipeline:Put*", "Resource": "*"}
+    job = add(cpjob, role_policy={"Statement": statement}, **allow)
+
+    def handler(event: Any, context: Any) -> None:
+        ask_for_pipelines()
+        succeed(event)
+
+    return job.invoke(handler)
 
 
 def missing_output(cpjob: CodePipelineStub, **allow: Any) -> Job:
@@ -176,7 +194,9 @@ def running_thread(cpjob: CodePipelineStub, **allow: Any) -> Job:
 
 
 JOB = "job {id} (web/Build/Site)"
+ASK = "codepipeline.list_pipelines()"
 SUCCEED = "codepipeline.put_job_success_result(jobId=event"
+FIRST_OF_ALL = (ASK, SUCCEED)
 CASES: dict[str, tuple[Callable[..., Job], str, str]] = {
     # name: what makes it, the line that it is at, and its text but for its ending
     "no-result": (
@@ -208,7 +228,7 @@ CASES: dict[str, tuple[Callable[..., Job], str, str]] = {
         second_result,
         SUCCEED,
         f"""PutJobSuccessResult for {JOB}, which had its result already.
-  First: success. Then: success.
+  First: success. Then: success, output variables {{'pages': '1'}}.
   The first result stands; the second gets InvalidJobStateException.
   To fix it: Report once, as the last thing: return after a report, and keep the success report\
  out of the `try` whose `except` reports the failure.""",
@@ -303,6 +323,16 @@ CASES: dict[str, tuple[Callable[..., Job], str, str]] = {
  freezes such a thread when the handler returns.
   To fix it: Join the thread, or tell it to stop, before the code under test returns.""",
     ),
+    "not-permitted": (
+        not_permitted,
+        ASK,
+        f"""codepipeline.ListPipelines for {JOB} was called with the function's own role, and the\
+ role of role_policy does not allow codepipeline:ListPipelines on "*".
+  AWS refuses the call: role_policy.Statement (Action "codepipeline:Put*", Resource "*"): it is\
+ about other actions than codepipeline:ListPipelines.
+  To fix it: Write: {{"Effect": "Allow", "Action": "codepipeline:ListPipelines", "Resource":\
+ "*"}}""",
+    ),
 }
 
 
@@ -312,7 +342,7 @@ def place_of(make: Callable[..., Job], line: str) -> str:
     start = make.__code__.co_firstlineno
     after = [number for number, text in numbered if line in text and number > start]
     anywhere = [number for number, text in numbered if text.strip().startswith(line)]
-    number = after[0] if line != SUCCEED else anywhere[0]
+    number = anywhere[0] if line in FIRST_OF_ALL else after[0]
     return f"{Path(__file__).relative_to(Path.cwd())}:{number}"
 
 
@@ -419,8 +449,9 @@ def test_a_result_again_after_a_lost_answer_is_none(cpjob: CodePipelineStub) -> 
         try:
             succeed(event)
         except ReadTimeoutError:
+            succeed(event)
             with pytest.raises(ClientError, match="InvalidJobStateException"):
-                succeed(event)
+                succeed(event, outputVariables={"pages": "1"})
 
     assert add(cpjob).invoke(handler).status == "Succeeded"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import unquote
 
 from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
@@ -13,39 +13,25 @@ from pytest_cpjob.call_sites import Site, site_of_traceback
 from pytest_cpjob.clients import credentials as credentials_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3
+from pytest_cpjob.clients.role_check import RoleCheck, refusal
 from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import POLLS, RESULTS
+from pytest_cpjob.threads import CallListener, current_run
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
-
-
-class Running(Protocol):
-    """A runner of code under test: notified of each call, which it may end by raising.
-
-    Attributes:
-        job_id: the job that the code is run for, if any.
-    """
-
-    job_id: str | None
-
-    def calling(self, call: PendingCall) -> None:
-        """Be notified of a call before it is made."""
-
-    def called(self, call: PendingCall, error: BaseException | None) -> None:
-        """Be notified of a call that has ended."""
 
 
 class CallRouter:
     """Answers CodePipeline's calls from the service, and checks S3's on artifact buckets.
 
     Attributes:
-        running: the runner that is active now, if any.
-        endpoint_url: where the same stub is served over HTTP: a call that this process sends
-            there is checked and recorded on arrival, and must not be recorded twice.
+        outside_runs: who is told of calls that no run makes.
+        endpoint_url: where the same stub is served over HTTP: what this process sends there is
+            judged and recorded when it arrives.
     """
 
     def __init__(
@@ -58,6 +44,7 @@ class CallRouter:
         is_in_store: Callable[[str, Mapping[str, Any]], bool],
         on_result: Callable[[JobRecord], None],
         on_stopped: Callable[[StoppedCall], None],
+        roles: RoleCheck,
     ) -> None:
         self._service = service
         self._account_id = account_id
@@ -68,13 +55,15 @@ class CallRouter:
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
         self._in_hand = threading.local()
-        self.running: Running | None = None
+        self._roles = roles
+        self.outside_runs: CallListener | None = None
         self.endpoint_url: str | None = None
 
     def begin(self, call: PendingCall) -> None:
-        """Notify the runner of a call; if it raises, the call ends and is not recorded."""
-        if self.running is not None and not call.by_test:
-            self.running.calling(call)
+        """Tell whoever runs the code that it calls; what that raises ends the call unnoted."""
+        listener = current_run() or self.outside_runs
+        if listener is not None and not call.by_test:
+            listener.calling(call)
 
     # -- answers ---------------------------------------------------------------------------------
 
@@ -96,11 +85,15 @@ class CallRouter:
                     self._note_owners(call, params, presented)
                 return _meet(call.fault, call, url)
         if call.service == "codepipeline" and call.operation in self._service.operations:
-            return self._answer(call, url, presented)
+            return self._denied(call, url, presented) or self._answer(call, url, presented)
         if call.service == "s3" and not call.by_test:
-            refusal = self._judge(call, params, url, credentials_of.resolve(credentials, presented))
-            if refusal is not None:
-                return refusal
+            presented = credentials_of.resolve(credentials, presented)
+            refused_to_it = self._judge(call, params, url, presented)
+            if refused_to_it is not None:
+                return refused_to_it
+        denied_to_role = self._denied(call, url, presented)
+        if denied_to_role is not None:
+            return denied_to_role
         call.is_in_store = self._is_in_store(call.service, params)
         return None
 
@@ -114,12 +107,40 @@ class CallRouter:
         if call.fault is not None and call.fault.after and call.service != "codepipeline":
             _become(http, parsed, _meet(call.fault, call, ""))
 
+    # -- the function's own role -----------------------------------------------------------------
+
+    def _denied(self, call: PendingCall, url: str, presented: Presented) -> Answer | None:
+        """Refuse what the function's own role may not do, where its policies are known."""
+        if call.by_test or not self._roles.is_needed or call.holder == "job":
+            return None
+        if presented.access_key_id in self._other_roles or self._service.grants.find(
+            presented.access_key_id
+        ):
+            return None
+        call.denial = self._roles.denial(
+            call,
+            presented,
+            _job_of_the_run(),
+            # Another process's calls, which come without a URL here, are never the test's.
+            is_tested=current_run() is not None or not url,
+        )
+        if call.denial is None:
+            return None
+        error = refusal(call, call.denial, partition_of(self._region), self._account_id)
+        call.message = error.message
+        if call.service == "codepipeline":
+            call.job_ids = _job_ids(call.request, None)
+        if call.service == "s3":
+            return refused_by_s3(url, error, head=call.operation.startswith("Head"))
+        return refused(url, error)
+
     # -- CodePipeline ----------------------------------------------------------------------------
 
     def _answer(self, call: PendingCall, url: str, presented: Presented) -> Answer:
         request = call.request
-        if self._service.grants.find(presented.access_key_id) is not None:
-            return refused(url, self._not_authorized(call.operation))
+        grant = self._service.grants.find(presented.access_key_id)
+        if grant is not None:
+            return refused(url, self._not_authorized(call.operation, grant.job_id))
         job_id = request.get("jobId")  # may be of any type over HTTP
         job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
         call.job, call.state = job, job.status if job is not None else None
@@ -135,11 +156,12 @@ class CallRouter:
             return refused(url, answer)
         return answered(url, answer)
 
-    def _not_authorized(self, operation: str) -> ServiceError:
+    def _not_authorized(self, operation: str, job_id: str) -> ServiceError:
         partition = partition_of(self._region)
+        role = self._service.registry.jobs[job_id].role
         return ServiceError(
             "AccessDeniedException",
-            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/PipelineActionRole/"
+            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/{role}/"
             f"1624294113598 is not authorized to perform: codepipeline:{operation}",
         )
 
@@ -194,8 +216,9 @@ class CallRouter:
             self._service.call_log.add_call(entry)
             if call.service == "codepipeline" and not call.by_test:
                 self._follow(call, entry.call.error)
-        if self.running is not None and not call.by_test:
-            self.running.called(call, error)
+        listener = current_run() or self.outside_runs
+        if listener is not None and not call.by_test:
+            listener.called(call, error)
 
     def _entry(self, call: PendingCall, error: BaseException | None) -> CallEntry:
         if not call.job_ids and call.service == "codepipeline":
@@ -221,6 +244,7 @@ class CallRouter:
             call.fault,
             call.state,
             self._worked_on(),
+            call.denial,
             call.site,
         )
 
@@ -232,8 +256,9 @@ class CallRouter:
 
     def _worked_on(self) -> str | None:
         """Return the job that this thread works on, as far as its calls have shown."""
-        if self.running is not None and self.running.job_id is not None:
-            return self.running.job_id
+        run_for = _job_of_the_run()
+        if run_for is not None:
+            return run_for
         job_id: str | None = getattr(self._in_hand, "job_id", None)
         return job_id
 
@@ -261,6 +286,11 @@ class CallRouter:
                 f"the worker raised {error!r}",
                 site_of_traceback(error.__traceback__),
             )
+
+
+def _job_of_the_run() -> str | None:
+    run = current_run()
+    return None if run is None else run.job_id
 
 
 def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
@@ -294,7 +324,8 @@ def _meet(fault: Fault, call: PendingCall, url: str) -> Answer:
     """Return or raise what the caller of a call with a fault gets."""
     if isinstance(fault.error, Exception):
         raise fault.error
-    error = ServiceError(fault.error, f"{call.operation} failed as the test set up by cpjob.fail")
+    text = f"{call.operation} failed as the test set up by cpjob.fail"
+    error = ServiceError(fault.error, text if fault.message is None else fault.message)
     call.message = error.message
     if call.service == "s3":
         return refused_by_s3(url, error, head=call.operation.startswith("Head"))

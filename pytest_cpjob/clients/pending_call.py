@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_cpjob.call_sites import Site
 from pytest_cpjob.service.call_log import Caller, Change
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.jobs import JobRecord
+
+if TYPE_CHECKING:
+    from pytest_cpjob.iam.denials import Denial
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +32,7 @@ class PendingCall:
         holder: whose credentials were used on an artifact, relative to the artifact's job.
         state: the job's state before a result was reported.
         is_in_store: whether it is about something in the artifact store, so only moto can answer.
+        denial: why the function's own role may not make it.
         is_the_endpoints: whether it goes to the stub's own endpoint, which records it.
     """
 
@@ -50,6 +54,7 @@ class PendingCall:
     state: str | None = None
     is_in_store: bool = False
     is_the_endpoints: bool = False
+    denial: Denial | None = None
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS, JobSuccess
 
 _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
+_BY_A_CHILD: Final = frozenset({"no-result", "missing-output"})
 _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
 _LONGEST_REASON: Final = 300
 
@@ -28,10 +29,12 @@ def find_all(evidence: Evidence) -> list[Finding]:
     found: list[Finding] = []
     called = _calls_by_job(evidence)
     mask = masking(evidence.service)
+    found += _not_permitted(evidence)
     for job in evidence.jobs:
         entries = called.get(job.id, [])
         found += _no_result(job, mask)
-        found += _raised_after_result(job, mask)
+        if not _answer_was_lost(entries):
+            found += _raised_after_result(job, mask)
         found += _wrong_results(job, entries)
         found += _outputs(job, _report_place(entries), evidence)
     found += foreign_credentials(evidence)
@@ -40,6 +43,10 @@ def find_all(evidence: Evidence) -> list[Finding]:
         places = {job_id: _report_place(entries) for job_id, entries in called.items()}
         found += leaked_secrets(evidence, places, mask)
     found += _unfaked_calls(evidence)
+    if evidence.forked_calls:
+        # What the child would have reported or uploaded, nobody else had to.
+        found = [finding for finding in found if finding.name not in _BY_A_CHILD]
+    found += _forked_calls(evidence)
     found += _unused_faults(evidence)
     found += [
         Finding("running-thread", None, f"thread {name!r} is still running after the test")
@@ -80,7 +87,7 @@ def _report_place(entries: list[CallEntry]) -> Place | None:
 
 
 def _no_result(job: JobRecord, mask: Mask) -> Iterator[Finding]:
-    if job.result is not None:
+    if job.result is not None or job.abandoned:
         return
     late = " before it timed out" if job.status == "TimedOut" else ""
     if job.kind != "lambda":
@@ -122,6 +129,17 @@ def _raised_after_result(job: JobRecord, mask: Mask) -> Iterator[Finding]:
     if after:
         what = f"the handler raised {_shown(after[0], mask)} after the result of {JOB}"
         yield Finding("raised-after-result", job.id, what, _raised_at(after[0]))
+
+
+def _answer_was_lost(entries: list[CallEntry]) -> bool:
+    """Return whether a job's result took effect and its answer was lost.
+
+    Whoever raises then knows of no result; the same result from the next attempt is answered.
+    """
+    return any(
+        entry.call.operation in RESULTS and entry.changes and entry.fault is not None
+        for entry in entries
+    )
 
 
 def _raised_at(error: BaseException) -> Place | None:
@@ -211,6 +229,34 @@ def _same_key(one: str | None, other: str) -> bool:
 # -- calls -----------------------------------------------------------------------------------------
 
 
+def _not_permitted(evidence: Evidence) -> Iterator[Finding]:
+    for entry in evidence.service.call_log.tested():
+        denial = entry.denial
+        if denial is None:
+            continue
+        call = entry.call
+        job_id = call.job_ids[0] if call.job_ids else entry.job_id
+        known = job_id in evidence.service.registry.jobs
+        about = f" for {JOB}" if known else f" for job {job_id}"
+        on = _resource(denial.resource)
+        what = (
+            f"{call.service}.{call.operation}{about if job_id else ''} was called with the"
+            f" function's own role, and {denial.role} does not allow {denial.action} on {on}"
+        )
+        yield Finding(
+            "not-permitted",
+            job_id,
+            what,
+            _place(entry.site),
+            consequence=f"AWS refuses the call: {denial.why}.",
+            fix=f"Write: {denial.way_out}",
+        )
+
+
+def _resource(resource: str) -> str:
+    return '"*"' if resource == "*" else resource
+
+
 def _refused_requests(evidence: Evidence, mask: Mask) -> Iterator[Finding]:
     for entry in evidence.service.call_log.tested():
         call = entry.call
@@ -252,6 +298,16 @@ def _unfaked_calls(evidence: Evidence) -> Iterator[Finding]:
             f"{what}{about} was blocked before it reached the network",
             _place(site),
             fix=fix,
+        )
+
+
+def _forked_calls(evidence: Evidence) -> Iterator[Finding]:
+    for what in evidence.forked_calls:
+        yield Finding(
+            "unfaked-call",
+            None,
+            f"{what} was called in a process that was forked from the test's, and refused there",
+            fix="Call AWS in the test's own process, or start another one with cpjob_endpoint.",
         )
 
 

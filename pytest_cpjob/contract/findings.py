@@ -47,6 +47,11 @@ KINDS: Final[dict[str, FindingKind]] = {
         "Make the S3 client from the job's artifactCredentials:"
         " boto3.Session(accessKeyId, secretAccessKey, sessionToken).client('s3').",
     ),
+    "not-permitted": FindingKind(
+        "contract",
+        "AWS refuses the call.",
+        "Allow it in the policy of the function's role.",
+    ),
     "unfaked-call": FindingKind(
         "test",
         "In a pipeline this call is real; here nothing answers it, and the test shows nothing of"

@@ -33,6 +33,7 @@ class Evidence(NamedTuple):
         written: texts that the code wrote, by where it wrote them, each with its call site.
         captured: what pytest has captured of the test, by where.
         read_output: opens all that can be read in an output artifact, by where it is.
+        forked_calls: what forked children called, which was refused.
         running_threads: names of threads that did not end.
         own_role: whether the handler's own role was let into the bucket.
         is_test_code: whether a call site is in the test's own file.
@@ -45,6 +46,7 @@ class Evidence(NamedTuple):
     written: Mapping[str, Sequence[tuple[str, Site | None]]] = MappingProxyType({})
     captured: Mapping[str, str] = MappingProxyType({})
     read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]] = lambda job, name: ()
+    forked_calls: Sequence[str] = ()
     running_threads: Sequence[str] = ()
     own_role: bool = False
     is_test_code: Callable[[Site | None], bool] = lambda site: False
@@ -65,6 +67,7 @@ class Observer:
 
     Attributes:
         stopped_calls: what the network guard has blocked.
+        forked_calls: returns what forked children of the process have called.
         running_threads: the threads that did not end with the test.
         test_code: the code whose frames are the test's own.
         directory: what files are named relative to in a report.
@@ -79,6 +82,7 @@ class Observer:
         self._met: set[int] = set()
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
         self.stopped_calls: list[StoppedCall] = []
+        self.forked_calls: Callable[[], Sequence[str]] = tuple
         self.running_threads: list[threading.Thread] = []
         self.test_code: set[CodeType] = set()
         self.directory = os.getcwd()
@@ -135,6 +139,7 @@ class Observer:
             service=self._service,
             outputs=self._outputs,
             stopped_calls=self.stopped_calls,
+            forked_calls=self.forked_calls(),
             surfaced=self._surfaced,
             written=self._written,
             captured=self._captured,

@@ -82,7 +82,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
-        "cpjob(*, seed=None, region=None, account_id=None, allow=[], own_role=None): options of"
+        "cpjob(*, seed=None, region=None, account_id=None, allow=[], own_role=None,"
+        " role_policy=None): options of"
         " the cpjob fixtures for this test; allow lists findings that are not reported.",
     )
     for name, what in _SWEEPS.items():

@@ -18,6 +18,7 @@ INI: Final = {
     "cpjob_account_id": ("string", "The pipelines' account (default: 123456789012)."),
     "cpjob_allow": ("args", "Names of findings that are not reported, separated by white space."),
     "cpjob_own_role": ("bool", "Whether a handler's own role may open the artifact bucket."),
+    "cpjob_role_policy": ("string", "File with the policy of the role that handlers have."),
 }
 """The options in the ini file: pytest's type of the value, and the help text."""
 
@@ -33,6 +34,7 @@ BUILT_IN: Final = {
     "cpjob_account_id": BUILT_IN_ACCOUNT,
     "cpjob_allow": [],
     "cpjob_own_role": False,
+    "cpjob_role_policy": None,
     "cpjob_aws_env": True,
 }
 
@@ -117,6 +119,15 @@ def _check_layer(layer: Mapping[str, Any]) -> None:
         raise OptionError(f"cpjob_{error}") from None
 
 
+def _ini_values(config: pytest.Config) -> dict[str, Any]:
+    """Return the ini file's options; a file that it names is relative to it."""
+    values = {name: config.getini(name) for name in INI}
+    if values["cpjob_role_policy"] is not None:
+        folder = config.rootpath if config.inipath is None else config.inipath.parent
+        values["cpjob_role_policy"] = str(folder / values["cpjob_role_policy"])
+    return values
+
+
 def settings_of(request: pytest.FixtureRequest) -> Settings:
     """Resolve the options for one test: marker, outer markers, command line, ini."""
     from pytest_cpjob.requirements import require
@@ -132,5 +143,5 @@ def settings_of(request: pytest.FixtureRequest) -> Settings:
             )
         layers.append(marker.kwargs)
     layers.append({"seed": config.stash.get(SEED, None)})
-    layers.append(_checked({name: config.getini(name) for name in INI}))
+    layers.append(_checked(_ini_values(config)))
     return resolve(layers, test_id=request.node.nodeid)

@@ -63,9 +63,11 @@ class Limits(NamedTuple):
 
 
 def invoke_job(
-    harness: Harness, job: JobRecord, handler: Handler | str, limits: Limits, *, cold: bool
+    harness: Harness, job: JobRecord, handler: Handler | str | None, limits: Limits, *, cold: bool
 ) -> JobRecord:
     """Run a handler on a job, and on those that continue it; return the last.
+
+    Without a handler it is the one that the job's pipeline names.
 
     Raises:
         ValueError: a limit that Lambda does not allow.
@@ -77,7 +79,7 @@ def invoke_job(
     first, tokens = job, []
     with LambdaRuntime(harness, limits.timeout) as runtime:
         try:
-            function = runtime.load(handler, context_of(harness, job, limits.timeout), cold=cold)
+            function = _loaded(harness, job, runtime, handler, limits, cold=cold)
         except Exception as error:
             harness.observer.met(error)
             raise
@@ -108,10 +110,40 @@ def _listed(tokens: list[str]) -> str:
     return "\n".join(lines)
 
 
+def _loaded(
+    harness: Harness,
+    job: JobRecord,
+    runtime: LambdaRuntime,
+    handler: Handler | str | None,
+    limits: Limits,
+    *,
+    cold: bool,
+) -> Handler:
+    code = harness.builder.function_of(job)
+    context = context_of(harness, job, limits.timeout)
+    if handler is None:
+        if code is None:
+            raise HandlerError(
+                f"{job.label} does not say which code it runs, as one of a pipeline's definition"
+                " does: name it with job.invoke(handler)"
+            )
+        return runtime.load_code(code, context)
+    if code is not None:
+        runtime.set_variables(code.environment)
+    return runtime.load(handler, context, cold=cold)
+
+
+def timeout_of(harness: Harness, job: JobRecord) -> float:
+    """Return the time-out of a job's function: its definition's, or the longest there is."""
+    code = harness.builder.function_of(job)
+    return FUNCTION_TIMEOUT if code is None or code.timeout is None else code.timeout
+
+
 def _invoke_once(
     harness: Harness, job: JobRecord, runtime: LambdaRuntime, handler: Handler, limits: Limits
 ) -> None:
     service = harness.service
+    service.clock.advance_to(job.created_at + job.delay)
     for attempt in range(limits.retries + 1):
         event = service.event(job)
         runtime.job_id = job.id

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pytest_cpjob.call_sites import Site
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.masked_copies import MaskedCopy
+
+if TYPE_CHECKING:
+    from pytest_cpjob.iam.denials import Denial
 
 MASK: Final = "<masked>"
 _SECRET_PARAMETERS: Final = frozenset({"clientToken", "SSECustomerKey", "SecretString"})
@@ -81,6 +84,7 @@ class CallEntry(NamedTuple):
         fault: the fault that the call ran into.
         state: the job's state when its result was reported.
         job_id: the job for which the calling code was run, or that it had in hand.
+        denial: why the function's own role may not make the call.
         site: where the user's code made the call.
     """
 
@@ -94,6 +98,7 @@ class CallEntry(NamedTuple):
     fault: Fault | None = None
     state: str | None = None
     job_id: str | None = None
+    denial: Denial | None = None
     site: Site | None = None
 
     def is_about(self, job_id: str) -> bool:

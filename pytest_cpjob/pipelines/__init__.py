@@ -1,0 +1,1 @@
+"""Pipelines as their author defines them, and the jobs that they would make."""
