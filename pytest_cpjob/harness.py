@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ReadTimeoutError
 
 from pytest_cpjob.artifacts.access import Access
+from pytest_cpjob.artifacts.moto_session import MotoSession
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.aws.environment import hide_machine
 from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.clients.call_router import CallRouter
 from pytest_cpjob.clients.interceptor import ClientInterceptor
-from pytest_cpjob.clients.leftover_threads import cut_off, release
+from pytest_cpjob.clients.leftover_threads import cut_off, release, threads_cut_off
 from pytest_cpjob.clients.role_check import RoleCheck
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
@@ -30,7 +31,7 @@ from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.documents.timestamps import clock_start
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import JobBuilder
-from pytest_cpjob.patching import Undo, restore_late_variables
+from pytest_cpjob.patching import Undo, restore_late_changes
 from pytest_cpjob.requirements import require
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
@@ -79,7 +80,8 @@ class Harness:
         self.service = JobService(
             account_id=settings.account_id, clock_start=clock_start(self.stream.at("clock"))
         )
-        self.store = ArtifactStore(self._exempt)
+        self._moto = MotoSession()
+        self.store = ArtifactStore(self._moto, self._exempt)
         self.observer = Observer(self.service, self.store, own_role=settings.own_role)
         self.inspection = Inspection(settings, self.service, self.observer)
         self.roles = RoleCheck(settings, self.service.registry.jobs)
@@ -122,11 +124,12 @@ class Harness:
             _active = self
         try:
             release()
-            restore_late_variables()
+            restore_late_changes()
             self._threads_before = frozenset(threading.enumerate())
             stand_in_for_locks(self.undo)
             watch_idle_threads(self.undo)
             self.router.outside_runs = DirectPolls(self.undo)
+            self._moto.watch(self.undo)
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()
@@ -150,7 +153,7 @@ class Harness:
     def settle(self) -> None:
         """Wait for the threads that the test has started, and record those that do not end."""
         self.observer.running_threads = wait_for_threads(
-            self._threads_before, THREAD_PATIENCE, daemons=True
+            self._threads_before | threads_cut_off(), THREAD_PATIENCE, daemons=True
         )
 
     def runs_code(self) -> bool:
@@ -167,7 +170,10 @@ class Harness:
             self.undo.later(self._interceptor.remove)
             self.undo.all()
             if self.observer.running_threads:
-                cut_off(self.observer.running_threads)
+                # With those that they have started since.
+                others = self._threads_before | threads_cut_off()
+                now = wait_for_threads(others, 0, daemons=True)
+                cut_off({*self.observer.running_threads, *now})
         finally:
             _active = None
 

@@ -30,8 +30,8 @@ job_details lambda_events output_variables pipeline_contexts poll_jobs third_par
 user_parameters
 """
 STUB = """
-add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance at calls
-check client fail invoke jobs now results run_worker scheduled_event
+add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance at
+calls check client fail invoke jobs now results run_worker scheduled_event
 """
 JOB = """
 calls client_id client_token context continuation details encryption_key event facts id
@@ -48,8 +48,9 @@ MARKERS = "cpjob cpjob_faults cpjob_job_variants cpjob_warm"
 OPTIONS = "account_id allow own_role region role_policy seed"
 INI = """
 cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_role_policy cpjob_seed
+cpjob_stop_calls_at_import
 """
-PYTEST_OPTIONS = "--cpjob-seed"
+PYTEST_OPTIONS = "--cpjob-report --cpjob-seed"
 FINDINGS = """
 leaked-secret missing-output no-result not-acknowledged not-owner not-permitted output-encryption
 own-role raised raised-after-result refused-request running-thread second-result unfaked-call

@@ -253,6 +253,37 @@ def test_a_stragglers_later_call_is_refused_and_in_no_record(straggler: Straggle
     assert next_tests._harness.inspection.findings == []
 
 
+def test_what_a_straggler_starts_is_refused_as_well(straggler: Straggler) -> None:
+    """A timer that starts the next one, or a pool: each by a thread that nobody has seen."""
+    children: list[Straggler] = []
+
+    def arm() -> str:
+        child = Straggler(CLIENT.list_action_types, name="child")
+        child.thread.start()
+        children.append(child)
+        return "armed"
+
+    straggler._do = arm
+    start = threading.Thread.start
+    with CodePipelineStub(allow=["running-thread"]):
+        straggler.thread.start()
+    with CodePipelineStub() as next_tests:
+        straggler.act()
+        straggler.let_go()
+        children[0].act()
+        job = next_tests.add_lambda_job()
+        with ThreadPoolExecutor(1) as pool:  # the next test's own threads are no descendants
+            pool.submit(CLIENT.put_job_success_result, jobId=job.id).result(10)
+    with CodePipelineStub():
+        children[0].act()
+    children[0].let_go()
+    release()
+
+    assert [type(heard) for heard in children[0].heard] == [UnfakedCallError] * 2
+    assert job.status == "Succeeded"
+    assert threading.Thread.start is start
+
+
 def test_a_straggler_is_refused_without_any_stub_too(straggler: Straggler) -> None:
     left_behind(straggler)
 

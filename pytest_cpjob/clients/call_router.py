@@ -17,6 +17,7 @@ from pytest_cpjob.clients.role_check import RoleCheck, refusal
 from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
+from pytest_cpjob.service.grants import Grant
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import POLLS, RESULTS
@@ -67,6 +68,10 @@ class CallRouter:
 
     # -- answers ---------------------------------------------------------------------------------
 
+    def serves(self, call: PendingCall) -> bool:
+        """Whether the service itself answers the call."""
+        return call.service == "codepipeline" and call.operation in self._service.operations
+
     def answer(
         self, call: PendingCall, params: Mapping[str, Any], url: str, credentials: object
     ) -> Answer | None:
@@ -84,7 +89,7 @@ class CallRouter:
                 if call.service == "s3":
                     self._note_owners(call, params, presented)
                 return _meet(call.fault, call, url)
-        if call.service == "codepipeline" and call.operation in self._service.operations:
+        if self.serves(call):
             return self._denied(call, url, presented) or self._answer(call, url, presented)
         if call.service == "s3" and not call.by_test:
             presented = credentials_of.resolve(credentials, presented)
@@ -140,7 +145,7 @@ class CallRouter:
         request = call.request
         grant = self._service.grants.find(presented.access_key_id)
         if grant is not None:
-            return refused(url, self._not_authorized(call.operation, grant.job_id))
+            return refused(url, self._refuse_artifact_credentials(call, grant, presented))
         job_id = request.get("jobId")  # may be of any type over HTTP
         job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
         call.job, call.state = job, job.status if job is not None else None
@@ -156,13 +161,25 @@ class CallRouter:
             return refused(url, answer)
         return answered(url, answer)
 
-    def _not_authorized(self, operation: str, job_id: str) -> ServiceError:
-        partition = partition_of(self._region)
-        role = self._service.registry.jobs[job_id].role
+    def _refuse_artifact_credentials(
+        self, call: PendingCall, grant: Grant, presented: Presented
+    ) -> ServiceError:
+        """Say why artifact credentials open nothing here: who they are is looked at first."""
+        if presented.session_token != grant.credentials.session_token:
+            return ServiceError(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        if self._service.clock.now >= grant.expires_at:
+            return ServiceError(
+                "ExpiredTokenException", "The security token included in the request is expired"
+            )
+        job = self._service.registry.jobs[grant.job_id]
         return ServiceError(
             "AccessDeniedException",
-            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/{role}/"
-            f"1624294113598 is not authorized to perform: codepipeline:{operation}",
+            f"User: arn:{partition_of(job.facts.region)}:sts::{job.facts.account_id}:assumed-role/"
+            f"{job.role}/1624294113598 is not authorized to perform: codepipeline:"
+            f"{call.operation}",
         )
 
     # -- S3 --------------------------------------------------------------------------------------

@@ -21,11 +21,12 @@ class PendingCall:
     """A client's call from its beginning to its end.
 
     Attributes:
-        request: our own copy of the parameters.
+        request: our own copy of the parameters, CodePipeline's as the user's hooks have left them.
         by_test: whether the client is the test's own: not recorded, and exempt from faults.
         endpoint_url: the client's endpoint.
         site: where the user's code made the call.
         is_async: whether the client is aiobotocore's.
+        signer: what the client signs with.
         job: the job that it names, looked up once.
         hides_missing: whether S3 answers AccessDenied to these credentials for a missing object.
         fault: the fault that applies to it.
@@ -44,6 +45,7 @@ class PendingCall:
     endpoint_url: str = ""
     site: Site | None = None
     is_async: bool = False
+    signer: Any = None
     job: JobRecord | None = None
     job_ids: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()

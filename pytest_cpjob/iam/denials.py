@@ -6,12 +6,12 @@ import difflib
 import json
 from typing import Final, NamedTuple
 
-from pytest_cpjob.iam.operations import (
+from pytest_cpjob.iam.codepipeline_actions import (
     CODEPIPELINE_OTHERS,
     CODEPIPELINE_RESOURCES,
     CODEPIPELINE_WITHOUT_RESOURCE,
-    Permission,
 )
+from pytest_cpjob.iam.operations import Permission
 from pytest_cpjob.iam.patterns import UNKNOWN, may_match
 from pytest_cpjob.iam.policies import NO_RESOURCE, Statement, Verdict
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Generator
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_cpjob.aws.environment import configure_nothing
-from pytest_cpjob.patching import Undo, restore_late_variables
+from pytest_cpjob.clients.import_guard import ImportGuard
+from pytest_cpjob.patching import Undo, restore_late_changes
 from pytest_cpjob.plugin.fixtures import (
     CALLED,
     FAILED,
@@ -32,7 +31,7 @@ from pytest_cpjob.plugin.fixtures import (
     forget,
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
-from pytest_cpjob.plugin.options import BUILT_IN, INI, REPORT, SEED, add_options, check_flags
+from pytest_cpjob.plugin.options import BUILT_IN, FLAGS, INI, REPORT, SEED, add_options, check_flags
 from pytest_cpjob.settings import BUILT_IN_REGION
 
 if TYPE_CHECKING:
@@ -54,6 +53,7 @@ __all__ = [
 ]
 
 _UNDO: Final = pytest.StashKey[Undo]()
+_IMPORT_GUARD: Final = pytest.StashKey[ImportGuard]()
 _SWEEPS: Final = {
     "cpjob_job_variants": "other jobs that AWS can send",
     "cpjob_faults": "faults that its calls can run into",
@@ -74,9 +74,20 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.add_cleanup(undo.all)
     load_own_modules_plainly(undo)
     check_flags(early_config)
-    if early_config.getini("cpjob_aws_env"):
+    makes_clients = early_config.getini("cpjob_aws_env")
+    stops_calls = early_config.getini("cpjob_stop_calls_at_import")
+    if makes_clients or stops_calls:
         region = early_config.getini("cpjob_region") or BUILT_IN_REGION
-        configure_nothing(os.environ, region, undo)
+        guard = ImportGuard(region, makes_clients=makes_clients, stops_calls=stops_calls or None)
+        guard.install(undo)
+        guard.watch("while code was imported for its tests to be collected")
+        early_config.stash[_IMPORT_GUARD] = guard
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    guard = session.config.stash.get(_IMPORT_GUARD, None)
+    if guard is not None:
+        guard.rest()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,7 +127,7 @@ def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
     if found and name.startswith("cpjob_"):
         from pytest_cpjob.settings import nearest
 
-        meant = nearest(name, (*INI, "cpjob_aws_env"))
+        meant = nearest(name, (*INI, *FLAGS))
         raise pytest.UsageError(f"unknown option {name.strip()!r} in the ini file{meant}")
 
 
@@ -140,10 +151,15 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"cpjob: {', '.join(told)}" if told else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    # An earlier run of the same test may have been interrupted before its last report.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    # An earlier run of the same test may have been ended before its last report.
     forget(item)
+    guard = item.config.stash.get(_IMPORT_GUARD, None)
+    if guard is None or "cpjob" not in getattr(item, "fixturenames", ()):
+        return (yield)
+    with guard.watching("in the set-up of a test, before its cpjob was there"):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -168,7 +184,7 @@ def pytest_runtest_makereport(
     finally:
         undo.all()
     if call.when == "teardown" and _active_harness() is None:
-        restore_late_variables()
+        restore_late_changes()
     harness = item.stash.get(HARNESS, None)
     if harness is not None:
         _explain(harness, item, call, report)

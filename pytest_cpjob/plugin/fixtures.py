@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -68,18 +70,14 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     from pytest_cpjob.stub import CodePipelineStub
 
     stub = CodePipelineStub._with(settings_of(request))
-    stub._start()
     harness = stub._harness
-    harness.observer.is_tested_by(request.function)
     harness.observer.directory = str(request.config.invocation_params.dir)
     harness.report_width = report_width(request.config)
-    parameters = getattr(request.node, "callspec", None)
-    if parameters is not None and SWEEP in parameters.params:
-        harness.vary(parameters.params[SWEEP])
     stash = request.node.stash
-    stash[HARNESS] = harness
 
     def finish() -> None:
+        if not harness.is_active:
+            return
         try:
             harness.settle()
             # A test that was interrupted by Ctrl-C has no report, so nothing is checked.
@@ -88,9 +86,26 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
         finally:
             harness.stop()
 
-    # Not `yield`, so that the return annotation is the one that users copy to their arguments.
+    # Not `yield`: a fixture's return annotation is what users annotate their arguments with. And
+    # before the start: whatever is raised from then on, the stub does not stay active.
     request.addfinalizer(finish)  # noqa: PT021
+    stub._start()
+    function = _test_function(request.node)
+    if function is not None:
+        harness.observer.is_tested_by(function)
+    parameters = getattr(request.node, "callspec", None)
+    if parameters is not None and SWEEP in parameters.params:
+        harness.vary(parameters.params[SWEEP])
+    stash[HARNESS] = harness
     return stub
+
+
+def _test_function(item: Any) -> Any:
+    """Return the function that a test runs; a doctest has none."""
+    function: Any = getattr(item, "function", None)
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if hasattr(inspect.unwrap(function), "__code__") else None
 
 
 @pytest.fixture(scope="session")

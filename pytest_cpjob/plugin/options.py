@@ -36,12 +36,14 @@ BUILT_IN: Final = {
     "cpjob_own_role": False,
     "cpjob_role_policy": None,
     "cpjob_aws_env": True,
+    "cpjob_stop_calls_at_import": False,
 }
 
 NO_TERMINAL: Final = 80
 """How many columns a report has that no terminal shows."""
 
-_FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env")
+FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env", "cpjob_stop_calls_at_import")
+"""Options of the ini file that are true or false."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -65,9 +67,16 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(name, text, type=kind, default=None)  # type: ignore[arg-type]
     parser.addini(
         "cpjob_aws_env",
-        "Set a region and dummy credentials if the machine has no AWS configuration at all.",
+        "Whether clients can be made while code is imported although no region is known, and calls"
+        " be stopped then where the machine has no AWS configuration (default: true).",
         type="bool",
         default=True,
+    )
+    parser.addini(
+        "cpjob_stop_calls_at_import",
+        "Whether AWS calls at import are stopped, whatever the machine has configured.",
+        type="bool",
+        default=False,
     )
 
 
@@ -87,7 +96,7 @@ def check_flags(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: naming the option.
     """
-    for name in _FLAGS:
+    for name in FLAGS:
         try:
             config.getini(name)
         except (pytest.UsageError, TypeError, ValueError) as error:  # depends on pytest's version

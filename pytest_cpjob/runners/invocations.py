@@ -124,8 +124,8 @@ def _loaded(
     if handler is None:
         if code is None:
             raise HandlerError(
-                f"{job.label} does not say which code it runs, as one of a pipeline's definition"
-                " does: name it with job.invoke(handler)"
+                f"expected a handler(event, context) or its name, since {job.label} does not say"
+                " which code it runs, as one of a pipeline's definition does: job.invoke(handler)"
             )
         return runtime.load_code(code, context)
     if code is not None:
