@@ -156,7 +156,7 @@ def summary(folder: Path) -> str:
 def test_the_page_counts_the_tests_that_had_jobs(page: Page) -> None:
     shown = " ".join(page.texts)
 
-    assert "8 tests with 8 jobs: 3 failed, 4 passed, 1 xfailed" in shown
+    assert "8 tests with 8 jobs: 4 passed, 3 failed, 1 xfailed" in shown
     assert len(page.tests) == 8
     assert "test_without_jobs" not in shown
 
@@ -276,7 +276,7 @@ def test_no_secret_is_in_a_report(folder: Path, page: Page, summary: str) -> Non
 
 def test_the_summary_has_the_findings_by_line_and_the_failing_tests(summary: str) -> None:
     assert summary.startswith(
-        "## CodePipeline jobs\n\n8 tests with 8 jobs: 3 failed, 4 passed, 1 xfailed\n\n"
+        "## CodePipeline jobs\n\n8 tests with 8 jobs: 4 passed, 3 failed, 1 xfailed\n\n"
         "| finding | line | count | tests |\n|---|---|---:|---:|\n"
     )
     assert "\n| `no-result` |  | 1 | 1 |\n" in summary

@@ -52,7 +52,7 @@ INI = """
 cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_role_policy cpjob_seed
 cpjob_stop_calls_at_import
 """
-PYTEST_OPTIONS = "--cpjob-seed"
+PYTEST_OPTIONS = "--cpjob-seed --cpjob-report"
 FINDINGS = """
 leaked-secret missing-output no-result not-acknowledged not-owner not-permitted output-encryption
 own-role raised raised-after-result refused-request running-thread second-result unfaked-call
