@@ -365,8 +365,6 @@ def test_a_handler_that_reports_nothing_leaves_the_job_to_its_time_out(
         cpjob.check()
     assert caught.value.names == ("no-result",)
     assert "got no result before it timed out" in str(caught.value)
-    assert (
-        '"The AWS Lambda function build-docs failed to return a result. Check the function to'
-        " verify that it has permission to call the PutJobSuccessResult action and that it made a"
-        ' call to PutJobSuccessResult."'
-    ) in str(caught.value)
+    assert '"The AWS Lambda function build-docs failed to return a result. ..."' in str(
+        caught.value
+    )

@@ -437,7 +437,8 @@ def test_help_tells_the_option_and_every_setting(pytester: pytest.Pytester) -> N
 
     assert "--cpjob-seed=SEED" in printed
     settings = set(re.findall(r"^  (cpjob_\w+) \(", printed, re.MULTILINE))
-    assert settings == {f"cpjob_{name}" for name in OPTIONS} | {"cpjob_aws_env"}
+    others = {"cpjob_aws_env", "cpjob_stop_calls_at_import"}
+    assert settings == {f"cpjob_{name}" for name in OPTIONS} | others
 
 
 def test_the_markers_are_known_to_strict_markers(pytester: pytest.Pytester) -> None:
