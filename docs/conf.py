@@ -5,8 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any, ClassVar
 
 from docutils import nodes
+from pygments import token
+from pygments.lexer import RegexLexer, bygroups
 from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
@@ -21,6 +25,18 @@ version = release = installed_version("pytest-cpjob")
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 html_theme = "furo"
 html_title = f"{project} {release}"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_theme_options = {"footer_icons": []}
+project_copyright = f"{author}, Apache License 2.0"
+html_show_sphinx = False
+html_last_updated_fmt = "%Y-%m-%d"
+# Quotes and dashes stay as they are typed: what a reader copies has to run.
+smartquotes = False
+# What is copied leaves prompts and outputs behind.
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_exclude = ".linenos, .gp, .go"
 
 # Links go to headings by the names that GitHub gives them, so that the pages work there as well.
 myst_heading_anchors = 3
@@ -47,6 +63,47 @@ class Fixtures(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+class Examples(SphinxDirective):
+    """`.. cpjob-examples::` shows the source of each of the repository's examples."""
+
+    def run(self) -> list[nodes.Node]:
+        """Make a section for each example: its own first sentence, its code, then its tests."""
+        folder = Path(__file__).parent.parent / "examples"
+        sections = []
+        for tests in sorted(folder.glob("test_*.py")):
+            found = [folder / tests.name.removeprefix("test_"), tests]
+            name = found[0].stem
+            section = nodes.section(ids=[nodes.make_id(name)], names=[name])
+            section += nodes.title(text=name.replace("_", " "))
+            for path in filter(Path.is_file, found):
+                self.env.note_dependency(str(path))
+                code = path.read_text("utf-8")
+                section += nodes.caption("", "", nodes.literal(text=f"examples/{path.name}"))
+                section += nodes.literal_block(code, code, language="python")
+            sections.append(section)
+        return [*sections]
+
+
+class ReportLexer(RegexLexer):
+    """Colours what pytest prints of findings and timelines, as the terminal has it."""
+
+    name = "pytest report"
+    aliases: ClassVar[list[str]] = ["text"]
+    tokens: ClassVar[dict[str, list[tuple[str, Any]]]] = {
+        "root": [
+            (r"^(- )([a-z-]+)(?=[: ])", bygroups(token.Text, token.Generic.Error)),
+            (r"^[a-z-]+ x\d+.*\n", token.Generic.Error),
+            (r"^[a-z-]+(?:, [a-z-]+)*(?= \(\w+\.py:\d+\):|: \d)", token.Generic.Error),
+            (r"^  !.*\n", token.Generic.Error),
+            (r"^  To fix it:", token.Generic.Strong),
+            (r"^  To allow it:.*\n", token.Comment),
+            (r"^  \+\d+s", token.Number),
+            (r"^[-_=]{4,} .* [-_=]{4,}\n", token.Generic.Heading),
+            (r".*\n", token.Text),
+        ]
+    }
+
+
 def tell_of_alias(
     app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
 ) -> None:
@@ -61,3 +118,5 @@ def setup(app: Sphinx) -> None:
     """Sphinx's entry."""
     app.connect("autodoc-process-docstring", tell_of_alias)
     app.add_directive("cpjob-fixtures", Fixtures)
+    app.add_directive("cpjob-examples", Examples)
+    app.add_lexer("text", ReportLexer)

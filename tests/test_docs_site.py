@@ -34,7 +34,7 @@ def test_the_readme_leads_to_the_index_and_the_index_to_every_page() -> None:
         for name in contents.splitlines()
         if name and not name.startswith(":")
     ]
-    there = {path.stem for path in (ROOT / "docs").glob("*.md")} | {"reference"}
+    there = {path.stem for kind in ("md", "rst") for path in (ROOT / "docs").glob(f"*.{kind}")}
     assert sorted(listed) == sorted(there - {"index"})
 
 
