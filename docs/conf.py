@@ -93,7 +93,7 @@ class ReportLexer(RegexLexer):
         "root": [
             (r"^(- )([a-z-]+)(?=[: ])", bygroups(token.Text, token.Generic.Error)),
             (r"^[a-z-]+ x\d+.*\n", token.Generic.Error),
-            (r"^[a-z-]+(?:, [a-z-]+)*(?= \(\w+\.py:\d+\):|: \d)", token.Generic.Error),
+            (r"^[a-z]+-[a-z-]+(?:, [a-z-]+)*(?= \(\w+\.py:\d+\):|: )", token.Generic.Error),
             (r"^  !.*\n", token.Generic.Error),
             (r"^  To fix it:", token.Generic.Strong),
             (r"^  To allow it:.*\n", token.Comment),
