@@ -31,8 +31,8 @@ html_theme_options = {"footer_icons": []}
 project_copyright = f"{author}, Apache License 2.0"
 html_show_sphinx = False
 html_last_updated_fmt = "%Y-%m-%d"
-# Quotes and dashes stay as they are typed: what a reader copies has to run.
-smartquotes = False
+# Dashes only: quotes stay as they are typed, so that what a reader copies runs.
+smartquotes_action = "D"
 # What is copied leaves prompts and outputs behind.
 copybutton_prompt_text = r"\$ |>>> |\.\.\. "
 copybutton_prompt_is_regexp = True
@@ -63,6 +63,9 @@ class Fixtures(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+LANGUAGES = {".json": "json", ".py": "python", ".yaml": "yaml"}
+
+
 class Examples(SphinxDirective):
     """`.. cpjob-examples::` shows the source of each of the repository's examples."""
 
@@ -71,17 +74,26 @@ class Examples(SphinxDirective):
         folder = Path(__file__).parent.parent / "examples"
         sections = []
         for tests in sorted(folder.glob("test_*.py")):
-            found = [folder / tests.name.removeprefix("test_"), tests]
-            name = found[0].stem
+            module = folder / tests.name.removeprefix("test_")
+            name = module.stem
+            beside = sorted((folder / name).rglob("*.*"))
+            found = [module, *beside, tests]
             section = nodes.section(ids=[nodes.make_id(name)], names=[name])
             section += nodes.title(text=name.replace("_", " "))
-            for path in filter(Path.is_file, found):
+            for path in (path for path in found if path.suffix in LANGUAGES and path.is_file()):
                 self.env.note_dependency(str(path))
                 code = path.read_text("utf-8")
-                section += nodes.caption("", "", nodes.literal(text=f"examples/{path.name}"))
-                section += nodes.literal_block(code, code, language="python")
+                section += nodes.caption("", "", nodes.literal(text=f"examples/{path.relative_to(folder)}"))
+                section += nodes.literal_block(code, code, language=LANGUAGES[path.suffix])
             sections.append(section)
         return [*sections]
+
+
+def without_internals(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
+) -> tuple[str, str]:
+    """Leave out of a signature what only tells an unknown argument's nearest name."""
+    return (signature or "").replace(", **unknown: NoReturn", ""), returns
 
 
 class ReportLexer(RegexLexer):
@@ -117,6 +129,7 @@ def tell_of_alias(
 def setup(app: Sphinx) -> None:
     """Sphinx's entry."""
     app.connect("autodoc-process-docstring", tell_of_alias)
+    app.connect("autodoc-process-signature", without_internals)
     app.add_directive("cpjob-fixtures", Fixtures)
     app.add_directive("cpjob-examples", Examples)
     app.add_lexer("text", ReportLexer)
