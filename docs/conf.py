@@ -91,9 +91,11 @@ class Examples(SphinxDirective):
 
 def without_internals(
     app: Sphinx, what: str, name: str, obj: object, options: object, signature: str, returns: str
-) -> tuple[str, str]:
+) -> tuple[str, str] | None:
     """Leave out of a signature what only tells an unknown argument's nearest name."""
-    return (signature or "").replace(", **unknown: NoReturn", ""), returns
+    if not signature or ", **unknown: NoReturn" not in signature:
+        return None
+    return signature.replace(", **unknown: NoReturn", ""), returns
 
 
 class ReportLexer(RegexLexer):
