@@ -83,7 +83,8 @@ class Examples(SphinxDirective):
             for path in (path for path in found if path.suffix in LANGUAGES and path.is_file()):
                 self.env.note_dependency(str(path))
                 code = path.read_text("utf-8")
-                section += nodes.caption("", "", nodes.literal(text=f"examples/{path.relative_to(folder)}"))
+                named = nodes.literal(text=f"examples/{path.relative_to(folder)}")
+                section += nodes.caption("", "", named)
                 section += nodes.literal_block(code, code, language=LANGUAGES[path.suffix])
             sections.append(section)
         return [*sections]
