@@ -492,7 +492,7 @@ def test_the_jobs_of_the_documentation_are_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = Path(__file__).parent.parent.joinpath("docs", "endpoint.md").read_text("utf-8")
-    [jobs] = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    jobs, _ = re.findall(r"^```yaml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)  # and compose
     [options] = re.findall(r"^\$ pytest-cpjob serve (.*)$", page, re.MULTILINE)
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("site").mkdir()
