@@ -218,6 +218,7 @@ class JobBuilder:
             allow=allow,
             permissions=declared.permissions,
             declared_timeout=declared.timeout,
+            is_declared=declared.inputs is not None,
         )
         if declared.role is not None:
             record.role = declared.role

@@ -96,7 +96,7 @@ class CallRouter:
                 if call.service == "s3":
                     self._note_owners(call, params, presented)
                 return _meet(call.fault, call, url)
-        if call.service == "codepipeline" and call.operation in self._service.operations:
+        if call.service == "codepipeline" and self._service.answers(call.operation, call.request):
             return self._denied(call, url, presented) or self._answer(call, url, presented)
         if call.service == "s3" and not call.by_test:
             presented = credentials_of.resolve(credentials, presented)
