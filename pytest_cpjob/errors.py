@@ -7,6 +7,23 @@ class CpjobError(Exception):
     """The base of every exception that pytest-cpjob raises itself."""
 
 
+class ArgumentError(CpjobError, ValueError):
+    """A value that AWS could not send, or an option that cannot be.
+
+    Attributes:
+        argument: the argument as the caller wrote it, such as `input_artifacts[1]`.
+        reason: the rule, the value, and how to fix it.
+    """
+
+    def __init__(self, argument: str, reason: str) -> None:
+        super().__init__(argument, reason)
+        self.argument = argument
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.argument}: {self.reason}"
+
+
 class ArtifactError(CpjobError):
     """An artifact's object is missing, or cannot be read in the way that the test asked for."""
 

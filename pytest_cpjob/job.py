@@ -146,7 +146,7 @@ class Job:
         Raises:
             CpjobError: the job is not a Lambda's.
         """
-        self._check_lambda("an event")
+        self._check_lambda("event")
         return self._harness.service.event(self._record)
 
     @property
@@ -156,7 +156,7 @@ class Job:
         Raises:
             CpjobError: the job is not a Lambda's.
         """
-        self._check_lambda("a context")
+        self._check_lambda("context")
         return context_of(self._harness, self._record)
 
     def state_change_event(self, state: str = "STARTED") -> dict[str, Any]:
@@ -201,7 +201,7 @@ class Job:
             Exception: what the handler raised, after the last retry.
         """
         __tracebackhide__ = True
-        self._check_lambda("an invocation")
+        self._check_lambda("invocation")
         if timeout is None:
             timeout = timeout_of(self._harness, self._record)
         limits = Limits(max_invocations, retries, timeout)
@@ -212,7 +212,7 @@ class Job:
     def _check_lambda(self, what: str) -> None:
         if self._record.kind != "lambda":
             raise CpjobError(
-                f"job {self.id} has no {what.partition(' ')[2]}: {self.facts.action_type} is for"
+                f"job {self.id} has no {what}: {self.facts.action_type} is for"
                 " workers that poll; add_lambda_job makes jobs that a Lambda function is invoked"
                 " with"
             )

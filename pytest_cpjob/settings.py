@@ -1,4 +1,4 @@
-"""The options: their names, their defaults, and which of several values wins."""
+"""The settings of one test: built-in values, valid names, and which of several layers wins."""
 
 from __future__ import annotations
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+from forked_pytest import ended
 from hypothesis import HealthCheck, settings
-from user_projects import LEAN
+from user_projects import run_alike
+
+if TYPE_CHECKING:
+    from pytest_cpjob import CodePipelineStub
 
 pytest_plugins = ["pytester"]
 
@@ -22,15 +28,39 @@ for name in [name for name in os.environ if name.startswith(("AWS_ENDPOINT_URL",
 settings.register_profile("cpjob", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("cpjob")
 
+# The files whose tests take long are begun first, so that no worker is left with one at the end.
+LONG = ("test_typing", "test_xdist", "test_other_clients", "test_nothing_configured")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """On several workers of pytest-xdist, keep a module's tests together where that may be."""
+    if getattr(config.option, "numprocesses", None) and config.option.dist == "no":
+        config.option.dist = "worksteal"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_pytest_is_ended() -> Iterator[None]:
+    with ended():
+        yield
+
 
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """pytest's own, whose runs load no plugin that their test does not ask for.
-
-    They also look the same on each machine: where pytest finds a CI service's variables, its short
-    summary repeats whole messages, and a test that counts them would count twice.
-    """
-    monkeypatch.setenv("PYTEST_ADDOPTS", LEAN)
-    for name in ("CI", "BUILD_NUMBER", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
+    """pytest's own, whose runs load no plugin that their test does not ask for."""
+    run_alike(monkeypatch)
     return pytester
+
+
+@pytest.fixture(params=["invoke", "run_worker"])
+def run(
+    request: pytest.FixtureRequest, cpjob: CodePipelineStub
+) -> Callable[[Callable[[], object]], object]:
+    """Run a function as Lambda would, and as a worker."""
+    if request.param == "run_worker":
+        return lambda function: cpjob.run_worker(function)
+    return lambda function: cpjob.invoke(lambda event, context: function())

@@ -31,8 +31,18 @@ def zipped(files: dict[str, str]) -> bytes:
     return body.getvalue()
 
 
+def reporting_on(resource: str) -> dict[str, Any]:
+    """The policy of a role that may poll and report."""
+    operations = ("PollForJobs", "AcknowledgeJob", "PutJobSuccessResult", "PutJobFailureResult")
+    actions = [f"codepipeline:{operation}" for operation in operations]
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resource}
+    return {"Version": "2012-10-17", "Statement": [statement]}
+
+
 class Builder:
     """The right handler: a theme from UserParameters, a zip in, a zip out, one result."""
+
+    role_policy = reporting_on("*")
 
     def __init__(self) -> None:
         self.codepipeline = boto3.client("codepipeline", region_name=REGION)
@@ -141,7 +151,9 @@ class RaisesAgain(Builder):
 
 
 class MayNotReport(Builder):
-    """Its code is right; the policy of its role lacks codepipeline:PutJobSuccessResult."""
+    """Its code is right; the policy of its role is limited to its pipeline, and allows nothing."""
+
+    role_policy = reporting_on(f"arn:aws:codepipeline:{REGION}:123456789012:web")
 
 
 class NoFailureDetails(Builder):

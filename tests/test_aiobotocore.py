@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -12,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
+from user_projects import run_program
 
-import pytest_cpjob
 from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError
 
 aiobotocore_session = pytest.importorskip(
@@ -176,16 +174,8 @@ print(AioBaseClient._make_api_call.__module__, AIOHTTPSession.send.__module__)
 from botocore.client import BaseClient
 assert "__init_subclass__" not in vars(BaseClient)
 """
-    home = os.path.dirname(os.path.dirname(pytest_cpjob.__file__))
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
 
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_program(program)
 
     assert ended.stderr == ""
     stopped, status, modules = ended.stdout.splitlines()

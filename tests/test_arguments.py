@@ -70,7 +70,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("output_artifacts", ["a/b"], "[0]: Member must satisfy regular expression pattern: [a-zA"),
     ("output_artifacts", list("abcdef"), ": Member must have length less than or equal to 5; got"),
     ("output_artifacts", "Site", ": Member must be a list; got 'Site'; write ['Site']"),
-    ("output_artifacts", {"Site": {}}, ": Member must be a list; got {'Site': {}}; here an artif"),
+    ("output_artifacts", {"Site": {}}, ": Member must be a list; got {'Site': {}}; artifacts h"),
     ("output_artifacts", ["Site", 5], "[1]: Member must be a string or a dict; got 5; write a na"),
     ("output_artifacts", ["Site", "Site"], "[1]: artifact names must be unique, and "),
     ("output_artifacts", [{}], "[0].name: Member must not be null; got {}; write a name"),
@@ -185,11 +185,11 @@ def test_a_job_that_aws_could_not_send_is_refused_in_the_same_words_and_leaves_n
     [
         (
             {"user_parameters": "x", "configuration": {"UserParameters": "y"}},
-            "user_parameters: configuration['UserParameters'] already gives it; got 'x'; give user",
+            "user_parameters: configuration['UserParameters'] already has it; got 'x'; give user",
         ),
         (
             {"function_name": "f", "configuration": {"FunctionName": "g"}},
-            "function_name: configuration['FunctionName'] already gives it; got 'f'; give function",
+            "function_name: configuration['FunctionName'] already has it; got 'f'; give function",
         ),
         (
             {"user_parameters": "x", "action_type": "Build:Custom:Docs:1"},

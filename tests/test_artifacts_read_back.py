@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from artifact_clients import credentials_of, place, s3_of
+from user_projects import LEAVES_NOTHING, run
 
 from pytest_cpjob import ArtifactError, CodePipelineStub, ContractError, Job, JobArtifact
 
@@ -337,59 +338,12 @@ def test_the_users_own_mock_is_as_it_was_before_the_stub() -> None:
         s3.create_bucket(Bucket="another")
 
 
-LEAVES_NOTHING = """
-    import os
-
-    import boto3
-    import pytest
-    from moto import mock_aws
-    from moto.backends import get_backend
-    from moto.core.models import MockAWS
-
-    @pytest.fixture(scope="module", params=[False, True], ids=["no mock", "a mock of the user's"])
-    def before(request):
-        mock = mock_aws()
-        if request.param:
-            mock.start()
-        yield dict(os.environ), MockAWS._nested_count
-        if request.param:
-            mock.stop()
-
-    def stored():
-        s3 = [one for region in get_backend("s3").values() for one in region.values()]
-        kms = [one for region in get_backend("kms").values() for one in region.values()]
-        buckets = [name for backend in s3 for name in backend.buckets]
-        return buckets + [key for backend in kms for key in backend.keys]
-
-    @pytest.fixture
-    def nothing_left(before):
-        assert stored() == []
-        yield
-        assert stored() == []
-        environment, count = before
-        now = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-        environment.pop("PYTEST_CURRENT_TEST", None)
-        assert (now, MockAWS._nested_count) == (environment, count)
-
-    @pytest.mark.parametrize("number", range(3))
-    def test_artifacts(nothing_left, cpjob, number):
-        job = cpjob.add_lambda_job(
-            input_artifacts=["Source"], output_artifacts=["Site"], encryption_key=True
-        )
-        job.output_artifacts["Site"].put(b"built")
-        assert len(stored()) == 2
-"""
-
-
-@pytest.mark.parametrize("arguments", [(), ("-n2",)], ids=["one process", "two workers"])
 def test_nothing_is_left_in_moto_or_in_the_environment_after_a_test(
-    pytester: pytest.Pytester, arguments: tuple[str, ...]
+    pytester: pytest.Pytester,
 ) -> None:
     pytester.makepyfile(LEAVES_NOTHING)
 
-    result = pytester.runpytest_subprocess("-p", "no:faker", "-W", "error", *arguments)
-
-    result.assert_outcomes(passed=6)
+    run(pytester.path, "-W", "error").assert_outcomes(passed=6)
 
 
 def test_a_large_artifact_is_put_and_looked_through_without_a_copy_after_the_other(

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from user_projects import run_program
 
-import pytest_cpjob
 from pytest_cpjob import CodePipelineStub
 
 # Made before moto is imported, as a handler's module makes them.
@@ -282,15 +280,7 @@ with CodePipelineStub() as cpjob:
     cpjob.add_lambda_job(input_artifacts=["Source"])
     assert "moto" in sys.modules
 """
-    home = os.path.dirname(os.path.dirname(pytest_cpjob.__file__))
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ended = run_program(program)
     assert (ended.returncode, ended.stderr) == (0, "")
 
 

@@ -431,7 +431,7 @@ def test_a_fault_that_nobody_met_is_an_error_at_teardown(pytester: pytest.Pytest
         ),
         (
             {"operation": "PutObject", "error": "SlowDown"},
-            "operation: codepipeline has no operation 'PutObject', and s3 has: add service='s3'",
+            "operation: codepipeline has no operation 'PutObject', but s3 has: add service='s3'",
         ),
         ({"service": ["s3"]}, "service: botocore knows no ['s3']"),
         ({"after": "yes"}, "after: expected True or False, got 'yes'"),

@@ -80,7 +80,7 @@ def test_each_client_keeps_its_own_endpoint(cpjob: CodePipelineStub, region: str
     for each in clients * 2:
         with pytest.raises(UnfakedCallError) as caught:
             each.list_pipelines()
-        urls.append(str(caught.value).partition("leave for ")[2].partition("/,")[0])
+        urls.append(str(caught.value).partition("it reached ")[2].partition("/:")[0])
     with pytest.raises(ContractError):
         cpjob.check()
 
@@ -123,7 +123,7 @@ def test_a_request_outside_of_any_call_is_stopped_and_named_by_its_address() -> 
 
     error = finding(swallowing(lambda: URLLib3Session().send(request)))
 
-    assert "GET https://example.invalid/token was blocked before it reached " in str(error)
+    assert "GET https://example.invalid/token was about to leave" in str(error)
     assert "secret" not in str(error)
 
 

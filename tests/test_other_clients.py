@@ -13,8 +13,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -61,25 +62,46 @@ def installed(config: pytest.Config, name: str, command: Sequence[str]) -> Path:
         pytest.skip("pytest's cache is off")
     home = Path(cache.mkdir("pytest-cpjob-clients"))
     made = home / name
-    if not made.is_dir():
-        # Made aside and then renamed: other workers of xdist may be at it as well.
-        aside = mkdtemp(prefix=f"{name}-", dir=home)
-        try:
-            subprocess.run(
-                [part.format(aside) for part in command],
-                check=True,
-                capture_output=True,
-                timeout=300,
-            )
-            os.rename(aside, made)
-        except (OSError, subprocess.SubprocessError) as error:
-            shutil.rmtree(aside, ignore_errors=True)
-            if not made.is_dir():
+    with (home / f"{name}.lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # another worker of xdist may be at it already
+        if not made.is_dir():
+            aside = mkdtemp(prefix=f"{name}-", dir=home)
+            try:
+                subprocess.run(
+                    [part.format(aside) for part in command],
+                    check=True,
+                    capture_output=True,
+                    timeout=300,
+                )
+                os.rename(aside, made)
+            except (OSError, subprocess.SubprocessError) as error:
+                shutil.rmtree(aside, ignore_errors=True)
                 pytest.skip(f"{name} cannot be installed here: {type(error).__name__}")
     return made
 
 
 # -- the AWS CLI -----------------------------------------------------------------------------------
+
+
+COMMANDS = """
+import json, os, sys
+from awscli.clidriver import create_clidriver
+own = dict(os.environ)
+for words, variables in json.loads(sys.argv[1]):
+    os.environ.clear()
+    os.environ.update(own | variables)
+    assert create_clidriver().main(words) != 0
+"""
+
+
+def as_variables(keys: Mapping[str, str] | None) -> dict[str, str]:
+    """Credentials as the CLI takes them; none means those that the endpoint gives."""
+    names = {
+        "AWS_ACCESS_KEY_ID": "accessKeyId",
+        "AWS_SECRET_ACCESS_KEY": "secretAccessKey",
+        "AWS_SESSION_TOKEN": "sessionToken",
+    }
+    return {} if keys is None else {name: keys[key] for name, key in names.items()}
 
 
 class AwsCli:
@@ -90,17 +112,21 @@ class AwsCli:
         self._folder = folder
 
     def run(
-        self, *words: str, keys: dict[str, str] | None = None, **parameters: object
+        self, *words: str, keys: Mapping[str, str] | None = None, **parameters: object
     ) -> subprocess.CompletedProcess[str]:
         for name, value in parameters.items():
             words += (f"--{name.replace('_', '-')}",)
             words += (value if isinstance(value, str) else json.dumps(value),)
-        env = {"PYTHONPATH": str(self._folder)}
-        if keys is not None:
-            env["AWS_ACCESS_KEY_ID"] = keys["accessKeyId"]
-            env["AWS_SECRET_ACCESS_KEY"] = keys["secretAccessKey"]
-            env["AWS_SESSION_TOKEN"] = keys["sessionToken"]
+        env = {"PYTHONPATH": str(self._folder), **as_variables(keys)}
         return self._endpoint.run([sys.executable, "-m", "awscli", *words], env=env)
+
+    def refusals(self, *commands: tuple[tuple[str, ...], Mapping[str, str] | None]) -> list[str]:
+        """Run commands that fail, each with its keys, in one process; give each one's code."""
+        written = json.dumps([(words, as_variables(keys)) for words, keys in commands])
+        env = {"PYTHONPATH": str(self._folder)}
+        done = self._endpoint.run([sys.executable, "-c", COMMANDS, written], env=env)
+        assert done.returncode == 0, done.stderr
+        return re.findall(r"\((\w+)\) when calling", done.stderr)
 
     def __call__(self, operation: str, **parameters: object) -> Any:
         done = self.run("codepipeline", operation, **parameters)
@@ -182,21 +208,26 @@ def test_the_aws_cli_shows_what_it_is_refused(aws: AwsCli, job: Job, tmp_path: P
     keys = credentials_of(job)
     local = str(tmp_path / "artifact")
 
-    with_own_role = aws.run("s3", "cp", source, local)
-    with_others = aws.run("s3", "cp", source, local, keys={**keys, "sessionToken": "another"})
-    with_wrong = aws.run("s3", "cp", source, local, keys={**keys, "secretAccessKey": "another"})
-    of_another = aws.run("s3", "cp", f"{source}x", local, keys=dict(keys))
-    unknown = aws.run(
-        "codepipeline", "get-job-details", job_id="11111111-2222-4333-8444-555555555555"
-    )
-    invalid = aws.run("codepipeline", "get-job-details", job_id="job-1")
+    copy = ("s3", "cp", source, local)
+    details = ("codepipeline", "get-job-details", "--job-id")
 
-    assert "(403)" in with_own_role.stderr
-    assert "(400)" in with_others.stderr
-    assert "(403)" in with_wrong.stderr
-    assert "(403)" in of_another.stderr
-    assert "(JobNotFoundException)" in unknown.stderr
-    assert "(ValidationException)" in invalid.stderr
+    refusals = aws.refusals(
+        (copy, None),
+        (copy, {**keys, "sessionToken": "another"}),
+        (copy, {**keys, "secretAccessKey": "another"}),
+        (("s3", "cp", f"{source}x", local), keys),
+        ((*details, "11111111-2222-4333-8444-555555555555"), None),
+        ((*details, "job-1"), None),
+    )
+
+    assert refusals == [
+        "403",
+        "400",
+        "403",
+        "403",
+        "JobNotFoundException",
+        "ValidationException",
+    ]
     assert not Path(local).exists()
 
 

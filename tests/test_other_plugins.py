@@ -11,21 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from user_projects import ACTION, BUILDS, run
-
-# Ten tests, each of which leaves what it was given in a file of its name.
-DOCUMENTS = """
-    import json, os, random
-    from pathlib import Path
-    import pytest
-
-    @pytest.mark.parametrize("number", range(10))
-    def test_one(number, cpjob, cpjob_details_factory, cpjob_faker):
-        random.random()
-        job = cpjob.add_job(configuration={"Theme": "dark"})
-        written = [job.details, cpjob_details_factory(), cpjob_faker.name()]
-        (Path(os.environ["DOCUMENTS"]) / str(number)).write_text(json.dumps(written))
-"""
+from user_projects import ACTION, BUILDS, documents_of, run
 
 
 @pytest.fixture
@@ -35,81 +21,28 @@ def my_action(pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
-def documents(
-    pytester: pytest.Pytester,
-    monkeypatch: pytest.MonkeyPatch,
-    *arguments: str,
-    beside: str = "",
-) -> dict[str, str]:
-    """What each of ten tests was given in a run."""
-    pytester.makepyfile(test_documents=DOCUMENTS)
-    folder = pytester.mkdir(f"documents{len(list(pytester.path.iterdir()))}")
-    monkeypatch.setenv("DOCUMENTS", str(folder))
-    result = run(pytester, *arguments, beside=beside)
-    assert result.ret == 0
-    return {path.name: path.read_text() for path in folder.iterdir()}
+# -- pytest-randomly, -k ---------------------------------------------------------------------------
 
 
-# -- pytest-xdist, pytest-randomly -----------------------------------------------------------------
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each of ten tests is given in a plain run."""
+    return documents_of(tmp_path_factory.mktemp("documents"))
 
 
 @pytest.mark.parametrize(
-    ("beside", "arguments"),
-    [
-        ("", ["-n", "2"]),
-        ("randomly", ["--randomly-seed=3"]),
-        ("", ["-k", "7 or 3"]),
-    ],
-    ids=["xdist", "randomly", "selection"],
+    ("beside", "arguments", "count"),
+    [("randomly", ["--randomly-seed=3"], 10), ("", ["-k", "7 or 3"], 2)],
+    ids=["randomly", "selection"],
 )
 def test_documents_stay_the_same(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, beside: str, arguments: list[str]
+    tmp_path: Path, alone: dict[str, str], beside: str, arguments: list[str], count: int
 ) -> None:
-    alone = documents(pytester, monkeypatch)
-    again = documents(pytester, monkeypatch, *arguments, beside=beside)
+    again = documents_of(tmp_path, *arguments, beside=beside)
 
     assert len(set(alone.values())) == 10
-    assert again
+    assert len(again) == count
     assert again.items() <= alone.items()
-
-
-def test_a_random_seed_is_one_for_all_workers_and_replays(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytester.makepyfile(test_documents=DOCUMENTS)
-    folders = [pytester.mkdir(name) for name in ("first", "second")]
-    monkeypatch.setenv("DOCUMENTS", str(folders[0]))
-    header = run(pytester, "-n", "2", "--cpjob-seed=random").stdout.str()
-    _, _, replay = header.partition("cpjob: replay these documents with ")
-    monkeypatch.setenv("DOCUMENTS", str(folders[1]))
-
-    run(pytester, replay.split()[0]).assert_outcomes(passed=10)
-
-    first, second = ({p.name: p.read_text() for p in folder.iterdir()} for folder in folders)
-    assert first == second
-
-
-def test_findings_of_all_workers_come_together(my_action: pytest.Pytester) -> None:
-    my_action.makepyfile(
-        """
-        import pytest
-        import my_action
-
-        @pytest.mark.parametrize("number", range(4))
-        def test_forgets(cpjob, number):
-            cpjob.add_lambda_job().invoke(my_action.forgets)
-
-        def test_raises(cpjob):
-            cpjob.add_lambda_job().invoke(lambda event, context: 1 / 0)
-        """
-    )
-
-    result = run(my_action, "-n", "2")
-
-    result.assert_outcomes(passed=4, failed=1, errors=4)
-    result.stdout.fnmatch_lines(["cpjob: 5 jobs, findings: no-result 4, raised 1"])
-    assert result.stdout.str().count("no-result: job ") == 4
-    result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
 def test_the_global_random_is_randomlys_alone(pytester: pytest.Pytester) -> None:
@@ -127,7 +60,7 @@ def test_the_global_random_is_randomlys_alone(pytester: pytest.Pytester) -> None
         """
     )
 
-    result = run(pytester, "--randomly-seed=1", "-rE", beside="randomly")
+    result = run(pytester.path, "--randomly-seed=1", "-rE", beside="randomly")
 
     result.stdout.fnmatch_lines(["*no-result: job *"])
     assert result.parseoutcomes()["passed"] == 1
@@ -164,7 +97,7 @@ def test_a_rerun_begins_anew_with_the_same_documents(
 ) -> None:
     my_action.makepyfile(FLAKY.format(first=first))
 
-    result = run(my_action, beside="rerunfailures")
+    result = run(my_action.path, beside="rerunfailures")
 
     outcomes = result.parseoutcomes()
     assert outcomes.pop("rerun") == 1
@@ -183,7 +116,7 @@ def test_a_test_that_fails_each_time_is_told_of_once(my_action: pytest.Pytester)
         """
     )
 
-    result = run(my_action, "--reruns=2", beside="rerunfailures")
+    result = run(my_action.path, "--reruns=2", beside="rerunfailures")
 
     assert result.ret == 1
     assert result.stdout.str().count("no-result: job ") == 1
@@ -224,7 +157,7 @@ def test_a_handler_under_invoke_is_measured(my_action: pytest.Pytester) -> None:
         test_builds=BUILDS.replace("my_action.lambda_handler", '"my_action.lambda_handler"'),
     )
 
-    result = run(my_action, "--cov=my_action", "--cov-report=term")
+    result = run(my_action.path, "--cov=my_action", "--cov-report=term")
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["my_action.py * 100%"])

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 
 import pytest
-
-import pytest_cpjob
+from user_projects import run_program
 
 pytest_plugins = ["pytester"]
 
@@ -23,18 +20,8 @@ def run(pytester: pytest.Pytester) -> None:
 
 def test_importing_the_plugin_imports_no_aws_library() -> None:
     program = f"import sys, pytest_cpjob.plugin; print(sorted({HEAVY!r} & set(sys.modules)))"
-    home = os.path.dirname(os.path.dirname(pytest_cpjob.__file__))
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
 
-    printed = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-
-    assert printed.strip() == "[]"
+    assert run_program(program).stdout.strip() == "[]"
 
 
 def test_a_run_without_our_fixtures_imports_no_aws_library(pytester: pytest.Pytester) -> None:

@@ -55,7 +55,7 @@ def test_an_asynchronous_test_is_served(my_action: pytest.Pytester) -> None:
             my_action.codepipeline.put_job_success_result(jobId=job.id)
         """
     )
-    run(my_action, beside="asyncio").assert_outcomes(passed=3)
+    run(my_action.path, beside="asyncio").assert_outcomes(passed=3)
 
 
 @pytest.mark.usefixtures("asyncio_ini")
@@ -69,7 +69,7 @@ def test_an_asynchronous_test_has_its_findings(my_action: pytest.Pytester) -> No
         """
     )
 
-    result = run(my_action, beside="asyncio")
+    result = run(my_action.path, beside="asyncio")
 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*no-result: job *"])
@@ -107,7 +107,7 @@ def test_a_mocker_before_or_after_leaves_nothing_behind(
     my_action: pytest.Pytester, fixtures: str
 ) -> None:
     my_action.makepyfile(SPIED_ON.format(fixtures=fixtures))
-    run(my_action, beside="pytest_mock").assert_outcomes(passed=3)
+    run(my_action.path, beside="pytest_mock").assert_outcomes(passed=3)
 
 
 def test_a_call_that_a_mock_swallowed_is_missed(my_action: pytest.Pytester) -> None:
@@ -121,7 +121,7 @@ def test_a_call_that_a_mock_swallowed_is_missed(my_action: pytest.Pytester) -> N
         """
     )
 
-    result = run(my_action, beside="pytest_mock")
+    result = run(my_action.path, beside="pytest_mock")
 
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*no-result: job *"])
@@ -142,7 +142,7 @@ def test_jobs_and_artifacts_need_no_socket(my_action: pytest.Pytester) -> None:
             cpjob.check()
     """
     )
-    run(my_action, "--disable-socket", beside="socket").assert_outcomes(passed=2)
+    run(my_action.path, "--disable-socket", beside="socket").assert_outcomes(passed=2)
 
 
 def test_the_endpoint_needs_loopback_only(pytester: pytest.Pytester) -> None:
@@ -154,7 +154,7 @@ def test_the_endpoint_needs_loopback_only(pytester: pytest.Pytester) -> None:
             assert urlopen(cpjob_endpoint.url, timeout=10).status == 200
         """
     )
-    run(pytester, "--allow-hosts=127.0.0.1", beside="socket").assert_outcomes(passed=1)
+    run(pytester.path, "--allow-hosts=127.0.0.1", beside="socket").assert_outcomes(passed=1)
 
 
 # -- time-machine, freezegun -----------------------------------------------------------------------
@@ -205,7 +205,7 @@ def test_the_job_clock_is_not_the_clock_that_stands_still(
     imports, call = FROZEN[library]
     stopped = f"@{call.format(moment=moment)}\n    def test"
     my_action.makepyfile(f"    {imports}\n" + (BUILDS + AT_WORK).replace("def test", stopped))
-    run(my_action).assert_outcomes(passed=4)
+    run(my_action.path).assert_outcomes(passed=4)
 
 
 # -- unittest --------------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ CASES_PASS = 5 if sys.version_info >= (3, 11) else 4
 def test_a_test_case_makes_its_stub_in_set_up(my_action: pytest.Pytester) -> None:
     my_action.makepyfile(test_cases=CASES)
 
-    result = run(my_action)
+    result = run(my_action.path)
 
     # pytest counts what a clean-up raises as the test's own failure.
     result.assert_outcomes(passed=CASES_PASS, failed=1)
@@ -302,4 +302,4 @@ def test_a_fixture_gives_a_test_case_the_stub(my_action: pytest.Pytester) -> Non
                     my_action.codepipeline.put_job_success_result(jobId="1234")
         """
     )
-    run(my_action).assert_outcomes(passed=2)
+    run(my_action.path).assert_outcomes(passed=2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from forked_pytest import run_forked
 from test_docs import FINDINGS, code, fenced, tables
 
 from pytest_cpjob.settings import CHECKS
@@ -17,7 +18,7 @@ BLOCKS = fenced(README, "python")
 def test_a_block_runs_as_pasted(pytester: pytest.Pytester, block: str) -> None:
     pytester.makepyfile(test_pasted=block)
 
-    outcomes = pytester.runpytest_subprocess("-p", "no:faker").parseoutcomes()
+    outcomes = run_forked(pytester.path, "-p", "no:faker").parseoutcomes()
 
     assert set(outcomes) == {"passed"}
     assert outcomes["passed"] == block.count("\ndef test_")
@@ -30,7 +31,7 @@ def test_the_failing_report_is_what_the_terminal_shows(
     monkeypatch.setenv("COLUMNS", "80")
     pytester.makepyfile(test_my_action=block)
 
-    result = pytester.runpytest_subprocess("-p", "no:faker")
+    result = run_forked(pytester.path, "-p", "no:faker")
 
     result.assert_outcomes(passed=1, errors=1)
     assert f"\n{shown}" in result.stdout.str()

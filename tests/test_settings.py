@@ -340,7 +340,7 @@ def test_a_random_seed_is_another_each_time_and_replays(pytester: pytest.Pyteste
     assert job != other_job
 
 
-@pytest.mark.parametrize("arguments", [["-q"], ["--no-header"], ["-n", "1"]], ids=" ".join)
+@pytest.mark.parametrize("arguments", [["-q"], ["--no-header"]], ids=" ".join)
 def test_a_run_that_fails_says_at_its_end_how_to_replay_it(
     pytester: pytest.Pytester, arguments: list[str]
 ) -> None:

@@ -20,14 +20,6 @@ from pytest_cpjob.runners import worker
 Run = Callable[[Callable[[], object]], object]
 
 
-@pytest.fixture(params=["invoke", "run_worker"])
-def run(request: pytest.FixtureRequest, cpjob: CodePipelineStub) -> Run:
-    """Run a function as Lambda would, and as a worker."""
-    if request.param == "run_worker":
-        return lambda function: cpjob.run_worker(function)
-    return lambda function: cpjob.invoke(lambda event, context: function())
-
-
 @pytest.fixture
 def no_time_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without the extra."""

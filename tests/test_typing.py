@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any, is_typeddict
 
 import pytest
+from forked_pytest import run_forked
 
 import pytest_cpjob
 from pytest_cpjob import CodePipelineStub
@@ -58,20 +60,6 @@ FIXTURES = {
     if function.name.startswith("cpjob")
     and any("pytest.fixture" in ast.unparse(decorator) for decorator in function.decorator_list)
 }
-
-
-def test_every_fixture_of_the_design_is_there() -> None:
-    assert FIXTURES.keys() >= {
-        "cpjob",
-        "cpjob_details_factory",
-        "cpjob_third_party_details_factory",
-        "cpjob_event_factory",
-        "cpjob_artifact_factory",
-        "cpjob_credentials_factory",
-        "cpjob_pipeline_context_factory",
-        "cpjob_faker",
-        "cpjob_endpoint",
-    }
 
 
 @pytest.mark.parametrize("fixture", FIXTURES)
@@ -124,7 +112,7 @@ def test_the_users_file_annotates_every_fixture_with_its_type() -> None:
         for argument in function.args.args
         if argument.arg in FIXTURES
     }
-    assert annotated == FIXTURES
+    assert annotated == FIXTURES != {}
 
 
 def test_the_users_file_passes(pytester: pytest.Pytester) -> None:
@@ -140,7 +128,7 @@ def test_the_users_file_passes(pytester: pytest.Pytester) -> None:
     )
     without = [] if find_spec("flask") else ["--deselect=test_user.py::test_another_process"]
 
-    result = pytester.runpytest_subprocess("-p", "no:faker", *without)
+    result = run_forked(pytester.path, *without)
 
     outcomes = result.parseoutcomes()
     assert outcomes.pop("passed") > 8
@@ -151,44 +139,42 @@ def test_the_users_file_passes(pytester: pytest.Pytester) -> None:
 
 
 @pytest.fixture(scope="module")
-def mypy_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One cache for the module: what takes time are our own modules and boto3's."""
-    return tmp_path_factory.mktemp("mypy")
+def mypys_errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[int, str]]]:
+    """The lines and codes of mypy's errors in the users' files, at its strictest, by file.
 
-
-def run_mypy(cache: Path, folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
-    """Check files as strictly as can be, without this project's own configuration."""
+    One run for all: what takes time are our own modules, boto3's and moto's.
+    """
     pytest.importorskip("mypy")
-    options = ["--strict", "--config-file=", f"--cache-dir={cache}", "--show-error-codes"]
-    return subprocess.run(
-        [sys.executable, "-m", "mypy", *options, *map(str, files)],
+    pytest.importorskip("types_boto3_codepipeline")
+    folder = tmp_path_factory.mktemp("mypy")
+    (folder / "mistakes.py").write_text(MISTAKES, "utf-8")
+    # Neither this project's configuration nor a cache, which one run only writes.
+    options = ["--strict", "--config-file=", "--cache-dir=/dev/null", "--show-error-codes"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "mistakes.py", *map(str, TYPING.glob("*.py"))],
         cwd=folder,
         env={name: value for name, value in os.environ.items() if name != "FORCE_COLOR"},
         capture_output=True,
         text=True,
         check=False,
     )
+    assert (done.returncode, done.stderr) == (1, ""), done.stdout
+    print(done.stdout)
+    errors: dict[str, list[tuple[int, str]]] = {}
+    for file, line, code in re.findall(r"^(.*):(\d+): error: .*\[(.*)\]$", done.stdout, re.M):
+        errors.setdefault(Path(file).name, []).append((int(line), code))
+    assert f"Found {sum(map(len, errors.values()))} errors" in done.stdout
+    assert "(checked 3 source files)" in done.stdout
+    return errors
 
 
 @pytest.mark.parametrize("name", ["user_tests.py", "assignable.py"])
-def test_mypy_accepts(name: str, tmp_path: Path, mypy_cache: Path) -> None:
-    pytest.importorskip("types_boto3_codepipeline")
-    done = run_mypy(mypy_cache, tmp_path, TYPING / name)
-    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+def test_mypy_accepts(mypys_errors: dict[str, list[tuple[int, str]]], name: str) -> None:
+    assert name not in mypys_errors
 
 
-def test_mypy_finds_a_users_mistakes(tmp_path: Path, mypy_cache: Path) -> None:
-    file = tmp_path / "mistakes.py"
-    file.write_text(MISTAKES, "utf-8")
-
-    done = run_mypy(mypy_cache, tmp_path, file)
-
-    found = [
-        (int(line.split(":")[1]), line.rpartition("[")[2].rstrip("]"))
-        for line in done.stdout.splitlines()
-        if ": error: " in line
-    ]
-    assert found == [
+def test_mypy_finds_a_users_mistakes(mypys_errors: dict[str, list[tuple[int, str]]]) -> None:
+    assert mypys_errors["mistakes.py"] == [
         (7, "call-arg"),
         (8, "union-attr"),
         (9, "arg-type"),
@@ -196,7 +182,7 @@ def test_mypy_finds_a_users_mistakes(tmp_path: Path, mypy_cache: Path) -> None:
         (11, "operator"),
         (12, "call-arg"),
         (15, "return-value"),
-    ], done.stdout
+    ]
 
 
 def test_pyright_accepts(tmp_path: Path) -> None:

@@ -18,14 +18,6 @@ from pytest_cpjob import CodePipelineStub
 Run = Callable[[Callable[[], object]], object]
 
 
-@pytest.fixture(params=["invoke", "run_worker"])
-def run(request: pytest.FixtureRequest, cpjob: CodePipelineStub) -> Run:
-    """Run a function as Lambda would, and as a worker."""
-    if request.param == "run_worker":
-        return lambda function: cpjob.run_worker(function)
-    return lambda function: cpjob.invoke(lambda event, context: function())
-
-
 # -- sleep moves the job clock ---------------------------------------------------------------------
 
 

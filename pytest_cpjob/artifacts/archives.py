@@ -107,6 +107,7 @@ MOST: Final = 512 * 1024 * 1024
 The check for leaked secrets unpacks every output, also one that is a zip bomb.
 """
 
+# Archives inside archives are unpacked to this depth, so that a quine zip comes to an end.
 _DEEPEST: Final = 4
 _IN_MEMORY: Final = 8 * 1024 * 1024
 _CHUNK: Final = 1024 * 1024

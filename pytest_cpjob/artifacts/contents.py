@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, NoReturn
 
+from pytest_cpjob.errors import ArgumentError
+
 Content = Mapping[str, str | bytes] | Path | bytes | None
 """What `input_artifacts` takes for one artifact: `{path: str | bytes}`, a directory `Path`, a file
 `Path` (unchanged if it is an archive, else zipped), unchanged `bytes`, or `None` for no object."""
@@ -73,7 +75,7 @@ def _members(content: object, field: str) -> Mapping[str, bytes | Path]:
             return dict(_walk(content, field))
         if content.is_file():
             return {content.name: content}
-        raise ValueError(f"{field}: no such file or directory: {str(content)!r}")
+        raise ArgumentError(field, f"no such file or directory: {str(content)!r}")
     way_out = f"; write Path({content!r})" if isinstance(content, str) else ""
     _refuse(
         field,
@@ -83,7 +85,7 @@ def _members(content: object, field: str) -> Mapping[str, bytes | Path]:
 
 
 def _refuse(field: str, rule: str, found: str) -> NoReturn:
-    raise ValueError(f"{field}: expected {rule}, got {found}")
+    raise ArgumentError(field, f"expected {rule}, got {found}")
 
 
 def _utf8(text: str, where: str) -> bytes:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.errors import ArgumentError, CpjobError
 
 
 def botocore_data() -> Path:
@@ -56,4 +56,6 @@ def partition_of(region: str) -> str:
     for partition, pattern, regions in _partitions():
         if region in regions or pattern.fullmatch(region):
             return partition
-    raise ValueError(f"region: {region[:60]!r} is not an AWS region; write one such as 'us-east-1'")
+    raise ArgumentError(
+        "region", f"{region[:60]!r} is not an AWS region; write one such as 'us-east-1'"
+    )

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.errors import ArgumentError, CpjobError
 from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 
 _HIGHEST_PORT: Final = 65535
@@ -86,10 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return serve(given, _jobs(given))
         _print(json.dumps(_document(given), indent=2))
     except (ValueError, CpjobError, OSError) as error:
-        text = " ".join(str(error).split())
-        # What is wrong with a job of a file is told by the names that stand in the file.
+        text = str(error)
+        # An error in a file of jobs keeps the arguments' names, as the file uses them.
         if getattr(given, "jobs", None) is None:
-            text = _with_options(text)
+            text = _with_options(error)
+        text = " ".join(text.split())
         print(f"pytest-cpjob: error: {text}", file=sys.stderr)
         return 2
     return 0
@@ -104,20 +105,22 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _with_options(text: str) -> str:
-    """Replace the names of a factory's arguments in an error by those of the options."""
-    arguments = {"region", "account_id", "encryption_key", *_REPEATED, *_OF["serve"]}
-    arguments |= {*_OF["details"], *_OF["third-party"]}
+def _with_options(error: Exception) -> str:
+    """Return an error's text with the command line's options for the arguments of a factory."""
+    if not isinstance(error, ArgumentError):
+        return str(error)
+    found = re.match(r"(\w+)(?:\[\d+\])?", error.argument)
+    if found is None:
+        return str(error)
+    name, place = found[1], error.argument[found.end() :]
+    # In the reason, arguments stand in Python's notation.
+    reason = error.reason.replace("configuration={...}", "--configuration NAME=VALUE")
+    reason = reason.replace(f"{name}=True", _option(name))
+    return f"{_option(name)}{place}: {reason}"
 
-    def option(found: re.Match[str]) -> str:
-        name = found["name"]
-        return _REPEATED.get(name, f"--{name.replace('_', '-')}")
 
-    names = "|".join(sorted(arguments))
-    # At the beginning, with a place in a list, or as it is written in Python.
-    text = re.sub(rf"^(?P<name>{names})(?:\[\d+\])?(?=[\[:.,])", option, text)
-    text = re.sub(rf"(?<![\w'\"])(?P<name>{names})(?:\[\d+\]|=True\b)", option, text)
-    return text.replace("configuration={...}", "--configuration NAME=VALUE")
+def _option(argument: str) -> str:
+    return _REPEATED.get(argument, f"--{argument.replace('_', '-')}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -258,7 +261,7 @@ def _redacted(given: argparse.Namespace) -> Any:
 
 
 def _listed(arguments: Mapping[str, Any]) -> str:
-    return ", ".join(_REPEATED.get(name, f"--{name.replace('_', '-')}") for name in arguments)
+    return ", ".join(map(_option, arguments))
 
 
 def _document(given: argparse.Namespace) -> Any:
@@ -281,7 +284,9 @@ def _document(given: argparse.Namespace) -> Any:
     job = details["jobDetails"]
     owner = job["data"]["actionTypeId"]["owner"]
     if owner != "Custom":
-        raise ValueError(f"action_type: PollForJobs hands out jobs of owner Custom, not {owner}")
+        raise ArgumentError(
+            "action_type", f"PollForJobs hands out jobs of owner Custom, not {owner}"
+        )
     nonce = stream.at("nonce").values.nonce()
     return {
         "jobs": [

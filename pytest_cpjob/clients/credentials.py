@@ -102,6 +102,8 @@ def _resting(original: Callable[..., None], is_active: Callable[[], bool]) -> Ca
 
 
 _NOBODY: Final = Presented(None, None, None, own_role=True)
+# Values of botocore's `Credentials.method`: one per provider of the credential chain. Credentials
+# passed to a client have "explicit".
 _FROM_THE_MACHINE: Final = frozenset(
     {
         "assume-role",
@@ -182,6 +184,7 @@ def _forgetting(original: Callable[..., Any], is_active: Callable[[], bool]) -> 
         try:
             return original(self)
         finally:
+            # botocore's cache, which would outlive the stub.
             self._credentials = None
 
     return get_credentials

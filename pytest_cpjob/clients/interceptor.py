@@ -297,6 +297,8 @@ class ClientInterceptor:
             self._wrap_aiobotocore(loaded.AioBaseClient)
             return
 
+        # aiobotocore may be imported during the test, and with `from aiobotocore.client import`,
+        # so patching its module after the import may be too late for a reference taken before.
         def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:
             super(BaseClient, cls).__init_subclass__(**kwargs)
             if cls.__name__ == "AioBaseClient" and "_make_api_call" in vars(cls):

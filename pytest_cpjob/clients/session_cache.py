@@ -64,6 +64,7 @@ def share_endpoints(undo: Undo) -> None:
 def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: Any, event_emitter: Any, event_aliases: Any = None) -> None:
         original(self, event_emitter, event_aliases)
+        # Aliased names depend on the aliases only, so emitters with botocore's own can share.
         if event_aliases is None or event_aliases == EVENT_ALIASES:
             self._alias_name_cache = _event_names
 
@@ -92,6 +93,8 @@ def _sharing_rules(original: Callable[..., Any]) -> Callable[..., Any]:
         def made() -> Any:
             return original(ruleset_data=ruleset_data, partition_data=partition_data, **options)
 
+        # `_files` keeps the shared objects alive, so their ids stay unique. Others' ids may be
+        # reused, and their content may be a project's own.
         if not {id(ruleset_data), id(partition_data)} <= _shared:
             return made()
         key = (original, id(ruleset_data), id(partition_data), repr(options))

@@ -1,4 +1,4 @@
-"""What code writes while it runs: standard output, standard error and logging, wrote."""
+"""What code writes while it runs: to standard output, standard error and logging."""
 
 from __future__ import annotations
 

@@ -23,6 +23,7 @@ _BUCKET_RULE = (
 )
 _LONGEST_KEY: Final = 1024
 _WAY_OUT = "write a name such as 'SourceArtifact', or an Artifact dict as boto3 returns it"
+_LIST_WAY_OUT = "write a list of names such as 'SourceArtifact', or of Artifact dicts"
 _MEMBERS: Final[tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]] = (
     # Path in an Artifact dict; allowed members; required members.
     ("", ("name", "revision", "location"), ("name",)),
@@ -83,7 +84,7 @@ def artifacts(
     if given is None:
         given = default
     if not isinstance(given, (list, tuple)):
-        way_out = _WAY_OUT.replace("write a name", "write a list of names")
+        way_out = _LIST_WAY_OUT
         if isinstance(given, str):
             way_out = f"write [{given[:60]!r}]"
         elif isinstance(given, Mapping):

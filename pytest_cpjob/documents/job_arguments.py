@@ -224,7 +224,7 @@ def _configuration(
         ("user_parameters", "UserParameters", user_parameters),
     ):
         if value is not None and key in chosen:
-            rule = f"configuration[{key!r}] already gives it"
+            rule = f"configuration[{key!r}] already has it"
             refuse(argument, rule, value, f"give {argument} or configuration[{key!r}], not both")
     named = "" if function_name is None else function_name_checked(function_name)
     if user_parameters is not None:

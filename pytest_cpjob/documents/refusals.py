@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from pytest_cpjob.aws.codepipeline_model import violations
 from pytest_cpjob.aws.text import is_unicode
+from pytest_cpjob.errors import ArgumentError
 
 _SHOWN = 60
 
@@ -39,9 +40,9 @@ def _beginning(value: str | bytes) -> str | bytes:
 
 
 def refuse(argument: str, rule: str, value: object, way_out: str = "") -> NoReturn:
-    """Raise the ValueError that rejects `value` for `argument`."""
+    """Raise the ArgumentError, a ValueError, that rejects `value` for `argument`."""
     ending = f"; {way_out}" if way_out else ""
-    raise ValueError(f"{argument}: {rule}; got {shortened(value)}{ending}")
+    raise ArgumentError(argument, f"{rule}; got {shortened(value)}{ending}")
 
 
 def check(argument: str, shape_name: str, value: object, way_out: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The options: in the ini file, on the command line, and resolved for one test."""
+"""Options of the marker, the ini file and the command line: the layers that `settings` resolves."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def invoke_job(
         Exception: what the handler raised, after the last retry.
     """
     limits.check()
-    tokens = []
+    first, tokens = job, []
     with LambdaRuntime(harness, limits.timeout) as runtime:
         try:
             function = _loaded(harness, job, runtime, handler, limits, cold=cold)
@@ -89,7 +89,7 @@ def invoke_job(
             tokens.append(str(job.facts.continuation_token))
     listed = "\n".join(f"- {token[:120]!r}" for token in tokens)
     raise HandlerError(
-        f"job {job.id} was still continuing after max_invocations={limits.max_invocations}"
+        f"job {first.id} was still continuing after max_invocations={limits.max_invocations}"
         f" invocations; its continuation tokens were:\n{listed}"
     )
 

@@ -1,4 +1,4 @@
-"""Invocations of a Lambda function, as Lambda makes them: event, context, environment, time-out."""
+"""Lambda's runtime: what a function has around it: context, environment, time-out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The service's limits: what AWS documents, and our choice where it documents nothing.
 
 All times are seconds of the job clock. `docs/behaviour.md` gives each one's source; those marked
-"choice" are this project's own.
+"choice" are this project's own. The lengths of values are botocore's: see `aws/constraints.py`.
 """
 
 from __future__ import annotations
