@@ -158,6 +158,8 @@ class CallRouter:
         job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
         call.job, call.state = job, job.status if job is not None else None
         answer, call.changes = self._service.call(call.operation, request, call.caller)
+        if call.by_test:
+            self._service.go_on_after(call.operation)
         call.job_ids = _job_ids(request, answer)
         reported = call.operation in RESULTS and isinstance(answer, dict)
         if reported and job is not None and not call.by_test:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Final
 
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.pipelines.records import ActionRun, ExecutionRecord, PipelineRecord
-from pytest_cpjob.pipelines.variables import references_of
+from pytest_cpjob.pipelines.variables import REFERENCE
 from pytest_cpjob.service.job_service import JobService
 
 _WIDTH: Final = 80
@@ -49,9 +50,8 @@ def _told(run: ActionRun, execution: ExecutionRecord) -> Iterator[str]:
         yield f"  ! {run.failure.code}: {run.failure.message}"
     elif run.status == "Failed" and run.summary is not None:
         yield f"  ! rejected: {run.summary}"
-    for reference in references_of(run.action):
-        value = _value(run, reference.text, reference.configuration_key)
-        yield f"  {reference.text} = {value}"
+    for text, value in _variables(run):
+        yield f"  {text} = {value}"
     for artifact in run.inputs:
         yield f"  reads {artifact.name} s3://{artifact.bucket}/{artifact.key}"
     if run.status == "Succeeded":
@@ -61,16 +61,15 @@ def _told(run: ActionRun, execution: ExecutionRecord) -> Iterator[str]:
             yield f"  sets {key} = {value!r}"
 
 
-def _value(run: ActionRun, text: str, configuration_key: str) -> str:
-    """Return what a reference was replaced by, as far as the whole value tells."""
-    written = str(run.action.configuration[configuration_key])
-    shown = str(run.resolved.get(configuration_key, ""))
-    if shown == written:
-        return "(not resolved)"
-    before, _, after = written.partition(text)
-    if "#{" not in before and "#{" not in after:
-        return repr(shown[len(before) : len(shown) - len(after) or None])
-    return f"in {shown!r}"
+def _variables(run: ActionRun) -> Iterator[tuple[str, str]]:
+    """Return the variables that an action refers to, each with what was put in for it."""
+    for key, written in run.action.configuration.items():
+        references = [each[0] for each in REFERENCE.finditer(written)]
+        around = [re.escape(part) for part in re.split(REFERENCE.pattern, written)[::3]]
+        found = re.fullmatch("(.*?)".join(around), run.resolved.get(key, ""), re.DOTALL)
+        is_resolved = found is not None and run.resolved.get(key) != written
+        for number, text in enumerate(references, start=1):
+            yield text, repr(found[number]) if found and is_resolved else "(not resolved)"
 
 
 def _wrapped(indent: str, text: str) -> list[str]:

@@ -51,6 +51,10 @@ class PipelineOperations:
         name = next((request[each] for each in _NAME_MEMBERS if each in request), None)
         return name in names or not self._registry.is_motos(str(name))
 
+    def go_on(self) -> None:
+        """Perform what is due in every pipeline."""
+        self._registry.drive()
+
     def call(self, operation: str, request: Request) -> Response:
         """Answer a valid request.
 

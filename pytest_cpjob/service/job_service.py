@@ -62,6 +62,15 @@ _OF_PIPELINES: Final = frozenset(
         "DisableStageTransition",
     }
 )
+_MOVING: Final = frozenset(
+    {
+        "StartPipelineExecution",
+        "StopPipelineExecution",
+        "PutApprovalResult",
+        "EnableStageTransition",
+    }
+)
+"""Those after which a pipeline goes on."""
 
 
 class PipelineOperations(Protocol):
@@ -72,6 +81,9 @@ class PipelineOperations(Protocol):
 
     def call(self, operation: str, request: Request) -> Response:
         """Answer a valid request."""
+
+    def go_on(self) -> None:
+        """Perform what is due now."""
 
 
 class JobService:
@@ -101,6 +113,15 @@ class JobService:
             return False
         with self.lock:
             return self.pipelines().answers(operation, request)
+
+    def go_on_after(self, operation: str) -> None:
+        """Let pipelines go on at once after what the test itself has asked for.
+
+        Raises:
+            Exception: what a handler or a worker raised.
+        """
+        if operation in _MOVING and self.pipelines is not None:
+            self.pipelines().go_on()
 
     def check(self, job: JobRecord) -> None:
         """Reject a job that cannot be added, before anything is created for it.
