@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -188,6 +187,7 @@ def test_an_action_without_a_result_times_out(cpjob: CodePipelineStub) -> None:
     execution = run(cpjob, {"Announce": silent})
 
     assert execution.status == "Failed"
+    assert "announce failed to return a result" in str(execution.actions["Announce"].error_message)
     assert cpjob.now == 20 * 60 + 5
     with pytest.raises(ContractError, match="no-result"):
         cpjob.check()
@@ -308,7 +308,7 @@ def test_everything_that_nobody_performs_is_told_before_anything_runs(
 
     assert str(refused.value).splitlines()[:4] == [
         "performers: nobody performs these actions:",
-        "- Build/Docs: a worker of Custom actions, which no definition tells",
+        "- Build/Docs: a worker of Custom actions: no rule of the definition starts one in Lambda",
         "- Release/Announce: function 'announce', which the definition does not make",
         "- Release/Tell: function 'tell', which the definition does not make",
     ]
@@ -354,11 +354,94 @@ def test_a_stand_in_that_cannot_be_is_refused(arguments: dict[str, Any], told: s
         StandIn(**arguments)
 
 
-def test_a_template_s_code_is_run_by_name_too(cpjob: CodePipelineStub, tmp_path: Path) -> None:
-    (tmp_path / "index.py").write_text("def handler(event, context): raise KeyError\n")
-    execution = run(cpjob, {"Announce": "pipeline_workers.announce"})
+def test_a_handler_is_named_as_in_lambda_s_settings(cpjob: CodePipelineStub) -> None:
+    assert run(cpjob, {"Announce": "pipeline_workers.announce"}).status == "Succeeded"
+
+
+POLLER = """
+import boto3
+def handler(event, context):
+    client = boto3.client("codepipeline")
+    kind = event["detail"]["type"]
+    for job in client.poll_for_jobs(actionTypeId=kind)["jobs"]:
+        client.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
+        client.put_job_success_result(jobId=job["id"])
+"""
+
+
+def template(rule: dict[str, Any]) -> dict[str, Any]:
+    """A template with a custom action, and a rule that starts its poller in Lambda."""
+
+    def named(name: str, category: str, provider: str, owner: str, **more: Any) -> dict[str, Any]:
+        type_id = {"Category": category, "Provider": provider, "Owner": owner, "Version": "1"}
+        return {"Name": name, "ActionTypeId": type_id, **more}
+
+    site = named(
+        "Site",
+        "Source",
+        "S3",
+        "AWS",
+        Configuration={"S3Bucket": "b", "S3ObjectKey": "k.zip"},
+        OutputArtifacts=[{"Name": "Code"}],
+    )
+    print_it = named("Print", "Build", "Printer", "Custom", InputArtifacts=[{"Name": "Code"}])
+    return {
+        "Transform": "AWS::Serverless-2016-10-31",
+        "Resources": {
+            "Poller": {
+                "Type": "AWS::Serverless::Function",
+                "Properties": {
+                    "Handler": "index.handler",
+                    "Runtime": "python3.12",
+                    "InlineCode": POLLER,
+                    "Events": {"Started": rule},
+                },
+            },
+            "Web": {
+                "Type": "AWS::CodePipeline::Pipeline",
+                "Properties": {
+                    "Name": "web",
+                    "RoleArn": "arn:aws:iam::123456789012:role/web",
+                    "ArtifactStore": {"Type": "S3", "Location": "web-artifacts"},
+                    "Stages": [
+                        {"Name": "Source", "Actions": [site]},
+                        {"Name": "Build", "Actions": [print_it]},
+                    ],
+                },
+            },
+        },
+    }
+
+
+def started(**detail: Any) -> dict[str, Any]:
+    pattern = {"source": ["aws.codepipeline"], "detail": {"state": ["STARTED"], **detail}}
+    return {"Type": "EventBridgeRule", "Properties": {"Pattern": pattern}}
+
+
+def test_a_rule_of_the_template_starts_the_poller(cpjob: CodePipelineStub) -> None:
+    rule = started(type={"provider": ["Printer"], "owner": ["Custom"]})
+
+    execution = cpjob.add_pipeline(template(rule)).run()
 
     assert execution.status == "Succeeded"
+    assert "index.handler of " in execution.timeline
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        started(type={"provider": ["Plotter"]}),
+        started(pipeline=["another"]),
+        {"Type": "Schedule", "Properties": {"Schedule": "rate(1 minute)"}},
+    ],
+)
+def test_a_rule_for_other_events_starts_nothing(
+    cpjob: CodePipelineStub, rule: dict[str, Any]
+) -> None:
+    pipeline = cpjob.add_pipeline(template(rule))
+
+    with pytest.raises(ValueError, match="Build/Print: a worker of Custom actions: no rule"):
+        pipeline.run()
 
 
 def test_the_timeline_tells_who_did_what_with_which_values(cpjob: CodePipelineStub) -> None:

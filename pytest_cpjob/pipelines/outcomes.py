@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_cpjob.contract.findings import NO_REPLY
 from pytest_cpjob.pipelines.records import ActionRun, ActionStatus, Failure
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobFailure, JobSuccess
@@ -49,7 +50,15 @@ def note_progress(run: ActionRun) -> tuple[ActionStatus, Failure | None] | None:
             return None
         run.variables = dict(result.output_variables)
         return "Succeeded", None
-    return "Failed", TIMED_OUT
+    return "Failed", _without_result(run, last)
+
+
+def _without_result(run: ActionRun, job: JobRecord) -> Failure:
+    """Return how an action fails that got no result in time."""
+    if job.kind != "lambda":
+        return TIMED_OUT
+    text = NO_REPLY.replace("{name}", str(run.external_id))
+    return Failure(TIMED_OUT.code, text.strip(': "'))
 
 
 def _note_report(run: ActionRun, job: JobRecord) -> None:

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.documents.pipeline_events import action_type_of
 from pytest_cpjob.pipelines.definition import Definition
 from pytest_cpjob.pipelines.stand_ins import StandIn
 from pytest_cpjob.pipelines.variables import Action, actions_of
@@ -23,11 +25,13 @@ class Performance(NamedTuple):
             event starts, and that polls), `approval`, which waits for somebody, or `nobody`.
         by: the test's own object; None for a template's code, and for default stand-ins.
         told: how the timeline names it.
+        function: of a poller, the template's function that it is.
     """
 
     kind: str
     by: Performer | None
     told: str
+    function: str | None = None
 
     @property
     def stand_in(self) -> StandIn:
@@ -138,15 +142,40 @@ def _performance(action: Action, key: str, by: object) -> Performance:
 
 def _from_definition(action: Action, definition: Definition) -> Performance | str:
     """Return who performs an action by its definition, or why nobody does."""
+    kind, name = "handler", action.configuration.get("FunctionName")
     if not _is_lambda(action):
-        return f"a worker of {action.action_type.get('owner')} actions, which no definition tells"
-    name = str(action.configuration.get("FunctionName"))
-    function = definition.function_of(name)
+        kind, name = "poller", definition.pollers(_started(action, definition))
+    if name is None:
+        owner = action.action_type.get("owner")
+        return f"a worker of {owner} actions: no rule of the definition starts one in Lambda"
+    function = definition.function_of(str(name))
     if function is None:
         return f"function {name!r}, which {definition.source} does not make"
     if function.code.missing:
         return f"function {name!r}: {function.code.missing}"
-    return Performance("handler", None, f"{function.code.handler} of {name}")
+    return Performance(kind, None, f"{function.code.handler} of {name}", str(name))
+
+
+def _started(action: Action, definition: Definition) -> dict[str, Any]:
+    """Return what an EventBridge rule looks at in the event that an action has started."""
+    name = str(definition.declaration["name"])
+    owner = f"{definition.region}:{definition.account_id}"
+    return {
+        "source": "aws.codepipeline",
+        "detail-type": "CodePipeline Action Execution State Change",
+        "account": definition.account_id,
+        "region": definition.region,
+        "resources": [f"arn:{partition_of(definition.region)}:codepipeline:{owner}:{name}"],
+        "detail": {
+            "pipeline": name,
+            "stage": action.stage,
+            "action": action.name,
+            "state": "STARTED",
+            "region": str(action.declared.get("region") or definition.region),
+            "type": action_type_of(action.action_type),
+            "version": 1.0,
+        },
+    }
 
 
 def _takes_event(function: Callable[..., object]) -> bool:

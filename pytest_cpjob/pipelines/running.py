@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pytest_cpjob.artifacts.contents import open_content
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.pipelines.action_jobs import key_of, region_of
@@ -223,15 +224,21 @@ class PipelineRuns:
             and each["detail"]["state"] == "STARTED"
         )
         self._polls -= 1  # below 0, so that the test's own invocations keep their values
-        handler: Handler = performance.by  # type: ignore[assignment]
         invoke_function(
             self._harness,
-            handler,
+            self._poller(performance),
             copy.deepcopy(event),
             self._polls,
             timeout=FUNCTION_TIMEOUT,
             cold=False,
         )
+
+    def _poller(self, performance: Performance) -> Handler | FunctionCode:
+        if performance.function is None:
+            return performance.by  # type: ignore[return-value]  # a function of two arguments
+        function = self._definition.function_of(performance.function)
+        assert function is not None
+        return function.code
 
     def _run_workers(self, execution: ExecutionRecord, due: list[ActionRun]) -> None:
         """Run the workers of all actions that wait for one, side by side."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.errors import HandlerError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.runners.handlers import Handler
@@ -156,7 +157,7 @@ def context_of(
 
 def invoke_function(
     harness: Harness,
-    handler: Handler | str,
+    handler: Handler | str | FunctionCode,
     event: object,
     number: int,
     *,
@@ -166,6 +167,7 @@ def invoke_function(
     """Run a Lambda function that is not an action, and return what it returns.
 
     Args:
+        handler: a function or its name; or the code that a definition names.
         number: the number of the test's invocation, from which the context's values are drawn.
 
     Raises:
@@ -175,13 +177,20 @@ def invoke_function(
     """
     check_timeout(timeout)
     settings = harness.settings
-    name = handler if isinstance(handler, str) else getattr(handler, "__name__", "function")
+    if isinstance(handler, FunctionCode):
+        name = handler.name
+    else:
+        name = handler if isinstance(handler, str) else getattr(handler, "__name__", "function")
     function = LambdaFunction(name.rpartition(".")[2], settings.region, settings.account_id)
     stream = harness.stream.at("invocation", number)
     context = LambdaContext(function, stream, harness.service.clock, timeout)
     with LambdaRuntime(harness, timeout) as runtime:
         try:
-            return runtime.run(runtime.load(handler, context, cold=cold), event, context)
+            if isinstance(handler, FunctionCode):
+                loaded = runtime.load_code(handler, context)
+            else:
+                loaded = runtime.load(handler, context, cold=cold)
+            return runtime.run(loaded, event, context)
         except (Exception, SystemExit) as error:
             harness.observer.met(error)
             raise
