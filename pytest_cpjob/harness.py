@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from botocore.exceptions import ReadTimeoutError
 
@@ -39,6 +39,20 @@ THREAD_PATIENCE: Final = 1.0
 
 _active: Harness | None = None
 _activation = threading.Lock()
+
+
+class ShownExecution(Protocol):
+    """A pipeline's execution as reports show it."""
+
+    @property
+    def id(self) -> str:
+        """Its pipelineExecutionId."""
+
+    @property
+    def timeline(self) -> str:
+        """What happened, as text."""
+
+    def _repr_html_(self) -> str: ...
 
 
 class Harness:
@@ -84,6 +98,7 @@ class Harness:
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.undo = Undo()
+        self.executions: list[ShownExecution] = []
         self._threads_before: frozenset[threading.Thread] = frozenset()
 
     @property

@@ -208,7 +208,9 @@ class Pipeline:
         performances = performances_of(self._definition, performers or {})
         check_variables(self._definition.declaration, variables or {}, "variables")
         record = self._runs.begin(performances, variables or {}, to_the_end=to_the_end)
-        return PipelineExecution(self._harness, self._runs, record)
+        execution = PipelineExecution(self._harness, self._runs, record)
+        self._harness.executions.append(execution)
+        return execution
 
     # -- what the definition says of one action ----------------------------------------------------
 

@@ -175,6 +175,10 @@ def pytest_runtest_makereport(
         except Exception as error:
             # Never lose the test's own failure because of an error in its description.
             report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
+    if call.when == "call" and harness.executions:
+        from pytest_cpjob.plugin.executions import show_executions
+
+        show_executions(harness, report)
     return report
 
 
