@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_cpjob.artifacts.contents import Content
+    from pytest_cpjob.artifacts.contents import Content, InputArtifact
     from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
     from pytest_cpjob.artifacts.job_artifacts import JobArtifact
     from pytest_cpjob.documents.factories import (
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         LambdaEvent,
         LambdaJob,
         LambdaJobData,
+        LambdaSessionCredentials,
         PipelineContext,
         PollJob,
         S3ArtifactLocation,
@@ -99,6 +100,7 @@ __all__ = [
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
     "IneffectivePolicyWarning",
+    "InputArtifact",
     "Job",
     "JobArtifact",
     "JobData",
@@ -113,6 +115,7 @@ __all__ = [
     "LambdaEventFactory",
     "LambdaJob",
     "LambdaJobData",
+    "LambdaSessionCredentials",
     "Pipeline",
     "PipelineContext",
     "PipelineContextFactory",
@@ -149,6 +152,7 @@ _HOMES = {
         "LambdaArtifact",
         "LambdaJob",
         "LambdaJobData",
+        "LambdaSessionCredentials",
         "S3ArtifactLocation",
         "StageContext",
         "AWSSessionCredentials",
@@ -169,7 +173,7 @@ _HOMES = {
     "documents.facts": ("JobFacts",),
     "documents.job_arguments": ("ActionTypeArgument", "EncryptionKeyArgument"),
     "documents.faker_provider": ("CodePipelineProvider", "FakerGenerator"),
-    "artifacts.contents": ("Content",),
+    "artifacts.contents": ("Content", "InputArtifact"),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
     "endpoint.server": ("Endpoint",),
     "errors": (

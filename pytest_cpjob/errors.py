@@ -40,6 +40,10 @@ class WorkerError(CpjobError):
     """A worker under `run_worker` did not finish."""
 
 
+class EndlessWorkerError(BaseException):
+    """A worker's endless loop was called directly. It passes the loop's own `except Exception`."""
+
+
 class ContractError(CpjobError, AssertionError):
     """The code under test breaks CodePipeline's job contract: the findings of one test.
 

@@ -25,6 +25,7 @@ from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.documents.timestamps import clock_start
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import JobBuilder
 from pytest_cpjob.patching import Undo, restore_late_variables
@@ -32,7 +33,9 @@ from pytest_cpjob.requirements import require
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
 from pytest_cpjob.sweeps import Variation
-from pytest_cpjob.threads import wait_for_threads
+from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
+from pytest_cpjob.virtual_time.direct_polls import DirectPolls
+from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
@@ -79,7 +82,10 @@ class Harness:
         region_checked(settings.region)
         account_id_checked(settings.account_id)
         self.settings = settings
-        self.service = JobService(account_id=settings.account_id)
+        self.stream = Stream(settings.seed, settings.test_id, "stub")
+        self.service = JobService(
+            account_id=settings.account_id, clock_start=clock_start(self.stream.at("clock"))
+        )
         self.store = ArtifactStore(self._exempt)
         self.observer = Observer(self.service, self.store, own_role=settings.own_role)
         self.inspection = Inspection(settings, self.service, self.observer)
@@ -94,9 +100,9 @@ class Harness:
             on_stopped=self.observer.stopped_calls.append,
             roles=self.roles,
         )
-        self.stream = Stream(settings.seed, settings.test_id, "stub")
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
+        self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
         self.executions: list[ShownExecution] = []
         self._threads_before: frozenset[threading.Thread] = frozenset()
@@ -124,6 +130,9 @@ class Harness:
             release()
             restore_late_variables()
             self._threads_before = frozenset(threading.enumerate())
+            stand_in_for_locks(self.undo)
+            watch_idle_threads(self.undo)
+            self.router.outside_runs = DirectPolls(self.undo)
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifact, JobArtifacts
 from pytest_cpjob.contract.masking import masking
-from pytest_cpjob.documents.eventbridge import action_state_change
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.harness import Harness
@@ -17,6 +16,7 @@ from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
+from pytest_cpjob.service.state_changes import Level, state_change_event
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import (
@@ -159,16 +159,20 @@ class Job:
         self._check_lambda("context")
         return context_of(self._harness, self._record)
 
-    def state_change_event(self, state: str = "STARTED") -> dict[str, Any]:
-        """Return the EventBridge event "CodePipeline Action Execution State Change" of this job.
+    def state_change_event(self, state: str = "STARTED", *, of: Level = "action") -> dict[str, Any]:
+        """Return an EventBridge event "CodePipeline ... Execution State Change" of this job.
+
+        What was reported of the job comes as the action's `execution-result` once it has ended.
 
         Args:
-            state: `STARTED`, `SUCCEEDED`, `FAILED`, `CANCELED` or `ABANDONED`.
+            state: of an action `STARTED`, `SUCCEEDED`, `FAILED`, `CANCELED` or `ABANDONED`; stages
+                and pipelines have more.
+            of: `action`, `stage` or `pipeline`.
 
         Raises:
-            ValueError: another state.
+            ValueError: another state, or another `of`.
         """
-        return action_state_change(self.facts, state, self._record.stream.at("event", state))
+        return state_change_event(self._record, self._harness.service.clock, state, of)
 
     # -- running it ------------------------------------------------------------------------------
 

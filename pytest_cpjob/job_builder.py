@@ -6,12 +6,20 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content, open_content
+from pytest_cpjob.artifacts.contents import (
+    SAMPLE_SOURCE,
+    InputArtifact,
+    InputContent,
+    content_of,
+    open_content,
+)
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.documents.argument_lists import SharedArguments, names_of
-from pytest_cpjob.documents.facts import ActionType, ArtifactFacts
+from pytest_cpjob.documents.artifact_arguments import from_source
+from pytest_cpjob.documents.captured import CapturedDocument, read_document
+from pytest_cpjob.documents.facts import ActionType, ArtifactFacts, JobFacts
 from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.job_arguments import UserParameters, job_facts, region_checked, text
 from pytest_cpjob.documents.refusals import check, shortened
@@ -26,7 +34,7 @@ if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import Artifact
     from pytest_cpjob.iam.policies import Permissions
 
-Inputs = Mapping[str, Content] | list[str] | tuple[str, ...]
+Inputs = Mapping[str, InputContent] | list[str] | tuple[str, ...]
 
 
 class AddJobArguments(SharedArguments, total=False):
@@ -51,13 +59,23 @@ class AddThirdPartyJobArguments(AddJobArguments, total=False):
     client_token: str | None
 
 
+class AddJobFromArguments(TypedDict, total=False):
+    """What `add_job_from` takes besides the document."""
+
+    input_artifacts: Inputs | None
+    region: str | None
+    client_id: str | None
+    client_token: str | None
+    allow: Iterable[str]
+
+
 class Declared(NamedTuple):
     """What a pipeline's definition says of a job beyond the arguments that a test may give.
 
     Attributes:
         inputs: the input artifacts with their places; by default those that have contents.
         execution_id: of the pipeline's one execution.
-        permissions: what the function's own role may do, None if nobody knows.
+        permissions: what the function's own role may do, None if that is unknown.
         role: the name of the role that CodePipeline acts as.
         function: the code that the action runs.
         timeout: seconds until the action times out.
@@ -73,6 +91,7 @@ class Declared(NamedTuple):
     makes_key: bool = False
 
 
+_UNDECLARED: Final = Declared()
 _ARGUMENTS: Final[Mapping[Kind, type]] = {
     "custom": AddJobArguments,
     "lambda": AddLambdaJobArguments,
@@ -126,18 +145,10 @@ class JobBuilder:
         arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given}
         allow = check_names(arguments.pop("allow") or ())
         arguments["contents"] = _contents(arguments.pop("input_artifacts"))
-        if self.variation is not None:
-            self._vary(self.variation, kind, arguments)
-        role_policy = arguments.pop("role_policy", None)
-        permissions = None
-        if role_policy is not None:
-            from pytest_cpjob.iam.role_policies import permissions_given
-
-            permissions = permissions_given(role_policy)
-        arguments["declared"] = Declared(permissions=permissions)
-        record = self._add(kind, allow, **arguments)
-        self._added[record.id] = (kind, allow, arguments)
-        return record
+        arguments["declared"] = Declared(
+            permissions=_permissions(arguments.pop("role_policy", None))
+        )
+        return self._add_varied(kind, allow, arguments)
 
     def add_declared(self, kind: Kind, given: Mapping[str, Any], declared: Declared) -> JobRecord:
         """Add the job that a pipeline's definition makes.
@@ -150,15 +161,63 @@ class JobBuilder:
             ValueError: AWS could not send such a job; the text names the argument, the rule and
                 the value.
         """
-        arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given}
+        arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given, "declared": declared}
         arguments.pop("role_policy", None)
         allow = check_names(arguments.pop("allow") or ())
         arguments["contents"] = arguments.pop("input_artifacts")
-        arguments["declared"] = declared
         record = self._add(kind, allow, **arguments)
         self._added[record.id] = (kind, allow, arguments)
         if declared.function is not None:
             self._functions[record.id] = declared.function
+        return record
+
+    def add_from(self, document: object, given: Mapping[str, Any]) -> JobRecord:
+        """Add the job that a document of AWS's is of, with contents for its inputs.
+
+        Raises:
+            ValueError: it is none of the documents of a job, AWS could not send it, or the job is
+                there already; the text names the member, the rule and the value.
+        """
+        given = dict(given)
+        allow = check_names(given.pop("allow", None) or ())
+        contents = _contents(given.pop("input_artifacts", None))
+        captured = read_document(
+            document,
+            region=given.pop("region", None) or None,
+            default_region=self._settings.region,
+            default_account_id=self._settings.account_id,
+        )
+        unknown = [name for name in contents if name not in captured.inputs]
+        if unknown:
+            raise ValueError(
+                f"input_artifacts[{unknown[0]!r}]: the document has no such input artifact, only"
+                f" {list(captured.inputs)}"
+            )
+        kind = captured.kind
+        if kind == "third-party":
+            captured.arguments.update(given)
+        elif any(value is not None for value in given.values()):
+            raise ValueError(
+                f"{next(iter(given))}: only a partner's job has one, and the document's action type"
+                f" is {captured.arguments['action_type']}"
+            )
+        arguments = {
+            **dict.fromkeys(names_of(_ARGUMENTS[kind])),
+            **captured.arguments,
+            "contents": {**dict.fromkeys(captured.inputs, SAMPLE_SOURCE), **contents},
+            "captured": captured,
+        }
+        del arguments["allow"], arguments["input_artifacts"]
+        arguments.pop("role_policy", None)
+        return self._add_varied(kind, allow, arguments)
+
+    def _add_varied(
+        self, kind: Kind, allow: frozenset[str], arguments: dict[str, Any]
+    ) -> JobRecord:
+        if self.variation is not None:
+            self._vary(self.variation, kind, arguments)
+        record = self._add(kind, allow, **arguments)
+        self._added[record.id] = (kind, allow, arguments)
         return record
 
     def _vary(self, variation: Variation, kind: Kind, arguments: dict[str, Any]) -> None:
@@ -184,13 +243,14 @@ class JobBuilder:
         kind: Kind,
         allow: frozenset[str],
         *,
-        contents: Mapping[str, Content],
+        contents: Mapping[str, InputContent],
+        captured: CapturedDocument | None = None,
+        declared: Declared = _UNDECLARED,
         client_id: str | None = None,
         client_token: str | None = None,
         region: str | None,
         account_id: str | None,
         artifact_bucket: str | None,
-        declared: Declared,
         **arguments: Any,
     ) -> JobRecord:
         region = self._settings.region if region is None else region
@@ -203,11 +263,14 @@ class JobBuilder:
             account_id=self._settings.account_id if account_id is None else account_id,
             kind=kind,
             artifact_bucket=artifact_bucket,
-            input_artifacts=list(contents if declared.inputs is None else declared.inputs),
+            input_artifacts=_inputs(contents, captured, declared),
             **arguments,
         )
+        facts = _with_sources(facts, contents, stream)
         if declared.execution_id is not None:
             facts = facts._replace(pipeline_execution_id=declared.execution_id)
+        if captured is not None:
+            facts = facts._replace(**captured.executions)
         if self.variation is not None:
             facts = self.variation.change_facts(facts)
         record = JobRecord(
@@ -222,6 +285,8 @@ class JobBuilder:
         )
         if declared.role is not None:
             record.role = declared.role
+        if captured is not None:
+            record.first_nonce = captured.nonce
         if kind == "third-party":
             values = stream.at("client").values
             record.client_id = text("client_id", "ClientId", client_id, values.client_id())
@@ -246,7 +311,7 @@ class JobBuilder:
         self,
         inputs: tuple[ArtifactFacts, ...],
         outputs: tuple[ArtifactFacts, ...],
-        contents: Mapping[str, Content],
+        contents: Mapping[str, InputContent],
         record: JobRecord,
     ) -> None:
         """Upload the inputs; all contents are read first, so that an invalid one leaves nothing."""
@@ -256,7 +321,8 @@ class JobBuilder:
                     artifact,
                     stack.enter_context(
                         open_content(
-                            contents[artifact.name], field=f"input_artifacts[{artifact.name!r}]"
+                            content_of(contents[artifact.name]),
+                            field=f"input_artifacts[{artifact.name!r}]",
                         )
                     ),
                 )
@@ -270,7 +336,38 @@ class JobBuilder:
                     self._store.put(artifact, content, record.facts.encryption_key)
 
 
-def _contents(input_artifacts: object) -> dict[str, Content]:
+def _permissions(role_policy: RolePolicy | None) -> Permissions | None:
+    if role_policy is None:
+        return None
+    from pytest_cpjob.iam.role_policies import permissions_given
+
+    return permissions_given(role_policy)
+
+
+def _inputs(
+    contents: Mapping[str, InputContent], captured: CapturedDocument | None, declared: Declared
+) -> list[Any]:
+    """Return the input artifacts as names, or as dicts where their places are known."""
+    if declared.inputs is not None:
+        return list(declared.inputs)
+    return [name if captured is None else captured.inputs.get(name, name) for name in contents]
+
+
+def _with_sources(
+    facts: JobFacts, contents: Mapping[str, InputContent], stream: Stream
+) -> JobFacts:
+    """Return the facts with the keys and revisions that a test says of its inputs' sources."""
+    inputs = []
+    for artifact in facts.inputs:
+        given = contents.get(artifact.name)
+        if isinstance(given, InputArtifact):
+            argument = f"input_artifacts[{artifact.name!r}]"
+            artifact = from_source(artifact, argument, given.revision, given.key, stream)
+        inputs.append(artifact)
+    return facts._replace(inputs=tuple(inputs))
+
+
+def _contents(input_artifacts: object) -> dict[str, InputContent]:
     """Return each input artifact's content by name; a list of names means a small sample source."""
     if input_artifacts is None:
         return {}

@@ -23,6 +23,7 @@ from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
 from pytest_cpjob.job_builder import (
     AddJobArguments,
+    AddJobFromArguments,
     AddLambdaJobArguments,
     AddThirdPartyJobArguments,
 )
@@ -34,12 +35,14 @@ from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
 from pytest_cpjob.settings import RolePolicy, Settings, resolve
+from pytest_cpjob.threads import as_test
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from pytest_cpjob.pipelines.operations import PipelineOperations, Pipelines
     from pytest_cpjob.pipelines.pipeline import Pipeline
+    from pytest_cpjob.pipelines.sources import DefinitionArgument
 
 
 class CodePipelineStub:
@@ -152,8 +155,9 @@ class CodePipelineStub:
             action_type: `"Category:Owner:Provider:Version"` or its dict, owner `Custom`.
             configuration: the action's configuration, strings to strings.
             input_artifacts: name -> content: `{path: str | bytes}`, a directory or file `Path`,
-                unchanged `bytes`, or `None` for a missing object; or a list of names.
-            output_artifacts: a list of names.
+                unchanged `bytes`, `None` for a missing object, or an `InputArtifact` of one of
+                these with a revision and a key; or a list of names.
+            output_artifacts: names, or Artifact dicts, which may have a `revision`.
             artifact_bucket: the bucket's name.
             encryption_key: `True`, or a key id, key ARN or alias ARN.
             continuation_token: the token of an earlier job that this one continues.
@@ -201,11 +205,46 @@ class CodePipelineStub:
         __tracebackhide__ = True
         return self._add("third-party", arguments)
 
+    @takes(AddJobFromArguments)
+    def add_job_from(
+        self, document: Mapping[str, Any], **arguments: Unpack[AddJobFromArguments]
+    ) -> Job:
+        """Add the job that a captured or redacted document is of.
+
+        What the document says is kept: ids, account, region, names, configuration, the artifacts'
+        bucket, keys and revisions, continuation token, encryption key, and the nonce for the first
+        hand-out. Credentials are drawn anew.
+
+        Args:
+            document: a Lambda event, an answer of GetJobDetails or GetThirdPartyJobDetails, or one
+                element of PollForJobs' `jobs`, as a dict.
+            input_artifacts: contents by the names that the document has, as for `add_job`; an
+                artifact without one holds a small sample source.
+            region: where the document does not tell, which a Lambda event may not; by default the
+                region in its bucket's name, else the stub's.
+            client_id: a partner's client.
+            client_token: the token that the partner keeps for this client.
+            allow: findings that are not reported of this job and of what continues it.
+
+        Raises:
+            ValueError: it is none of these documents, AWS could not send it, or its job is there
+                already. Nothing was added.
+
+        >>> job = cpjob.add_job_from(json.loads(Path("event.json").read_text()))  # doctest: +SKIP
+        """
+        __tracebackhide__ = True
+        self._check_active()
+        return Job(self._harness, self._harness.builder.add_from(document, arguments))
+
     def _add(self, kind: Kind, arguments: Mapping[str, Any]) -> Job:
+        __tracebackhide__ = True
+        self._check_active()
+        return Job(self._harness, self._harness.builder.add(kind, arguments))
+
+    def _check_active(self) -> None:
         __tracebackhide__ = True
         if not self._harness.is_active:
             raise CpjobError("the stub is not active: add jobs inside `with CodePipelineStub()`")
-        return Job(self._harness, self._harness.builder.add(kind, arguments))
 
     def add_action_type(
         self,
@@ -232,7 +271,7 @@ class CodePipelineStub:
 
     def add_pipeline(
         self,
-        definition: object,
+        definition: DefinitionArgument,
         *,
         name: str | None = None,
         parameters: Mapping[str, object] | None = None,
@@ -337,6 +376,7 @@ class CodePipelineStub:
         times: int = 1,
         service: str = "codepipeline",
         after: bool = False,
+        message: str | None = None,
     ) -> None:
         """Make the next calls of an operation fail.
 
@@ -348,13 +388,14 @@ class CodePipelineStub:
             times: how many calls fail.
             service: botocore's name of the service.
             after: whether the call first takes effect, and only its answer is lost.
+            message: the text of the error, for handlers that match it; an exception has its own.
 
         Raises:
             ValueError: AWS has no such service, operation or error; the message lists valid ones.
         """
         __tracebackhide__ = True
         self._harness.service.faults.add(
-            operation, error, times=times, service=service, after=after
+            operation, error, times=times, service=service, after=after, message=message
         )
 
     def advance(self, seconds: float) -> None:
@@ -365,6 +406,26 @@ class CodePipelineStub:
         """
         __tracebackhide__ = True
         self._harness.service.clock.advance(seconds)
+
+    def at(self, seconds: float, action: Callable[[], object]) -> None:
+        """Call a function at a time of the job clock, while a handler or a worker waits.
+
+        The clock is moved by sleeps and other waits of the code that runs, and by `advance`. AWS
+        calls of the action are the test's, not the code's; what it raises reaches the test. An
+        action that is still pending when the test ends is not an error.
+
+        Args:
+            seconds: the time, as in `now`; actions at equal times are called in the order in which
+                they were set up.
+            action: called without arguments.
+
+        Raises:
+            ValueError: the time is past, or not a finite number, or `action` is not callable.
+        """
+        __tracebackhide__ = True
+        if not callable(action):
+            raise ValueError(f"action: expected a function without arguments, got {action!r}")
+        self._harness.service.clock.at(seconds, as_test(action))
 
     def invoke(
         self,
@@ -401,23 +462,25 @@ class CodePipelineStub:
         """
         settings = self._harness.settings
         stream = self._harness.stream.at("scheduled event", next(self._schedules))
-        return scheduled_event(stream, settings.region, settings.account_id)
+        now = self._harness.service.clock.date()
+        return scheduled_event(stream, settings.region, settings.account_id, now)
 
     def run_worker(self, target: Callable[[], object], *, idle_polls: int = 1) -> None:
         """Run a worker with an endless loop, until nothing is left for it to do.
 
-        It ends when it has polled an empty queue `idle_polls` times while no job is queued or
-        open. `time.sleep` moves the job clock instead of waiting. Threads that it started end in
-        the same way, and are waited for.
+        It ends when each of its polls (action type and query) has come back empty `idle_polls`
+        times and no job is open that it was handed or may still be handed. Its waits move the job
+        clock instead of taking time. Threads that it started end in the same way, and are waited
+        for.
 
         Args:
             target: the worker's main function, called in this thread without arguments.
             idle_polls: the number of empty polls after which it ends.
 
         Raises:
-            WorkerError: it never idles, or its threads do not end; the message shows its last
-                calls, or the threads' names.
-            Exception: what the worker raised.
+            WorkerError: it never idles, never acknowledges, waits for ever, or its threads do not
+                end; the message shows its last calls, or the threads' names.
+            Exception: what the worker raised, also in a thread pool's future that it did not ask.
         """
         from pytest_cpjob.runners.worker import WorkerRun
 

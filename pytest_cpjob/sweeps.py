@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE
+from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent, content_of, holding
 from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.service.jobs import Kind
@@ -104,17 +104,20 @@ def _with_another_input(kind: Kind, arguments: Arguments) -> None:
 
 
 def _with_unicode_file(kind: Kind, arguments: Arguments) -> None:
-    arguments["contents"] = {
-        name: {**content, "übersicht/日本語.txt": "unicode"}
-        if isinstance(content, dict)
-        else content
-        for name, content in arguments["contents"].items()
-    }
+    contents: dict[str, InputContent] = {}
+    for name, given in arguments["contents"].items():
+        content = content_of(given)
+        if isinstance(content, dict):
+            content = {**content, "übersicht/日本語.txt": "unicode"}
+        contents[name] = holding(given, content)
+    arguments["contents"] = contents
 
 
 def _inputs_are(content: bytes | None) -> Callable[[Kind, Arguments], None]:
     def change(kind: Kind, arguments: Arguments) -> None:
-        arguments["contents"] = dict.fromkeys(arguments["contents"], content)
+        arguments["contents"] = {
+            name: holding(given, content) for name, given in arguments["contents"].items()
+        }
 
     return change
 

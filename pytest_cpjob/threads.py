@@ -1,23 +1,140 @@
-"""Threads that a test has started: waited for, and named if they do not end."""
+"""Threads: whose run each belongs to, which of them are idle, and real waits.
+
+A run is one invocation of a handler or one run of a worker. Threads that it starts, and tasks and
+pieces of work for a pool that come from it, belong to it: what they call and how long they sleep is
+its business, and nobody else's, however many runs there are.
+"""
 
 from __future__ import annotations
 
-import gc
-import sys
+import queue
 import threading
-from collections.abc import Collection
-from pathlib import PurePath
-from types import FrameType
-from typing import Final
+import weakref
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from typing import Any, Final, Protocol, TypeVar
+
+from pytest_cpjob.patching import Undo
 
 OURS: Final = "pytest-cpjob"
 """How the names of this project's own threads begin."""
 
 _STEP: Final = 0.01
 
-_looking: Final = threading.RLock()
 _never_released: Final = threading.Lock()
 _never_released.acquire()
+
+_T = TypeVar("_T")
+
+
+class ClientCall(Protocol):
+    """What a run is told of a call."""
+
+    @property
+    def name(self) -> str:
+        """Service and operation, such as `sts.GetCallerIdentity`."""
+
+    @property
+    def operation(self) -> str:
+        """The operation's name in the API."""
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        """The parameters."""
+
+    @property
+    def job_ids(self) -> tuple[str, ...]:
+        """The jobs that it is about; of a poll, those that were handed out."""
+
+
+class CallListener(Protocol):
+    """Who is told of calls."""
+
+    def calling(self, call: ClientCall) -> None:
+        """Take note of a call before it is made; what is raised here ends it."""
+
+    def called(self, call: ClientCall, error: BaseException | None) -> None:
+        """Take note of a call that has ended."""
+
+
+class RunEnded(BaseException):
+    """Ends a thread of a run, past every `except Exception` of its code."""
+
+
+class Run(CallListener, Protocol):
+    """Code under test that is run by us.
+
+    Attributes:
+        job_id: the job that the code is run for, if it is run for one.
+        is_over: whether it has ended; a thread of it that goes on belongs to no run any more.
+        deadline: the time of the job clock at which it is ended; infinity if there is none.
+    """
+
+    job_id: str | None
+    is_over: bool
+    deadline: float
+
+    def may_go_on(self, *, waited: bool = False) -> None:
+        """Raise if this thread is to end: before a wait, or when it has `waited` to its end."""
+
+    def waits_in_vain(self, seconds: float) -> bool:
+        """Whether its waits are to end, since nobody has been able to end them for so long."""
+
+    def fail(self, error: BaseException) -> None:
+        """Take note of an error that the run is to end with, and end its waits."""
+
+
+_run: ContextVar[Run | None] = ContextVar("pytest_cpjob_run", default=None)
+_is_tests: ContextVar[bool] = ContextVar("pytest_cpjob_is_tests", default=False)
+
+
+def current_run() -> Run | None:
+    """Return the run that this thread or task belongs to, if it belongs to one that is not over."""
+    run = _run.get()
+    return None if run is None or run.is_over else run
+
+
+def begin_run(run: Run) -> Token[Run | None]:
+    """Let this thread belong to a run, until `end_run`."""
+    return _run.set(run)
+
+
+def end_run(token: Token[Run | None]) -> None:
+    """Let this thread belong to the run before, or to none."""
+    _run.reset(token)
+
+
+def join_run(run: Run | None, function: Callable[[], _T]) -> _T:
+    """Call a function as a part of a run."""
+    __tracebackhide__ = True
+    token = _run.set(run)
+    try:
+        return function()
+    finally:
+        _run.reset(token)
+
+
+def is_tests() -> bool:
+    """Whether this thread runs an action of the test's own, whoever's thread it is."""
+    return _is_tests.get()
+
+
+def as_test(action: Callable[[], object]) -> Callable[[], object]:
+    """Return the action as the test's own: its calls and waits belong to no run."""
+
+    def act() -> object:
+        token, run = _is_tests.set(True), _run.set(None)
+        try:
+            return action()
+        finally:
+            _run.reset(run)
+            _is_tests.reset(token)
+
+    return act
+
+
+# -- real waits ------------------------------------------------------------------------------------
 
 
 def pause(seconds: float) -> None:
@@ -25,10 +142,43 @@ def pause(seconds: float) -> None:
     _never_released.acquire(timeout=seconds)
 
 
+# -- idle threads ----------------------------------------------------------------------------------
+
+_idle: Final[weakref.WeakSet[threading.Thread]] = weakref.WeakSet()
+
+
+def mark_idle(idle: bool) -> None:
+    """Count this thread as idle from now on: it waits for work, without an end; or do not."""
+    (_idle.add if idle else _idle.discard)(threading.current_thread())
+
+
+@contextmanager
+def idle_thread() -> Iterator[None]:
+    """Count this thread as idle."""
+    mark_idle(True)
+    try:
+        yield
+    finally:
+        mark_idle(False)
+
+
+def watch_idle_threads(undo: Undo) -> None:
+    """Know, until the undo, which threads wait at a queue without a time-out."""
+    original = queue.Queue.get
+
+    def get(self: queue.Queue[Any], block: bool = True, timeout: float | None = None) -> Any:
+        if not block or timeout is not None:
+            return original(self, block, timeout)
+        with idle_thread():
+            return original(self)
+
+    undo.set_attribute(queue.Queue, "get", get)
+
+
 def wait_for_threads(
     before: Collection[threading.Thread], seconds: float, *, daemons: bool
 ) -> list[threading.Thread]:
-    """Wait until the threads that were not there `before` have ended; give those that have not.
+    """Wait until the threads that were not there `before` have ended; return those that have not.
 
     Threads of a pool with nothing to do, and those that wait for ever at a queue, do not count.
 
@@ -45,90 +195,9 @@ def wait_for_threads(
             and not thread.name.startswith(OURS)
             and thread is not threading.current_thread()
             and (daemons or not thread.daemon)
-            and not _is_parked(thread)
+            and thread not in _idle
         ]
         if not running or steps_left <= 0:
             return running
         pause(_STEP)
         steps_left -= 1
-
-
-def waits_for_an_end(thread: threading.Thread) -> bool:
-    """Whether a thread does nothing until another one has ended."""
-    frame = _frame_of(thread)
-    if frame is None or not _waits_for_ever(frame) or _place(frame)[1] == "wait":
-        return False
-    joined = frame.f_locals.get("self")
-    return not isinstance(joined, threading.Thread) or joined.is_alive()
-
-
-def waits_for_others(thread: threading.Thread) -> bool:
-    """Whether a thread does nothing until another one does: it waits, without a time-out.
-
-    One that has been given work, or been notified, and had no turn yet, waits no longer.
-    """
-    frame = _frame_of(thread)
-    if frame is None:
-        return False
-    if _has_no_work(frame):
-        work_queue = frame.f_locals.get("work_queue")
-        return work_queue is None or bool(work_queue.empty())
-    waiter = frame.f_locals.get("waiter")
-    return _waits_for_ever(frame) and (waiter is None or bool(waiter.locked()))
-
-
-def place_of(thread: threading.Thread) -> tuple[int, int]:
-    """Say where in its code a thread is: another place, and it has gone on meanwhile."""
-    frame = _frame_of(thread)
-    return (0, 0) if frame is None else (id(frame.f_code), frame.f_lasti)
-
-
-def _is_parked(thread: threading.Thread) -> bool:
-    """Whether a thread only waits for work, without an end."""
-    frame = _frame_of(thread)
-    if frame is None:
-        return False
-    if _has_no_work(frame):
-        return True
-    above = frame.f_back
-    return _waits_for_ever(frame) and above is not None and _place(above)[0].endswith("queue.py")
-
-
-def _frame_of(thread: threading.Thread) -> FrameType | None:
-    return _current_frames().get(thread.ident or 0)
-
-
-def _current_frames() -> dict[int, FrameType]:
-    """Give each thread's frame, with the garbage collector at rest.
-
-    Where it runs inside of that call, and a finalizer lets another thread have its turn, Pythons
-    before 3.12 can stand still for ever (python/cpython#106883).
-    """
-    with _looking:
-        collects = gc.isenabled()
-        gc.disable()
-        try:
-            return sys._current_frames()
-        finally:
-            if collects:
-                gc.enable()
-
-
-def _has_no_work(frame: FrameType) -> bool:
-    """Whether it is a pool's thread, between two pieces of work."""
-    return _place(frame) == ("futures/thread.py", "_worker")
-
-
-def _waits_for_ever(frame: FrameType) -> bool:
-    """Whether it waits for a condition, or for a thread's end, without a time-out."""
-    file, function = _place(frame)
-    if file != "threading.py" or function not in ("wait", "join", "_wait_for_tstate_lock"):
-        return False
-    # The last is what join() waits in before Python 3.13; it has -1 for no time-out.
-    return frame.f_locals.get("timeout") in (None, -1)
-
-
-def _place(frame: FrameType) -> tuple[str, str]:
-    path = PurePath(frame.f_code.co_filename)
-    name = path.name if path.name != "thread.py" else f"{path.parent.name}/{path.name}"
-    return name, frame.f_code.co_name

@@ -68,7 +68,13 @@ def test_a_registered_type_is_described_as_aws_does(cpjob: CodePipelineStub) -> 
         }
     }
     check_output("CreateCustomActionType", answer)
-    assert CLIENT.list_action_types()["actionTypes"] == [answer["actionType"]]
+    (listed,) = CLIENT.list_action_types()["actionTypes"]
+    # "The AWS API does not return Type" (terraform-provider-aws, of ListActionTypes).
+    without_type = [
+        {name: value for name, value in each.items() if name != "type"}
+        for each in REGISTRATION["configurationProperties"]
+    ]
+    assert listed == {**answer["actionType"], "actionConfigurationProperties": without_type}
 
 
 def test_tags_come_back(cpjob: CodePipelineStub) -> None:
@@ -91,11 +97,31 @@ def test_what_an_answer_gave_is_the_callers_own(cpjob: CodePipelineStub) -> None
         cpjob.add_job(action_type=DOCS, input_artifacts=["Source"])
 
 
-def test_a_type_that_is_there_cannot_be_registered_again(cpjob: CodePipelineStub) -> None:
+def test_the_identical_definition_again_is_a_success(cpjob: CodePipelineStub) -> None:
+    assert create(**REGISTRATION) == create(**REGISTRATION)
+    assert known() == ["Build:Custom:Docs:1"]
+
+
+def test_another_definition_of_a_type_that_is_there_is_refused(cpjob: CodePipelineStub) -> None:
     create(**REGISTRATION)
 
-    with pytest.raises(ERRORS.ValidationException, match="Build:Custom:Docs:1"):
+    with pytest.raises(ERRORS.ActionTypeAlreadyExistsException, match="Build:Custom:Docs:1"):
+        create(**{**REGISTRATION, "settings": {}})
+
+    assert CLIENT.list_action_types()["actionTypes"][0]["settings"] == REGISTRATION["settings"]
+
+
+def test_that_refusal_can_be_set_up_as_a_fault(cpjob: CodePipelineStub) -> None:
+    cpjob.fail("CreateCustomActionType", "ActionTypeAlreadyExistsException")
+
+    with pytest.raises(ERRORS.ActionTypeAlreadyExistsException):
         create(**REGISTRATION)
+
+
+def test_settings_are_listed_where_none_were_given(cpjob: CodePipelineStub) -> None:
+    assert "settings" not in create()["actionType"]
+
+    assert CLIENT.list_action_types()["actionTypes"][0]["settings"] == {}
 
 
 def test_a_deleted_type_is_restored_by_the_identical_definition_only(
@@ -362,10 +388,10 @@ def test_a_job_that_keeps_to_its_type_is_taken(cpjob: CodePipelineStub) -> None:
     assert job.status == "Queued"
 
 
-@pytest.mark.parametrize("value", ["x" * 21, "a b", "", "ä"])
+@pytest.mark.parametrize("value", ["x" * 51, "a b", "", "ä"])
 def test_a_queryable_value_is_short_and_plain(cpjob: CodePipelineStub, value: str) -> None:
     create(configurationProperties=[PROJECT])
-    cpjob.add_job(action_type=DOCS, configuration={"Project": "x" * 20})
+    cpjob.add_job(action_type=DOCS, configuration={"Project": "x" * 50})
 
     with pytest.raises(ValueError, match="configuration\\['Project'\\]"):
         cpjob.add_job(action_type=DOCS, configuration={"Project": value})
@@ -426,12 +452,13 @@ def test_the_short_way_registers_what_the_long_one_does(cpjob: CodePipelineStub)
         "id": DOCS,
         "actionConfigurationProperties": [
             {**THEME, "description": "How it looks"},
-            {**TOKEN, "type": "String"},
+            TOKEN,
         ],
+        "settings": {},
         "inputArtifactDetails": {"minimumCount": 1, "maximumCount": 2},
         "outputArtifactDetails": {"minimumCount": 0, "maximumCount": 1},
     }
-    with pytest.raises(ValueError, match=r"^action_type: ActionType .* already exists"):
+    with pytest.raises(ValueError, match=r"^action_type: .* already exists"):
         cpjob.add_action_type(DOCS)
 
 

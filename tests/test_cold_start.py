@@ -29,6 +29,8 @@ def seen():
     return {"count": str(count)}
 """
 
+NAMES = "expected 'package.module.function' or 'folder/file.function'"
+
 Write = Callable[[Mapping[str, str]], None]
 
 
@@ -87,8 +89,8 @@ def test_a_handler_is_found_by_its_name_as_lambda_finds_it(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("handler", "expected 'package.module.function', got 'handler'"),
-        (".handler", "expected 'package.module.function', got '.handler'"),
+        ("handler", f"{NAMES}, got 'handler'"),
+        (".handler", f"{NAMES}, got '.handler'"),
         ("no_such.handler", "no module 'no_such' found for the handler 'no_such.handler'"),
         (
             "docs.no_such.handler",
@@ -99,7 +101,10 @@ def test_a_handler_is_found_by_its_name_as_lambda_finds_it(
             "no module 'docs.action.deeper' found for the handler 'docs.action.deeper.handler'",
         ),
         ("docs.action.lambda_handler", "module 'docs.action' has no function 'lambda_handler'"),
-        ("docs.action.count", "expected a handler(event, context) or its name, got 0"),
+        (
+            "docs.action.count",
+            "'docs.action.count' is not a handler(event, context): it is the int 0",
+        ),
     ],
 )
 @pytest.mark.parametrize("cold", [False, True])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import threading
 from collections import Counter
@@ -113,8 +114,12 @@ def test_one_of_fifty_results_of_a_job_is_taken(
 
     def report(number: int) -> str:
         if number % 2:
-            return outcome(CLIENT.put_job_success_result, jobId=job.id, **token)
-        return outcome(CLIENT.put_job_failure_result, jobId=job.id, failureDetails=FAILURE)
+            details = {"summary": f"report {number}"}
+            return outcome(
+                CLIENT.put_job_success_result, jobId=job.id, executionDetails=details, **token
+            )
+        failure = {**FAILURE, "message": f"report {number}"}
+        return outcome(CLIENT.put_job_failure_result, jobId=job.id, failureDetails=failure)
 
     said = at_once(report)
 
@@ -135,6 +140,14 @@ def test_no_two_calls_are_between_looking_at_a_job_and_changing_it(
         request = {"jobId": job.id, "nonce": job.nonce}
     else:
         request = {"jobId": cpjob.add_lambda_job().id}
+    numbers = itertools.count()
+
+    def call(_: int) -> str:
+        more = {}
+        if operation == "put_job_success_result":
+            more = {"executionDetails": {"summary": f"report {next(numbers)}"}}
+        return outcome(getattr(client, operation), **request, **more)
+
     registry, meeting = cpjob._harness.service.registry, threading.Barrier(2)
     change = registry.set_status
     met = []
@@ -146,7 +159,7 @@ def test_no_two_calls_are_between_looking_at_a_job_and_changing_it(
         change(*arguments)
 
     monkeypatch.setattr(registry, "set_status", change_after_waiting_for_another)
-    said = at_once(lambda _: outcome(getattr(client, operation), **request), threads=2)
+    said = at_once(call, threads=2)
 
     assert met == []
     assert sorted(said)[1] == "answered"
@@ -219,12 +232,13 @@ def test_the_limit_of_action_types_holds_when_many_register_at_once(
             version=str(number // 2),
             inputArtifactDetails=counts,
             outputArtifactDetails=counts,
+            settings={"revisionUrlTemplate": f"https://example.com/{number % 2}"},
         )
 
     said = Counter(at_once(register, threads=120))
 
     assert said["answered"] == 50
-    assert said["ValidationException"] + said["LimitExceededException"] == 70
+    assert said["ActionTypeAlreadyExistsException"] + said["LimitExceededException"] == 70
     pages = client.get_paginator("list_action_types").paginate()
     assert len(pages.build_full_result()["actionTypes"]) == 50
 

@@ -150,7 +150,19 @@ def test_a_continued_job_waits_behind_those_that_are_queued_already(
     assert [one["id"] for one in polled] == [waiting.id, next_of(job).id]
 
 
-@pytest.mark.parametrize("again", [{"continuationToken": "t"}, {}])
+def test_the_identical_result_of_a_continued_job_again_makes_no_other_job(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = claim(add(cpjob))
+    CLIENT.put_job_success_result(jobId=job.id, continuationToken="t")
+
+    CLIENT.put_job_success_result(jobId=job.id, continuationToken="t")
+
+    assert cpjob.jobs == [job, next_of(job)]
+    assert len(cpjob.results) == 1
+
+
+@pytest.mark.parametrize("again", [{"continuationToken": "u"}, {}])
 def test_a_second_result_of_the_first_job_is_refused_and_makes_no_other_job(
     cpjob: CodePipelineStub, again: dict[str, str]
 ) -> None:
@@ -204,7 +216,8 @@ def test_what_else_a_continuing_result_says_is_kept(cpjob: CodePipelineStub) -> 
 def test_output_variables_go_with_the_last_result_only(cpjob: CodePipelineStub) -> None:
     job = claim(add(cpjob))
 
-    with pytest.raises(CLIENT.exceptions.ValidationException, match="outputVariables"):
+    said = "A job can not contain both a continuation token and output variables."
+    with pytest.raises(CLIENT.exceptions.ValidationException, match=said):
         CLIENT.put_job_success_result(
             jobId=job.id, continuationToken="t", outputVariables={"pages": "1"}
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from typing import Any
 
 import boto3
@@ -150,8 +151,45 @@ def test_an_event_is_what_lambda_is_sent(cpjob_event_factory: LambdaEventFactory
         "accessKeyId",
         "secretAccessKey",
         "sessionToken",
+        "expirationTime",
     }
     assert json.loads(json.dumps(event)) == event
+
+
+def expiration_of(event: Any) -> int:
+    expiration: int = event["CodePipeline.job"]["data"]["artifactCredentials"]["expirationTime"]
+    return expiration
+
+
+def test_the_events_credentials_say_when_they_end_in_whole_seconds(
+    cpjob_event_factory: LambdaEventFactory, cpjob: CodePipelineStub
+) -> None:
+    for event in (cpjob_event_factory(), cpjob.add_lambda_job(allow=["no-result"]).event):
+        day = datetime.fromtimestamp(expiration_of(event) / 1000 - 15 * 60, timezone.utc)
+        assert f"{day:%Y-%m-%d}" == "2026-01-01"
+        assert expiration_of(event) % 1000 == 0
+
+
+def test_credentials_end_by_the_job_clock_and_stay_when_an_event_is_read_again(
+    cpjob: CodePipelineStub,
+) -> None:
+    first = cpjob.add_lambda_job(allow=["no-result"])
+    before = expiration_of(first.event)
+
+    cpjob.advance(60.5)
+    later = cpjob.add_lambda_job(allow=["no-result"])
+
+    assert expiration_of(first.event) == before
+    assert expiration_of(later.event) == before + 60_000
+
+
+def test_when_credentials_end_follows_the_seed() -> None:
+    ends = []
+    for seed in (1, 1, 2):
+        with CodePipelineStub(seed=seed, allow=["no-result"]) as cpjob:
+            ends.append(expiration_of(cpjob.add_lambda_job().event))
+
+    assert ends[0] == ends[1] != ends[2]
 
 
 # -- what is left out ------------------------------------------------------------------------------
@@ -235,6 +273,7 @@ def test_a_lambdas_event_and_its_details_agree(cpjob: CodePipelineStub) -> None:
         "pipelineExecutionId": context["pipelineExecutionId"],
     }
     assert event["data"]["outputArtifacts"][0].pop("revision") is None
+    assert isinstance(event["data"]["artifactCredentials"].pop("expirationTime"), int)
     assert event == details
 
 
@@ -248,6 +287,7 @@ def test_factories_that_are_given_one_job_id_make_documents_of_one_job(
     there, here = details["jobDetails"]["data"], event["CodePipeline.job"]["data"]
     for output in here["outputArtifacts"]:
         del output["revision"]
+    del here["artifactCredentials"]["expirationTime"]
     assert {name: there[name] for name in here} == here
 
 

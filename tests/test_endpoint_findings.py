@@ -82,7 +82,10 @@ def test_a_second_result_is_found(
     worker.call("AcknowledgeJob", jobId=offer["id"], nonce=offer["nonce"])
     worker.call("PutJobSuccessResult", jobId=job.id)
 
-    status, answer = worker.call("PutJobSuccessResult", jobId=job.id)
+    assert worker.call("PutJobSuccessResult", jobId=job.id)[0] == 200
+    status, answer = worker.call(
+        "PutJobSuccessResult", jobId=job.id, executionDetails={"summary": "another"}
+    )
 
     assert (status, answer["__type"]) == (400, "InvalidJobStateException")
     assert found(cpjob) == ("second-result",)

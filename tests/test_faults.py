@@ -288,6 +288,38 @@ def test_a_service_that_nothing_fakes_can_fail(cpjob: CodePipelineStub) -> None:
         table.update_item(Key={"name": "index"})
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_a_fault_has_the_message_that_the_test_gives(cpjob: CodePipelineStub, after: bool) -> None:
+    job = cpjob.add_lambda_job()
+    cpjob.fail("PutJobSuccessResult", "ThrottlingException", message="Rate exceeded", after=after)
+
+    with pytest.raises(ClientError) as caught:
+        CLIENT.put_job_success_result(jobId=job.id)
+
+    assert caught.value.response["Error"] == {
+        "Code": "ThrottlingException",
+        "Message": "Rate exceeded",
+    }
+    if not after:
+        CLIENT.put_job_success_result(jobId=job.id)
+
+
+def test_an_exception_has_a_message_of_its_own(cpjob: CodePipelineStub) -> None:
+    with pytest.raises(ValueError, match="message: ReadTimeoutError has a text of its own"):
+        cpjob.fail("GetJobDetails", ReadTimeoutError(endpoint_url=URL), message="slow")
+    with pytest.raises(ValueError, match="message: expected the text of the error, got 5"):
+        cpjob.fail("GetJobDetails", "ThrottlingException", message=5)  # type: ignore[arg-type]
+
+
+def test_an_error_that_is_neither_code_nor_exception_is_told_the_codes(
+    cpjob: CodePipelineStub,
+) -> None:
+    with pytest.raises(ValueError, match="got 42") as caught:
+        cpjob.fail("GetJobDetails", 42)  # type: ignore[arg-type]
+
+    assert "codepipeline can answer GetJobDetails with:\n- ValidationException" in str(caught.value)
+
+
 def test_an_operation_of_codepipeline_that_is_not_served_can_fail(cpjob: CodePipelineStub) -> None:
     cpjob.fail("StartPipelineExecution", "PipelineNotFoundException")
 
@@ -299,7 +331,7 @@ def test_an_operation_of_codepipeline_that_is_not_served_can_fail(cpjob: CodePip
 
 
 @pytest.mark.parametrize("error", [ReadTimeoutError(endpoint_url=URL), "InternalFailure"])
-def test_a_result_whose_answer_was_lost_is_recorded_and_its_retry_refused(
+def test_a_result_whose_answer_was_lost_is_recorded_and_its_retry_changes_nothing(
     cpjob: CodePipelineStub, error: str | Exception
 ) -> None:
     job = cpjob.add_lambda_job()
@@ -310,8 +342,7 @@ def test_a_result_whose_answer_was_lost_is_recorded_and_its_retry_refused(
     assert job.status == "Succeeded"
     assert job.result == JobSuccess(output_variables={"pages": "1"})
 
-    with pytest.raises(CLIENT.exceptions.InvalidJobStateException):
-        CLIENT.put_job_success_result(jobId=job.id, outputVariables={"pages": "1"})
+    CLIENT.put_job_success_result(jobId=job.id, outputVariables={"pages": "1"})
     assert cpjob.results == [JobSuccess(output_variables={"pages": "1"})]
 
 

@@ -18,8 +18,8 @@ BROKEN = {"type": "JobFailed", "message": "broken"}
 LOST = ReadTimeoutError(endpoint_url="https://codepipeline")
 
 
-def succeed(event: Any, context: Any = None) -> None:
-    CLIENT.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+def succeed(event: Any, context: Any = None, **members: Any) -> None:
+    CLIENT.put_job_success_result(jobId=event["CodePipeline.job"]["id"], **members)
 
 
 def names(cpjob: CodePipelineStub) -> tuple[str, ...]:
@@ -206,9 +206,11 @@ def test_a_failure_after_a_success_is_a_second_result(
 def test_what_lambda_runs_again_after_it_reported_is_both(cpjob: CodePipelineStub) -> None:
     def handler(event: Any, context: Any) -> None:
         try:
-            succeed(event)
+            succeed(event, executionDetails={"externalExecutionId": next(executions)})
         finally:
             raise ValueError("too late")
+
+    executions = iter(("first", "second", "third"))
 
     with pytest.raises(ValueError, match="too late"):
         cpjob.add_lambda_job().invoke(handler, retries=2)

@@ -47,7 +47,7 @@ def test_a_handler_that_minds_its_remaining_time_reports_in_time(cpjob: CodePipe
     with pytest.raises(HandlerError, match="max_invocations=3"):
         cpjob.add_lambda_job().invoke(handler, max_invocations=3)
 
-    assert cpjob.now == 3 * 840
+    assert cpjob.now == 3 * 840 + 2 * 30
 
 
 def swallows_exceptions(context: Any) -> None:

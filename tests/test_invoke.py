@@ -137,7 +137,7 @@ def test_the_context_is_lambdas(cpjob: CodePipelineStub) -> None:
     assert re.fullmatch(UUID, context.aws_request_id)
     assert context.log_group_name == "/aws/lambda/build-docs"
     assert re.fullmatch(r"\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}", context.log_stream_name)
-    assert context.identity is None
+    assert context.identity.cognito_identity_id is None
     assert context.client_context is None
 
 
@@ -230,6 +230,7 @@ def test_lambdas_own_variables_are_set_while_a_handler_runs_and_taken_back(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
         "AWS_LAMBDA_LOG_GROUP_NAME": context.log_group_name,
         "AWS_LAMBDA_LOG_STREAM_NAME": context.log_stream_name,
+        "_X_AMZN_TRACE_ID": during["_X_AMZN_TRACE_ID"],
     }
     assert dict(os.environ) == before
 
@@ -337,7 +338,7 @@ def test_a_refused_call_that_leaves_the_handler_is_the_tests_to_judge(
 ) -> None:
     job = cpjob.add_lambda_job(allow=["raised"])
 
-    with pytest.raises(ClientError, match="outputVariables"):
+    with pytest.raises(ClientError, match="output variables"):
         job.invoke(
             lambda event, _: CLIENT.put_job_success_result(
                 jobId=job_id_of(event), continuationToken="t", outputVariables={"pages": "1"}

@@ -1,9 +1,10 @@
-"""`not-permitted`: the function's own role may not make a call, as far as its policies are known."""
+"""`not-permitted`: the function's own role may not make a call, where its policies are known."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -122,17 +123,16 @@ def test_allowing_the_finding_does_not_allow_the_call() -> None:
 
 
 def test_a_job_allows_it_for_itself() -> None:
-    with CodePipelineStub() as cpjob, pytest.raises(ClientError, match="AccessDenied"):
+    with CodePipelineStub() as cpjob:
         job = cpjob.add_lambda_job(role_policy=[], allow=["not-permitted", "raised"])
-        job.invoke(reports)
+        with pytest.raises(ClientError, match="AccessDenied"):
+            job.invoke(reports)
 
 
 def test_a_swallowed_denial_is_told() -> None:
     def swallows(event: Any, context: Any) -> None:
-        try:
+        with suppress(ClientError):
             boto3.client("ssm", "us-east-1").get_parameter(Name="/docs/key")
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "AccessDeniedException"
         reports(event, context)
 
     with CodePipelineStub() as cpjob, mock_aws():
@@ -335,15 +335,15 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester) -> Iterator[pytest.Pytester]:
+def project(pytester: pytest.Pytester) -> pytest.Pytester:
     pytester.makepyfile(my_action=user_projects.ACTION, test_it=user_projects.BUILDS)
     (pytester.path / "role.json").write_text(json.dumps(policy(ON_AN_ARN)), encoding="utf-8")
-    yield pytester
+    return pytester
 
 
 def test_the_marker_and_the_ini_file_take_it(project: pytest.Pytester) -> None:
     project.makeini("[pytest]\ncpjob_role_policy = role.json\n")
-    result = user_projects.run(project, "-q")
+    result = user_projects.run(project.path, "-q")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         ["- not-permitted: codepipeline.PutJobSuccessResult for job * (my_action.py:15) was *"]
@@ -353,4 +353,35 @@ def test_the_marker_and_the_ini_file_take_it(project: pytest.Pytester) -> None:
         '"Action": "*", "Resource": "*"}})\n    def test_builds'
     )  # fmt: skip
     project.makepyfile(test_it=marked)
-    user_projects.run(project, "-q").assert_outcomes(passed=1)
+    user_projects.run(project.path, "-q").assert_outcomes(passed=1)
+
+
+REPORTS_FROM_OUTSIDE = """
+import sys, boto3
+from botocore.exceptions import ClientError
+for client, call in (
+    (boto3.client("codepipeline"), lambda c: c.put_job_success_result(jobId=sys.argv[1])),
+    (boto3.client("sns"), lambda c: c.publish(TopicArn=sys.argv[2], Message="m")),
+):
+    try:
+        call(client)
+    except ClientError as error:
+        print(error.response["Error"]["Code"])
+"""
+
+
+@pytest.mark.cpjob(role_policy=[])
+def test_the_role_of_another_process_is_the_option(
+    cpjob: CodePipelineStub, request: pytest.FixtureRequest
+) -> None:
+    pytest.importorskip("flask", reason="the endpoint needs the extra server")
+    endpoint = request.getfixturevalue("cpjob_endpoint")
+    job = cpjob.add_lambda_job()
+    topic = "arn:aws:sns:us-east-1:123456789012:news"
+
+    done = endpoint.run([sys.executable, "-c", REPORTS_FROM_OUTSIDE, job.id, topic])
+
+    assert done.stdout.split() == ["AccessDeniedException", "AuthorizationError"], done.stderr
+    told = findings_of(cpjob)
+    assert told.count("- not-permitted: ") == 2
+    assert ".py:" not in told

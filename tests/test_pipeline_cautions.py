@@ -41,8 +41,8 @@ def test_a_variable_that_the_provider_does_not_give_is_told() -> None:
             UnknownVariableWarning,
             "unknown-variable: the definition: Release/Announce uses #{Src.CommitId} in"
             " UserParameters, and Source/Site (S3) gives no variable 'CommitId'; expected"
-            " one of BucketName, ETag, ObjectKey, VersionId: CodePipeline fails the action, since the"
-            ' variable cannot be resolved; to allow it: allow=["unknown-variable"]',
+            " one of BucketName, ETag, ObjectKey, VersionId: CodePipeline fails the action, since"
+            ' the variable cannot be resolved; to allow it: allow=["unknown-variable"]',
         )
     ]
 

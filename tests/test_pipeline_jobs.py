@@ -172,6 +172,8 @@ def test_an_inserted_reference_is_not_resolved_again(pipeline: Pipeline) -> None
     [
         ({"input_artifacts": {"Sit": b""}}, "has no input artifact 'Sit'; its inputs: 'Site', "),
         ({"variables": {"Buld.Tag": "x"}}, "no action has the namespace 'Buld'; did you mean 'B"),
+        ({"input_artifacts": ["Site"]}, r"input_artifacts: expected a dict, got \['Site'\]"),
+        ({"variables": "Build.Tag"}, "variables: expected a dict, got 'Build.Tag'"),
         ({"variables": {"Tag": "x"}}, "variables: expected 'Namespace.Key', got 'Tag'"),
         ({"variables": {"Build.Tag": 7}}, r"variables\['Build.Tag'\]: variables are text, got 7"),
         ({"pipeline_variables": {"Own": "x"}}, "no variable 'Own'; did you mean 'Owner'"),
@@ -205,7 +207,7 @@ def test_a_name_of_two_actions_wants_its_stage(cpjob: CodePipelineStub) -> None:
 
 
 def test_an_action_of_aws_has_no_job(pipeline: Pipeline) -> None:
-    with pytest.raises(CpjobError, match="Build/Compile is an action of AWS's own .CodeBuild."):
+    with pytest.raises(CpjobError, match=r"Build/Compile is an action of AWS's own \(CodeBuild\)"):
         pipeline.add_job("Compile")
 
 
@@ -299,3 +301,32 @@ def test_an_inactive_stub_takes_no_pipeline_and_no_job() -> None:
         stub.add_pipeline(declaration())
     with pytest.raises(CpjobError, match="the stub is not active"):
         pipeline.add_job("Docs")
+
+
+MISTAKES = """
+    def test_the_definition(cpjob):
+        cpjob.add_pipeline({"name": "web", "stages": []})
+
+    def test_the_action(cpjob):
+        cpjob.add_pipeline("web.json").add_job("Anounce")
+
+    def test_the_variables(cpjob):
+        cpjob.add_pipeline("web.json").add_job("Announce")
+"""
+
+
+def test_a_mistake_shows_no_frame_of_ours(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(MISTAKES)
+    (pytester.path / "web.json").write_text(json.dumps(declaration()), encoding="utf-8")
+
+    result = pytester.runpytest("-p", "no:faker")
+
+    result.assert_outcomes(failed=3)
+    result.stdout.no_fnmatch_line("*pytest_cpjob*.py:*")
+    result.stdout.fnmatch_lines_random(
+        [
+            "E *ValueError: the definition: CreatePipeline would refuse this pipeline, by * rules:",
+            "E *ValueError: action: the pipeline has no action 'Anounce'; did you mean 'Announce'?",
+            "E *- #{Build.Tag} in UserParameters: give it with variables={'Build.Tag': ...}",
+        ]
+    )

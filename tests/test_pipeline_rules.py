@@ -97,7 +97,8 @@ RULES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "an unknown provider": (
         lambda given: rename(given, "Compile", actionTypeId=kind("Deploy", "CodeDeployToLambda")),
-        "ActionType (Category: 'Deploy', Provider: 'CodeDeployToLambda', Owner: 'AWS', Version: '1')"
+        "ActionType (Category: 'Deploy', Provider: 'CodeDeployToLambda', Owner: 'AWS', Version:"
+        " '1')"
         " in action 'Compile' is not available in region 'US_EAST_1'",
     ),
     "a missing key": (

@@ -123,6 +123,7 @@ def user_parameters(written: str, **given: Any) -> str:
         ('!Select [0, !GetAZs ""]', "us-east-1a"),
         ("!GetAtt Role.Arn", "arn:aws:iam::123456789012:role/service/web-pipeline"),
         ("!GetAtt [Announce, Arn]", "arn:aws:lambda:us-east-1:123456789012:function:announce-prod"),
+        ("!Select [0, !Split ['-', !GetAtt News.TopicName]]", "web"),
         ("!Sub ${Build.Arn}", "arn:aws:codebuild:us-east-1:123456789012:project/web-build"),
         ("!Sub ${AWS::Partition}:${AWS::AccountId}:${AWS::URLSuffix}",
          "aws:123456789012:amazonaws.com"),
@@ -146,7 +147,7 @@ def test_functions_are_evaluated(written: str, expected: str) -> None:
         "dynamic_references": {"ssm:/docs/key": "from ssm", "ssm:/docs/prod": "of prod"},
     }
     if expected == "?":
-        with pytest.raises(ValueError, match="web.yaml"):
+        with pytest.raises(ValueError, match=r"web\.yaml"):
             user_parameters(written, **given)
     else:
         assert user_parameters(written, **given) == expected
@@ -345,3 +346,37 @@ def test_the_same_names_are_made_up_again() -> None:
     name = write()
     one, other = (load(name, parameters={"Stage": "prod"}).declaration for _ in range(2))
     assert one == other
+
+
+def test_an_attribute_is_not_the_property_of_the_same_name() -> None:
+    template = TEMPLATE.replace(
+        "Type: AWS::SNS::Topic", "Type: AWS::SNS::Topic\n    Properties: {TopicName: news}"
+    )
+
+    loaded = load(write("!GetAtt News.TopicName", template=template), parameters={"Stage": "prod"})
+
+    configuration = action(loaded.declaration, "Announce")["configuration"]
+    assert configuration["UserParameters"] == "news"
+
+
+def test_resources_that_depend_on_each_other_are_told() -> None:
+    template = TEMPLATE.replace(
+        "Type: AWS::SNS::Topic",
+        "Type: AWS::SNS::Topic\n    Properties: {DisplayName: !Sub 'for ${Other}'}\n"
+        "  Other: {Type: AWS::S3::Bucket, DependsOn: [News]}",
+    )
+    with pytest.raises(ValueError, match="Circular dependency between resources: ") as told:
+        load(write("!Ref News", template=template), parameters={"Stage": "prod"})
+
+    assert str(told.value) == (
+        "web.yaml: Resources.Pipeline: Circular dependency between resources: [News, Other]"
+    )
+
+
+def test_a_branch_that_is_not_taken_makes_no_circle() -> None:
+    template = TEMPLATE.replace(
+        "Type: AWS::SNS::Topic",
+        "Type: AWS::SNS::Topic\n    Properties: {DisplayName: !If [Never, !Ref Other, x]}\n"
+        "  Other: {Type: AWS::S3::Bucket, DependsOn: News}",
+    )
+    assert load(write("!Ref Other", template=template), parameters={"Stage": "prod"})

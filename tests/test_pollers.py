@@ -6,6 +6,7 @@ import json
 import os
 import re
 import time
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -15,6 +16,7 @@ from pytest_cpjob import CodePipelineStub, ContractError, Job
 
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
+FIRST_DAY = r"2026-01-01T\d{2}:\d{2}:\d{2}Z"
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 Event = dict[str, Any]
@@ -145,12 +147,13 @@ def test_the_schedules_event_is_eventbridges(cpjob: CodePipelineStub) -> None:
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "account": "210987654321",
-        "time": "2026-01-01T00:00:00Z",
+        "time": event["time"],
         "region": "cn-north-1",
         "resources": ["arn:aws-cn:events:cn-north-1:210987654321:rule/every-minute"],
         "detail": {},
     }
     assert re.fullmatch(UUID, event["id"])
+    assert re.fullmatch(FIRST_DAY, event["time"])
 
 
 def test_a_state_has_one_event_fresh_each_time(cpjob: CodePipelineStub) -> None:
@@ -207,12 +210,15 @@ def test_the_start_of_an_action_is_told_with_its_inputs(docs_job: Job) -> None:
     assert detail == {
         "pipeline": "website",
         "execution-id": detail["execution-id"],
+        "start-time": f"{event['time'][:-1]}.000Z",
         "stage": "Build",
+        "action-execution-id": detail["action-execution-id"],
         "action": "Docs",
         "state": "STARTED",
         "region": "us-east-1",
         "type": {"owner": "Custom", "provider": "Docs", "category": "Build", "version": "7"},
-        "version": detail["version"],
+        "version": 1.0,
+        "pipeline-execution-attempt": 1.0,
         "input-artifacts": [place_of(docs_job, "Source"), place_of(docs_job, "Theme")],
     }
     assert event == {
@@ -221,12 +227,15 @@ def test_the_start_of_an_action_is_told_with_its_inputs(docs_job: Job) -> None:
         "detail-type": "CodePipeline Action Execution State Change",
         "source": "aws.codepipeline",
         "account": "123456789012",
-        "time": "2026-01-01T00:00:00Z",
+        "time": event["time"],
         "region": "us-east-1",
         "resources": ["arn:aws:codepipeline:us-east-1:123456789012:website"],
         "detail": detail,
     }
     assert re.fullmatch(UUID, event["id"])
+    assert re.fullmatch(FIRST_DAY, event["time"])
+    # EventBridge writes both as numbers with a decimal point.
+    assert json.dumps([detail["version"], detail["pipeline-execution-attempt"]]) == "[1.0, 1.0]"
 
 
 def test_the_event_is_of_the_pipeline_and_execution_that_the_job_is_of(docs_job: Job) -> None:
@@ -234,6 +243,7 @@ def test_the_event_is_of_the_pipeline_and_execution_that_the_job_is_of(docs_job:
     event = docs_job.state_change_event()
 
     assert event["detail"]["execution-id"] == context["pipelineExecutionId"]
+    assert event["detail"]["action-execution-id"] == context["action"]["actionExecutionId"]
     assert event["resources"] == [context["pipelineArn"]]
 
 
@@ -253,6 +263,84 @@ def test_an_action_that_came_to_nothing_is_told_without_artifacts(
 
     assert detail["state"] == state
     assert not [name for name in detail if name.endswith("artifacts")]
+
+
+def test_time_is_the_job_clocks_and_the_start_is_the_actions(
+    cpjob: CodePipelineStub, docs_job: Job
+) -> None:
+    before = docs_job.state_change_event()
+    cpjob.advance(90.25)
+    after = docs_job.state_change_event("SUCCEEDED")
+
+    assert after["detail"]["start-time"] == before["detail"]["start-time"]
+    began, ended = (datetime.strptime(e["time"], "%Y-%m-%dT%H:%M:%SZ") for e in (before, after))
+    assert (ended - began).total_seconds() == 90
+
+
+def test_an_ended_custom_action_is_told_with_its_workers_own_result(
+    cpjob: CodePipelineStub, docs_job: Job
+) -> None:
+    client = cpjob.client()
+    client.poll_for_jobs(actionTypeId=docs_job.details["jobDetails"]["data"]["actionTypeId"])
+    client.acknowledge_job(jobId=docs_job.id, nonce=docs_job.nonce)
+    client.put_job_failure_result(
+        jobId=docs_job.id,
+        failureDetails={
+            "type": "ConfigurationError",
+            "message": "no theme",
+            "externalExecutionId": "build-7",
+        },
+    )
+
+    assert "execution-result" not in docs_job.state_change_event()["detail"]
+    assert docs_job.state_change_event("FAILED")["detail"]["execution-result"] == {
+        "external-execution-id": "build-7",
+        "external-execution-summary": "no theme",
+        "error-code": "ConfigurationError",
+    }
+
+
+def test_an_ended_lambda_action_is_told_with_its_function(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(function_name="build-docs", region="eu-west-1")
+    cpjob.client().put_job_success_result(
+        jobId=job.id, executionDetails={"summary": "done", "externalExecutionId": "mine"}
+    )
+
+    assert job.state_change_event("SUCCEEDED")["detail"]["execution-result"] == {
+        "external-execution-id": "build-docs",
+        "external-execution-url": "https://console.aws.amazon.com/cloudwatch/home?region=eu-west-1"
+        "#logStream:group=%252Faws%252Flambda%252Fbuild-docs",
+    }
+
+
+@pytest.mark.parametrize(
+    ("of", "state", "members"),
+    [
+        ("stage", "RESUMED", {"stage": "Build", "state": "RESUMED"}),
+        ("pipeline", "SUPERSEDED", {"state": "SUPERSEDED"}),
+    ],
+)
+def test_stages_and_pipelines_have_events_too(
+    docs_job: Job, of: Any, state: str, members: dict[str, str]
+) -> None:
+    event = docs_job.state_change_event(state, of=of)
+
+    assert event["detail-type"] == f"CodePipeline {of.title()} Execution State Change"
+    assert event["detail"] == {
+        "pipeline": "website",
+        "execution-id": docs_job.facts.pipeline_execution_id,
+        "start-time": event["detail"]["start-time"],
+        **members,
+        "version": 1.0,
+        "pipeline-execution-attempt": 1.0,
+    }
+    with pytest.raises(ValueError, match=r"^state: expected one of STARTED, "):
+        docs_job.state_change_event("ABANDONED", of=of)
+
+
+def test_what_has_no_events_is_refused(docs_job: Job) -> None:
+    with pytest.raises(ValueError, match=r"^of: expected one of .*, got 'job'$"):
+        docs_job.state_change_event(of="job")  # type: ignore[arg-type]
 
 
 def test_an_action_without_artifacts_has_none_in_its_events(cpjob: CodePipelineStub) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
+from pipeline_definitions import declaration
 
 import pytest_cpjob
 from pytest_cpjob import CodePipelineStub, strategies
@@ -17,10 +18,11 @@ ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider
 Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
 EncryptionKeyArgument Endpoint FakerGenerator GetJobDetailsResponse GetThirdPartyJobDetailsResponse
 HandlerError HOSTILE_ARTIFACTS Job JobArtifact JobData JobDetails JobDetailsFactory JobFacts
-JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory LambdaJob
-LambdaJobData PipelineContext PipelineContextFactory PollJob S3ArtifactLocation StageContext
+InputArtifact JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory
+LambdaJob LambdaJobData LambdaSessionCredentials Pipeline PipelineContext PipelineContextFactory
+PipelineWarning PollJob S3ArtifactLocation StageContext IneffectivePolicyWarning
 ThirdPartyJobData ThirdPartyJobDetails ThirdPartyJobDetailsFactory ThirdPartyPipelineContext
-UnfakedCallError WorkerError
+UnfakedCallError UnknownVariableWarning WorkerError
 """
 STRATEGIES = """
 artifacts continuation_tokens credentials failure_details failure_messages FailureDetails
@@ -28,13 +30,14 @@ job_details lambda_events output_variables pipeline_contexts poll_jobs third_par
 user_parameters
 """
 STUB = """
-add_action_type add_job add_lambda_job add_third_party_job advance calls check client fail invoke
-jobs now results run_worker scheduled_event
+add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance at calls
+check client fail invoke jobs now results run_worker scheduled_event
 """
 JOB = """
 calls client_id client_token context continuation details encryption_key event facts id
 input_artifacts invoke nonce output_artifacts result state_change_event status
 """
+PIPELINE = "actions add_job arn declaration name"
 ARTIFACT = "bucket content exists files key kms_key_id name put revision text uri"
 ENDPOINT = "env run url"
 FIXTURES = """
@@ -42,13 +45,17 @@ cpjob cpjob_artifact_factory cpjob_credentials_factory cpjob_details_factory cpj
 cpjob_event_factory cpjob_faker cpjob_pipeline_context_factory cpjob_third_party_details_factory
 """
 MARKERS = "cpjob cpjob_faults cpjob_job_variants cpjob_warm"
-OPTIONS = "account_id allow own_role region seed"
-INI = "cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_seed"
+OPTIONS = "account_id allow own_role region role_policy seed"
+INI = """
+cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_role_policy cpjob_seed
+"""
 PYTEST_OPTIONS = "--cpjob-seed"
 FINDINGS = """
-leaked-secret missing-output no-result not-acknowledged not-owner output-encryption own-role raised
-raised-after-result refused-request running-thread second-result unfaked-call unused-fault
+leaked-secret missing-output no-result not-acknowledged not-owner not-permitted output-encryption
+own-role raised raised-after-result refused-request running-thread second-result unfaked-call
+unused-fault
 """
+WARNINGS = "ineffective-policy unknown-variable"
 FOR_ALL = """
 --account-id --action-name --artifact-bucket --configuration --continuation-token --encryption-key
 --help --input-artifact --job-id --output-artifact --pipeline-name --region --seed --stage-name
@@ -58,6 +65,7 @@ COMMANDS = {
     "details": f"{DOCUMENT} --function-name --user-parameters",
     "event": f"{DOCUMENT} --function-name --user-parameters",
     "poll": DOCUMENT,
+    "redact": "--help --seed",
     "serve": f"{FOR_ALL} --function-name --job --jobs --port --user-parameters",
     "third-party": f"{DOCUMENT} --client-id --client-token",
 }
@@ -91,6 +99,10 @@ def test_a_job_and_its_artifacts(cpjob: CodePipelineStub) -> None:
     assert public(dir(job.output_artifacts["Site"])) == listed(ARTIFACT)
 
 
+def test_a_pipeline(cpjob: CodePipelineStub) -> None:
+    assert public(dir(cpjob.add_pipeline(declaration()))) == listed(PIPELINE)
+
+
 def test_the_endpoint(request: pytest.FixtureRequest) -> None:
     pytest.importorskip("flask", reason="the endpoint needs the extra server")
     assert public(dir(request.getfixturevalue("cpjob_endpoint"))) == listed(ENDPOINT)
@@ -118,7 +130,7 @@ def test_the_options_of_pytest(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "names"),
-    [({"x": 1}, OPTIONS), ({"allow": ["-"]}, FINDINGS)],
+    [({"x": 1}, OPTIONS), ({"allow": ["-"]}, f"{FINDINGS} {WARNINGS}")],
     ids=["options", "findings"],
 )
 def test_an_error_lists_them_all(wrong: dict[str, object], names: str) -> None:

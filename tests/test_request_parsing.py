@@ -24,6 +24,7 @@ TARGET = {"x-amz-target": "CodePipeline_20150709.GetJobDetails"}
 CBOR = {"smithy-protocol": "rpc-v2-cbor", "content-type": "application/cbor"}
 CBOR_PATH = "/service/CodePipeline_20150709/operation/GetJobDetails"
 JOB_ID = "11111111-2222-4333-8444-555555555555"
+NO_TIMESTAMP = "currentRevision.created: Member must be a timestamp"
 CREATED = datetime(2026, 3, 1, 12, 30, 15, 250_000, tzinfo=timezone.utc)
 
 
@@ -48,13 +49,12 @@ def refusal(*arguments: Any) -> ServiceError:
     ("body", "params"),
     [
         (b'{"jobId": "j"}', {"jobId": "j"}),
-        (b"", {}),
         (b"{}", {}),
         (b'{"jobId": null, "nonce": "3"}', {"nonce": "3"}),
         (b'{"a": {"b": null, "c": [{"d": null}]}}', {"a": {"c": [{}]}}),
         ('{"message": "caf\u00e9 \\u2615"}'.encode(), {"message": "café ☕"}),
     ],
-    ids=["members", "no body", "no members", "null", "nulls inside", "unicode"],
+    ids=["members", "no members", "null", "nulls inside", "unicode"],
 )
 def test_json_is_read_and_its_nulls_are_absent(body: bytes, params: dict[str, Any]) -> None:
     read = wire.read("POST", "/", TARGET, body)
@@ -78,33 +78,48 @@ def test_a_timestamp_is_the_moment_that_it_is_in_the_other_protocol() -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"{", "not valid JSON"),
-        (b"\xff\xfe", "not valid JSON"),
-        (b'{"a": "\\ud800"}', "not valid JSON"),
-        (b"[" * 100_000, "not valid JSON"),
-        (b"[]", "not an object"),
-        (b'"text"', "not an object"),
-        (b'{"a":' * 100 + b"1" + b"}" * 100, "nested deeper"),
-        (b'{"currentRevision": {"created": 1e300}}', "invalid timestamp"),
-        (b'{"currentRevision": {"created": NaN}}', "invalid timestamp"),
+        (b"", ""),
+        (b"{", ""),
+        (b'{"jobId": "a",}', ""),
+        (b"\xff\xfe", ""),
+        (b'{"a": "\\ud800"}', ""),
+        (b"[" * 100_000, ""),
+        (b"[]", "Start of list found where not expected"),
+        (b'"text"', ""),
+        (b"null", ""),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, "the body is nested deeper than 64"),
+        (b'{"currentRevision": {"created": 1e300}}', NO_TIMESTAMP),
+        (b'{"currentRevision": {"created": "2026-03-01T12:30:15Z"}}', NO_TIMESTAMP),
+        (b'{"currentRevision": {"created": "1772368215"}}', NO_TIMESTAMP),
+        (b'{"currentRevision": {"created": true}}', NO_TIMESTAMP),
+        (b'{"currentRevision": {"created": [1772368215]}}', NO_TIMESTAMP),
+        (b'{"currentRevision": {"created": NaN}}', ""),
+        (b'{"executionDetails": {"percentComplete": Infinity}}', ""),
     ],
     ids=[
+        "no body",
         "cut off",
+        "a comma too many",
         "not UTF-8",
         "half a surrogate",
         "endless",
         "list",
         "text",
+        "null",
         "deep",
         "time that never was",
-        "no time",
+        "date as text",
+        "seconds as text",
+        "time that is a flag",
+        "time that is a list",
+        "NaN",
+        "Infinity",
     ],
 )
 def test_a_json_body_that_is_none_is_a_serialization_error(body: bytes, says: str) -> None:
     error = refusal("POST", "/", TARGET, body)
 
-    assert (error.code, error.status) == ("SerializationException", 400)
-    assert says in error.message
+    assert (error.code, error.status, error.message) == ("SerializationException", 400, says)
 
 
 def test_a_signed_request_that_names_no_operation_of_codepipeline_is_refused() -> None:
@@ -161,21 +176,53 @@ def test_cbor_is_read_with_its_timestamps() -> None:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        (b"\xa1", "not valid CBOR"),
-        (b"\xff", "the body is not "),
-        (b"\xc1\x61a", "not valid CBOR"),  # a timestamp that is a text
-        (b"\xc0\x63abc", "not valid CBOR"),  # a date that is none
-        (b"\x80", "not an object"),
+        (b"\xa1", ""),
+        (b"\xff", ""),
+        (b"\xa0\xa0", ""),
+        (b"\xc1\x61a", ""),  # a timestamp that is a text
+        (b"\xc0\x63abc", ""),  # a date that is none
+        (b"\x80", ""),
         (b"\xa1\x01\x02", "the name of a member is not a string"),
-        (b"\xa1\x61a" * 100 + b"\xa0", "nested deeper"),
+        (b"\xa1\x61a" * 100 + b"\xa0", "the body is nested deeper than 64"),
+        (b"\xa1\x61a\x41b", "no member of a request is of CBOR's type 'bytes'"),
+        (b"\xa1\x61a\xe0", "no member of a request is of CBOR's type 'CBORSimpleValue'"),
+        (cbor2.dumps({"currentRevision": {"created": "2026-03-01T12:30:15Z"}}), NO_TIMESTAMP),
     ],
-    ids=["cut off", "break", "bad timestamp", "bad date", "list", "number as a name", "deep"],
+    ids=[
+        "cut off",
+        "break",
+        "two objects",
+        "bad timestamp",
+        "bad date",
+        "list",
+        "number as a name",
+        "deep",
+        "bytes",
+        "simple value",
+        "date as text",
+    ],
 )
 def test_a_cbor_body_that_is_none_is_a_serialization_error(body: bytes, says: str) -> None:
     error = refusal("POST", CBOR_PATH, CBOR, body)
 
     assert error.code == "SerializationException"
-    assert says in error.message
+    # What cannot be decoded at all is answered without a message.
+    assert error.message == says
+
+
+def test_cbors_undefined_is_an_absent_member() -> None:
+    body = cbor2.dumps({"jobId": JOB_ID, "continuationToken": cbor2.undefined})
+
+    assert wire.read("POST", CBOR_PATH, CBOR, body).params == {"jobId": JOB_ID}
+
+
+def test_an_error_without_a_message_has_none_on_the_wire() -> None:
+    error = refusal("POST", "/", {"x-amz-target": "CodePipeline_20150709.GetJobDetails"}, b"")
+
+    assert written_error(error, "json").body == b'{"__type": "SerializationException"}'
+    assert cbor2.loads(written_error(error, "cbor").body) == {
+        "__type": "com.amazonaws.codepipeline#SerializationException"
+    }
 
 
 def test_a_path_alone_does_not_make_a_request_cbor() -> None:

@@ -111,52 +111,132 @@ def test_every_operation_of_codepipeline_is_known() -> None:
     ("service", "operation", "request_", "needed"),
     [
         ("codepipeline", "PutJobFailureResult", {}, ["codepipeline:PutJobFailureResult *"]),
-        ("codepipeline", "PollForJobs",
-         {"actionTypeId": {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}},
-         ["codepipeline:PollForJobs {cp}:actiontype:Custom/Build/Docs/1"]),
-        ("codepipeline", "GetPipelineState", {"name": "web"}, ["codepipeline:GetPipelineState {cp}:web"]),
-        ("codepipeline", "StopPipelineExecution", {"pipelineName": "web"},
-         ["codepipeline:StopPipelineExecution {cp}:web"]),
-        ("codepipeline", "RetryStageExecution", {"pipelineName": "web", "stageName": "S"},
-         ["codepipeline:RetryStageExecution {cp}:web/S"]),
-        ("codepipeline", "PutApprovalResult", {"pipelineName": "web", "stageName": "S", "actionName": "A"},
-         ["codepipeline:PutApprovalResult {cp}:web/S/A"]),
+        (
+            "codepipeline",
+            "PollForJobs",
+            {
+                "actionTypeId": {
+                    "category": "Build",
+                    "owner": "Custom",
+                    "provider": "Docs",
+                    "version": "1",
+                }
+            },
+            ["codepipeline:PollForJobs {cp}:actiontype:Custom/Build/Docs/1"],
+        ),
+        (
+            "codepipeline",
+            "GetPipelineState",
+            {"name": "web"},
+            ["codepipeline:GetPipelineState {cp}:web"],
+        ),
+        (
+            "codepipeline",
+            "StopPipelineExecution",
+            {"pipelineName": "web"},
+            ["codepipeline:StopPipelineExecution {cp}:web"],
+        ),
+        (
+            "codepipeline",
+            "RetryStageExecution",
+            {"pipelineName": "web", "stageName": "S"},
+            ["codepipeline:RetryStageExecution {cp}:web/S"],
+        ),
+        (
+            "codepipeline",
+            "PutApprovalResult",
+            {"pipelineName": "web", "stageName": "S", "actionName": "A"},
+            ["codepipeline:PutApprovalResult {cp}:web/S/A"],
+        ),
         ("s3", "HeadObject", {"Bucket": "b", "Key": "k"}, ["s3:GetObject arn:aws:s3:::b/k"]),
-        ("s3", "GetObject", {"Bucket": "b", "Key": "k", "VersionId": "1"},
-         ["s3:GetObjectVersion arn:aws:s3:::b/k"]),
+        (
+            "s3",
+            "GetObject",
+            {"Bucket": "b", "Key": "k", "VersionId": "1"},
+            ["s3:GetObjectVersion arn:aws:s3:::b/k"],
+        ),
         ("s3", "ListObjectsV2", {"Bucket": "b"}, ["s3:ListBucket arn:aws:s3:::b"]),
-        ("s3", "CopyObject", {"Bucket": "b", "Key": "k", "CopySource": "a/x%20y"},
-         ["s3:PutObject arn:aws:s3:::b/k", "s3:GetObject arn:aws:s3:::a/x y"]),
-        ("s3", "DeleteObjects", {"Bucket": "b", "Delete": {"Objects": [{"Key": "1"}, {"Key": "2"}]}},
-         ["s3:DeleteObject arn:aws:s3:::b/1", "s3:DeleteObject arn:aws:s3:::b/2"]),
+        (
+            "s3",
+            "CopyObject",
+            {"Bucket": "b", "Key": "k", "CopySource": "a/x%20y"},
+            ["s3:PutObject arn:aws:s3:::b/k", "s3:GetObject arn:aws:s3:::a/x y"],
+        ),
+        (
+            "s3",
+            "DeleteObjects",
+            {"Bucket": "b", "Delete": {"Objects": [{"Key": "1"}, {"Key": "2"}]}},
+            ["s3:DeleteObject arn:aws:s3:::b/1", "s3:DeleteObject arn:aws:s3:::b/2"],
+        ),
         ("s3", "PutBucketEncryption", {"Bucket": "b"}, []),
-        ("ssm", "GetParameter", {"Name": "/a/b"}, ["ssm:GetParameter arn:aws:ssm:{here}:parameter/a/b"]),
-        ("ssm", "GetParameters", {"Names": ["a", "b"]},
-         ["ssm:GetParameters arn:aws:ssm:{here}:parameter/a", "ssm:GetParameters arn:aws:ssm:{here}:parameter/b"]),
+        (
+            "ssm",
+            "GetParameter",
+            {"Name": "/a/b"},
+            ["ssm:GetParameter arn:aws:ssm:{here}:parameter/a/b"],
+        ),
+        (
+            "ssm",
+            "GetParameters",
+            {"Names": ["a", "b"]},
+            [
+                "ssm:GetParameters arn:aws:ssm:{here}:parameter/a",
+                "ssm:GetParameters arn:aws:ssm:{here}:parameter/b",
+            ],
+        ),
         ("ssm", "SendCommand", {}, ["ssm:SendCommand ..."]),
-        ("sns", "Publish", {"TopicArn": "arn:aws:sns:us-east-1:1:t"}, ["sns:Publish arn:aws:sns:us-east-1:1:t"]),
+        (
+            "sns",
+            "Publish",
+            {"TopicArn": "arn:aws:sns:us-east-1:1:t"},
+            ["sns:Publish arn:aws:sns:us-east-1:1:t"],
+        ),
         ("sns", "Publish", {"PhoneNumber": "1"}, ["sns:Publish ..."]),
-        ("sqs", "SendMessage", {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/q"},
-         ["sqs:SendMessage arn:aws:sqs:{here}:q"]),
+        (
+            "sqs",
+            "SendMessage",
+            {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/q"},
+            ["sqs:SendMessage arn:aws:sqs:{here}:q"],
+        ),
         ("kms", "Decrypt", {}, ["kms:Decrypt ..."]),
         ("kms", "GenerateDataKey", {"KeyId": "alias/a"}, ["kms:GenerateDataKey ..."]),
-        ("dynamodb", "Query", {"TableName": "t", "IndexName": "i"}, ["dynamodb:Query arn:aws:dynamodb:{here}:table/t/index/i"]),
-        ("lambda", "Invoke", {"FunctionName": "f"}, ["lambda:InvokeFunction arn:aws:lambda:{here}:function:f"]),
-        ("secretsmanager", "GetSecretValue", {"SecretId": "s"},
-         ["secretsmanager:GetSecretValue arn:aws:secretsmanager:{here}:secret:s-..."]),
-        ("stepfunctions", "StartExecution", {"stateMachineArn": "arn:aws:states:us-east-1:1:stateMachine:m"},
-         ["states:StartExecution arn:aws:states:us-east-1:1:stateMachine:m"]),
+        (
+            "dynamodb",
+            "Query",
+            {"TableName": "t", "IndexName": "i"},
+            ["dynamodb:Query arn:aws:dynamodb:{here}:table/t/index/i"],
+        ),
+        (
+            "lambda",
+            "Invoke",
+            {"FunctionName": "f"},
+            ["lambda:InvokeFunction arn:aws:lambda:{here}:function:f"],
+        ),
+        (
+            "secretsmanager",
+            "GetSecretValue",
+            {"SecretId": "s"},
+            ["secretsmanager:GetSecretValue arn:aws:secretsmanager:{here}:secret:s-..."],
+        ),
+        (
+            "stepfunctions",
+            "StartExecution",
+            {"stateMachineArn": "arn:aws:states:us-east-1:1:stateMachine:m"},
+            ["states:StartExecution arn:aws:states:us-east-1:1:stateMachine:m"],
+        ),
         ("sts", "GetCallerIdentity", {}, []),
         ("codebuild", "BatchGetBuilds", {}, ["codebuild:BatchGetBuilds ..."]),
         ("apigateway", "GetRestApis", {}, []),
     ],
-)  # fmt: skip
+)
 def test_a_call_needs_actions_on_resources(
     service: str, operation: str, request_: dict[str, Any], needed: list[str]
 ) -> None:
     here = "us-east-1:123456789012"
-    expected = [each.replace("{cp}", f"arn:aws:codepipeline:{here}").replace("{here}", here)
-                for each in needed]  # fmt: skip
+    expected = [
+        each.replace("{cp}", f"arn:aws:codepipeline:{here}").replace("{here}", here)
+        for each in needed
+    ]
 
     found = permissions_for(service, operation, request_, PLACE)
 
@@ -187,17 +267,23 @@ def test_what_nobody_chose_is_not_held_against_a_policy() -> None:
     [
         ("x", "role_policy: expected a policy document such as .*, got str"),
         ({}, "role_policy: a policy document needs a Statement"),
-        ({"Statements": []}, "a policy document has no 'Statements', only Version, Id and Statement"),
+        (
+            {"Statements": []},
+            "a policy document has no 'Statements', only Version, Id and Statement",
+        ),
         ({"Statement": 3}, "role_policy.Statement: expected a list of statements, got 3"),
         ([{"Statement": [3]}], r"role_policy\[0\].Statement\[0\]: expected a statement's object"),
         ({"Statement": {"Effect": "allow"}}, "Effect: expected Allow or Deny, got 'allow'"),
         ({"Statement": {"Effect": "Allow"}}, "expected either Action or NotAction"),
         ({"Statement": allow("*", NotAction="s3:*")}, "expected either Action or NotAction"),
         ({"Statement": allow(3)}, "Action: expected text or a list of texts, got 3"),
-        ({"Statement": allow("PutObject")}, "'PutObject' has no service; write 'service:Operation'"),
+        (
+            {"Statement": allow("PutObject")},
+            "'PutObject' has no service; write 'service:Operation'",
+        ),
         ({"Statement": allow("*", Resources="*")}, "a statement has no 'Resources', only Action, "),
     ],
-)  # fmt: skip
+)
 def test_a_malformed_policy_is_told_by_its_place(given: Any, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         read_policies(given, "role_policy")
@@ -216,17 +302,23 @@ def test_a_policy_may_stand_in_its_envelope() -> None:
     [
         ("AWSCodePipelineCustomActionAccess", "codepipeline:PutJobSuccessResult", "allowed"),
         ("AWSCodePipelineCustomActionAccess", "s3:GetObject", "denied"),
-        ("arn:aws:iam::aws:policy/AWSCodePipeline_FullAccess", "codepipeline:PutJobFailureResult",
-         "allowed"),
+        (
+            "arn:aws:iam::aws:policy/AWSCodePipeline_FullAccess",
+            "codepipeline:PutJobFailureResult",
+            "allowed",
+        ),
         ("AWSCodePipeline_FullAccess", "s3:GetObject", "can't tell"),
         ("AWSCodePipeline_ReadOnlyAccess", "codepipeline:PutJobSuccessResult", "denied"),
-        ("arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
-         "codepipeline:PutJobSuccessResult", "denied"),
+        (
+            "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole",
+            "codepipeline:PutJobSuccessResult",
+            "denied",
+        ),
         ("AdministratorAccess", "iam:PassRole", "allowed"),
         ("PowerUserAccess", "codepipeline:PutJobSuccessResult", "allowed"),
         ("PowerUserAccess", "iam:PassRole", "can't tell"),
     ],
-)  # fmt: skip
+)
 def test_aws_managed_policies_are_known(name: str, action: str, answer: str) -> None:
     statements = managed_policy(name)
     assert statements is not None

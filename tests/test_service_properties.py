@@ -21,6 +21,7 @@ from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
+from pytest_cpjob.service.results import JobSuccess
 
 ACCOUNT = "123456789012"
 WORKER = Caller(client=1, thread=1)
@@ -228,10 +229,11 @@ class Workers(RuleBasedStateMachine):
         members = {} if token is None else {"continuationToken": token}
         jobs_before = list(self.jobs)
         right = self.states[job.id] == "InProgress"
+        again = self.reported.get(job.id) == JobSuccess(continuation_token=token)
 
         answer = self.about(job, "PutJobSuccessResult", **members)
 
-        assert answer == ({} if right else "InvalidJobStateException")
+        assert answer == ({} if right or again else "InvalidJobStateException")
         new = [job_id for job_id in self.jobs if job_id not in jobs_before]
         assert len(new) == (1 if right and token else 0)
         for job_id in new:
@@ -246,12 +248,13 @@ class Workers(RuleBasedStateMachine):
     def fail(self, index: int) -> None:
         job = self.pick(index)
         right = self.states[job.id] == "InProgress"
+        again = self.states[job.id] == "Failed"
 
         answer = self.about(
             job, "PutJobFailureResult", failureDetails={"type": "JobFailed", "message": "no"}
         )
 
-        assert answer == ({} if right else "InvalidJobStateException")
+        assert answer == ({} if right or again else "InvalidJobStateException")
         if right:
             self.reported[job.id] = job.result
         self.follow({job.id: "Failed"} if right else {})

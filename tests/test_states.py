@@ -43,10 +43,10 @@ def row(otherwise: str, **by_state: str) -> dict[str, str]:
 NOT_FOUND = row("JobNotFoundException")
 REFUSED_OWNER = row("ValidationException")
 NO_STATE_FOR_A_RESULT = "InvalidJobStateException"
-RESULTS = {
-    "PutJobSuccessResult": row(NO_STATE_FOR_A_RESULT, InProgress="Succeeded"),
-    "PutJobFailureResult": row(NO_STATE_FOR_A_RESULT, InProgress="Failed"),
-}
+# An identical result again is answered, and changes nothing.
+SUCCEEDS = row(NO_STATE_FOR_A_RESULT, InProgress="Succeeded", Succeeded="same")
+FAILS = row(NO_STATE_FOR_A_RESULT, InProgress="Failed", Failed="same")
+RESULTS = {"PutJobSuccessResult": SUCCEEDS, "PutJobFailureResult": FAILS}
 PARTNERS_ALONE = {
     "PollForThirdPartyJobs": REFUSED_OWNER,
     "GetThirdPartyJobDetails": NOT_FOUND,
@@ -68,8 +68,8 @@ TABLE = {
             "InvalidJobException", Queued="Dispatched", Dispatched="same", InProgress="same"
         ),
         "AcknowledgeThirdPartyJob": row("InvalidNonceException", Dispatched="InProgress"),
-        "PutThirdPartyJobSuccessResult": row(NO_STATE_FOR_A_RESULT, InProgress="Succeeded"),
-        "PutThirdPartyJobFailureResult": row(NO_STATE_FOR_A_RESULT, InProgress="Failed"),
+        "PutThirdPartyJobSuccessResult": SUCCEEDS,
+        "PutThirdPartyJobFailureResult": FAILS,
         "PollForJobs": REFUSED_OWNER,
         "AcknowledgeJob": NOT_FOUND,
         "GetJobDetails": NOT_FOUND,

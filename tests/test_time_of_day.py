@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
@@ -261,6 +262,16 @@ def test_a_tests_own_freezegun_wins(cpjob: CodePipelineStub, run: Run) -> None:
     assert seen[1] - seen[0] == 5
     assert datetime.fromtimestamp(seen[0], timezone.utc).date().isoformat() == "2026-02-03"
     assert cpjob.now == 60
+
+
+def test_under_a_tests_own_freezegun_a_loops_timers_come_at_their_times(
+    cpjob: CodePipelineStub,
+) -> None:
+    freezegun = pytest.importorskip("freezegun")
+    with freezegun.freeze_time("2026-02-03"):
+        cpjob.invoke(lambda event, context: asyncio.run(asyncio.sleep(30)))
+
+    assert cpjob.now == 30
 
 
 def test_under_a_tests_own_time_machine_a_loop_is_ended_without_advice_to_install_anything(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import queue
+import selectors
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from types import ModuleType
 from typing import Any
@@ -114,7 +118,14 @@ def what_may_be_replaced() -> list[object]:
         asyncio.sleep,
         asyncio.tasks.sleep,
         threading.Event.wait,
+        threading.Condition.wait,
+        threading.Thread.start,
+        threading.Thread.join,
         threading.excepthook,
+        selectors.DefaultSelector.select,
+        subprocess.Popen.wait,
+        ThreadPoolExecutor.submit,
+        asyncio.BaseEventLoop.time,
         sys.stdout,
         sys.stderr,
     ]
@@ -142,6 +153,33 @@ def test_nothing_stays_replaced(
 
     assert what_may_be_replaced() == before
     assert during[:2] != before[:2]
+
+
+def test_locks_and_queues_are_pythons_again_after_the_test() -> None:
+    before = threading.Lock, threading.RLock, queue.SimpleQueue, queue.Queue.get
+    with CodePipelineStub():
+        ours = threading.Lock, threading.RLock, queue.SimpleQueue, queue.Queue.get
+        lock = threading.Lock()
+
+    assert not set(ours) & set(before)
+    assert (threading.Lock, threading.RLock, queue.SimpleQueue, queue.Queue.get) == before
+    with lock:
+        assert not lock.acquire(timeout=0.001)
+
+
+def test_what_cannot_be_replaced_leaves_the_rest_as_it_was(
+    cpjob: CodePipelineStub, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where gevent has put classes of C in the place of Python's."""
+    before = what_may_be_replaced()
+    with monkeypatch.context() as patch:
+        patch.setattr(selectors, "SelectSelector", type("", (), {"__slots__": ()})())
+        with pytest.raises(AttributeError):
+            run(lambda: time.sleep(60))
+
+    assert what_may_be_replaced() == before
+    run(lambda: time.sleep(60))
+    assert cpjob.now == 60
 
 
 def test_nothing_stays_replaced_after_runs_that_overlapped(cpjob: CodePipelineStub) -> None:

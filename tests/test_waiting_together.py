@@ -12,7 +12,6 @@ import boto3
 import pytest
 
 from pytest_cpjob import CodePipelineStub
-from pytest_cpjob.virtual_time import scheduler as timetable
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 
@@ -107,10 +106,8 @@ def test_a_thread_that_waits_for_its_work_does_not_hold_up_the_time(
 
 
 def test_a_lock_held_over_a_sleep_does_not_hold_up_the_time(
-    cpjob: CodePipelineStub, run: Run, monkeypatch: pytest.MonkeyPatch
+    cpjob: CodePipelineStub, run: Run
 ) -> None:
-    monkeypatch.setattr(timetable, "_MOST_REAL", 60.0)
-    monkeypatch.setattr(timetable, "_OUTSIDE", 20)
     lock = threading.Lock()
 
     def takes_the_lock() -> None:

@@ -35,6 +35,7 @@ class Presented(NamedTuple):
     """The credentials that a request came with.
 
     Attributes:
+        refusal: what is wrong with a signed request itself, which only HTTP shows.
         own_role: whether they are the handler's own, from the environment, a profile or a role.
     """
 
@@ -42,6 +43,7 @@ class Presented(NamedTuple):
     secret_access_key: str | None
     session_token: str | None
     own_role: bool
+    refusal: ServiceError | None = None
 
 
 Holder = Literal["job", "own-role", "nobody"]
@@ -79,10 +81,16 @@ class Access(NamedTuple):
     def judge(
         self, operation: str, bucket: str | None, key: str | None, credentials: Presented
     ) -> Verdict | None:
-        """Decide about one request; None if the bucket is not an artifact bucket."""
+        """Decide about one request; None if the bucket is not an artifact bucket.
+
+        A job's credentials list no buckets either: their policy is for the job's objects.
+        """
+        grant = self.grant(credentials.access_key_id)
+        if operation == "ListBuckets" and grant is not None:
+            error = self._judge_job(grant, operation, ("", ""), credentials)
+            return Verdict(error, "job", grant.job_id)
         if bucket not in self.buckets:
             return None
-        grant = self.grant(credentials.access_key_id)
         if grant is not None:
             error = self._judge_job(grant, operation, (str(bucket), key or ""), credentials)
             return Verdict(error, "job", grant.job_id)
@@ -100,6 +108,8 @@ class Access(NamedTuple):
     def _judge_job(
         self, grant: Grant, operation: str, location: tuple[str, str], presented: Presented
     ) -> ServiceError | None:
+        if presented.refusal is not None:
+            return presented.refusal
         if presented.session_token is None:
             return ServiceError(
                 "InvalidAccessKeyId",

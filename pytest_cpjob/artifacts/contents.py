@@ -12,6 +12,7 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, NoReturn
@@ -19,8 +20,51 @@ from typing import IO, Final, NoReturn
 from pytest_cpjob.errors import ArgumentError
 
 Content = Mapping[str, str | bytes] | Path | bytes | None
-"""What `input_artifacts` takes for one artifact: `{path: str | bytes}`, a directory `Path`, a file
+"""What an artifact may hold: `{path: str | bytes}`, a directory `Path`, a file
 `Path` (unchanged if it is an archive, else zipped), unchanged `bytes`, or `None` for no object."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputArtifact:
+    """An input artifact with the revision and the key that its source gave it.
+
+    Takes the place of a content wherever an input's content is taken. A Git source's artifact has
+    a commit's id and a key without extension, as any input that a test gives by its content alone;
+    an S3 source's has the object's version id and keeps the object's extension; one that an action
+    built has no revision.
+
+    Args:
+        content: see `Content`.
+        revision: the revision; `True` for a commit id, `False` for none. Left out: an S3 version
+            id where the key has an extension, else a commit id.
+        key: the object's whole key; drawn when left out.
+
+    >>> InputArtifact({"index.md": "# Hi"}, key="web/Source/a1B2c3D.zip").revision is None
+    True
+    """
+
+    content: Content
+    revision: str | bool | None = field(default=None, kw_only=True)
+    key: str | None = field(default=None, kw_only=True)
+
+    def holding(self, content: Content) -> InputArtifact:
+        """Return the same artifact with another content."""
+        return replace(self, content=content)
+
+
+InputContent = Content | InputArtifact
+"""What `input_artifacts` takes for one artifact."""
+
+
+def content_of(given: InputContent) -> Content:
+    """Return the content alone."""
+    return given.content if isinstance(given, InputArtifact) else given
+
+
+def holding(given: InputContent, content: Content) -> InputContent:
+    """Return an input with another content, and the key and revision that it had."""
+    return given.holding(content) if isinstance(given, InputArtifact) else content
+
 
 SAMPLE_SOURCE: Final[Mapping[str, str]] = {
     "README.md": "# A sample source\n",

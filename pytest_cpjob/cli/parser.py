@@ -89,6 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             _print(drawn(given, _pairs))
             return 0
+        if given.command == "redact":
+            _redact(given)
+            return 0
         _print(json.dumps(_document(given), indent=2))
     except (ValueError, CpjobError, OSError) as error:
         text = str(error)
@@ -150,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
             " pipelines, stages, actions and artifacts; other ids, accounts, buckets, revisions,"
             " credentials, tokens and configuration values ('-' reads standard input)",
         )
+    _add_redact(commands)
     served = commands.add_parser(
         "serve",
         help="run the service over HTTP until Ctrl-C",
@@ -191,6 +195,40 @@ def _add_draw(commands: Any) -> None:
             " needed.",
         )
     )
+
+
+def _add_redact(commands: Any) -> None:
+    command = commands.add_parser(
+        "redact",
+        help="print a safe copy of a captured document",
+        description="Print a safe copy of a real document of a job, as JSON: same shape and same"
+        " names of pipelines, stages, actions and artifacts; other ids, accounts, buckets,"
+        " revisions, credentials, tokens and configuration values. The file may be JSON, a printed"
+        " Python dict or a line of a log, in UTF-8 or UTF-16.",
+    )
+    command.add_argument("file", metavar="FILE", help="the file ('-' reads standard input)")
+    command.add_argument(
+        "-o", "--output", metavar="FILE", help="write the copy to this file, in UTF-8"
+    )
+    command.add_argument("--seed", default=BUILT_IN_SEED, help="where drawn values come from")
+
+
+def _redact(given: argparse.Namespace) -> None:
+    """Print or write the safe copy of whatever document a file holds."""
+    from pytest_cpjob.cli.captures import read_capture
+    from pytest_cpjob.cli.redaction import redacted
+
+    content = _read(given.file)
+    try:
+        safe = redacted(read_capture(content, _source(given.file)), seed=given.seed)
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if _source(given.file) in text else f"{given.file}: {text}") from None
+    text = json.dumps(safe, indent=2)
+    if given.output is None:
+        _print(text)
+    else:
+        Path(given.output).write_text(f"{text}\n", "utf-8")
 
 
 def _add_job_options(command: argparse.ArgumentParser, name: str) -> None:
@@ -332,11 +370,15 @@ def _pairs(option: str, given: Sequence[str]) -> Mapping[str, str]:
 
 
 def _read_json(name: str) -> Any:
-    content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    content = _read(name)
     try:
         return json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{_source(name)} is not valid JSON: {error}") from None
+
+
+def _read(name: str) -> bytes:
+    return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
 
 
 def _source(name: str) -> str:

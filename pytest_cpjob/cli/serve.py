@@ -49,6 +49,7 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
             harness = stub._harness
             harness.store.start()
             jobs = [_add(stub, job) for job in wanted]
+            server.wait_until_ready()
             server.serve(harness)
             for name in in_the_way:
                 print(f"unset {name}", flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import unquote
 
 from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
@@ -19,33 +19,18 @@ from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS
+from pytest_cpjob.threads import CallListener, current_run
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
-
-
-class Running(Protocol):
-    """A runner of code under test: notified of each call, which it may end by raising.
-
-    Attributes:
-        job_id: the job that the code is run for, if any.
-    """
-
-    job_id: str | None
-
-    def calling(self, call: PendingCall) -> None:
-        """Be notified of a call before it is made."""
-
-    def called(self, call: PendingCall, error: BaseException | None) -> None:
-        """Be notified of a call that has ended."""
 
 
 class CallRouter:
     """Answers CodePipeline's calls from the service, and checks S3's on artifact buckets.
 
     Attributes:
-        running: the runner that is active now, if any.
-        endpoint_url: where the same stub is served over HTTP: a call that this process sends
-            there is checked and recorded on arrival, and must not be recorded twice.
+        outside_runs: who is told of calls that no run makes.
+        endpoint_url: where the same stub is served over HTTP: what this process sends there is
+            judged and recorded when it arrives.
     """
 
     def __init__(
@@ -69,13 +54,14 @@ class CallRouter:
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
         self._roles = roles
-        self.running: Running | None = None
+        self.outside_runs: CallListener | None = None
         self.endpoint_url: str | None = None
 
     def begin(self, call: PendingCall) -> None:
-        """Notify the runner of a call; if it raises, the call ends and is not recorded."""
-        if self.running is not None and not call.by_test:
-            self.running.calling(call)
+        """Tell whoever runs the code that it calls; what that raises ends the call unnoted."""
+        listener = current_run() or self.outside_runs
+        if listener is not None and not call.by_test:
+            listener.calling(call)
 
     # -- answers ---------------------------------------------------------------------------------
 
@@ -129,13 +115,12 @@ class CallRouter:
             presented.access_key_id
         ):
             return None
-        running = self.running
         call.denial = self._roles.denial(
             call,
             presented,
-            None if running is None else running.job_id,
+            _job_of_the_run(),
             # Another process's calls, which come without a URL here, are never the test's.
-            is_running=running is not None or not url,
+            is_tested=current_run() is not None or not url,
         )
         if call.denial is None:
             return None
@@ -228,8 +213,9 @@ class CallRouter:
         """Record the call in the call log, and notify the runner."""
         if not call.is_the_endpoints:
             self._service.call_log.add_call(self._entry(call, error))
-        if self.running is not None and not call.by_test:
-            self.running.called(call, error)
+        listener = current_run() or self.outside_runs
+        if listener is not None and not call.by_test:
+            listener.called(call, error)
 
     def _entry(self, call: PendingCall, error: BaseException | None) -> CallEntry:
         if not call.job_ids and call.service == "codepipeline":
@@ -254,7 +240,7 @@ class CallRouter:
             error if _is_rejected(call, code) else None,
             call.fault,
             call.state,
-            self.running.job_id if self.running is not None else None,
+            _job_of_the_run(),
             call.denial,
         )
 
@@ -265,8 +251,13 @@ class CallRouter:
         return tuple(id for id in call.job_ids if id in self._service.registry.jobs)
 
     def stopped(self, what: str) -> None:
-        """Record a request that the network guard blocked."""
-        self._on_stopped((what, self.running.job_id if self.running is not None else None))
+        """Note what the network guard stopped."""
+        self._on_stopped((what, _job_of_the_run()))
+
+
+def _job_of_the_run() -> str | None:
+    run = current_run()
+    return None if run is None else run.job_id
 
 
 def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
@@ -300,7 +291,8 @@ def _meet(fault: Fault, call: PendingCall, url: str) -> Answer:
     """Return or raise what the caller of a call with a fault gets."""
     if isinstance(fault.error, Exception):
         raise fault.error
-    error = ServiceError(fault.error, f"{call.operation} failed as the test set up by cpjob.fail")
+    text = f"{call.operation} failed as the test set up by cpjob.fail"
+    error = ServiceError(fault.error, text if fault.message is None else fault.message)
     call.message = error.message
     if call.service == "s3":
         return refused_by_s3(url, error, head=call.operation.startswith("Head"))

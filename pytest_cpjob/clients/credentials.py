@@ -146,6 +146,7 @@ def read(credentials: object) -> Presented:
         values.get("secret_key", values.get("_secret_key")),
         values.get("token", values.get("_token")),
         own_role=own,
+        refusal=values.get("refusal"),
     )
 
 

@@ -26,6 +26,7 @@ from pytest_cpjob.clients.credentials import (
     sign_with_dummies,
 )
 from pytest_cpjob.clients.endpoint_urls import send_to_aws_endpoint
+from pytest_cpjob.clients.forked_processes import ForkedProcesses
 from pytest_cpjob.clients.leftover_threads import is_cut_off
 from pytest_cpjob.clients.network_guard import check_leaving
 from pytest_cpjob.clients.pending_call import PendingCall, pending_call, plain_copy
@@ -33,6 +34,7 @@ from pytest_cpjob.clients.responses import Answer
 from pytest_cpjob.clients.session_cache import share_endpoints, share_events, share_models
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.service.call_log import Caller
+from pytest_cpjob.threads import is_tests
 
 Params = Mapping[str, Any]
 
@@ -88,11 +90,13 @@ class ClientInterceptor:
         self._thread = threading.local()
         self._told: weakref.WeakSet[BaseClient] = weakref.WeakSet()
         self._lock = threading.Lock()
+        self.forked = ForkedProcesses()
         self.own_clients: weakref.WeakSet[BaseClient] = weakref.WeakSet()
 
     def install(self) -> None:
         """Intercept the calls of every client from now on."""
         self._active = True
+        self.forked.begin()
         self._undo.later(self._deactivate)
         self._undo.later(self._forget_clients)
         share_models(self._undo)
@@ -175,10 +179,12 @@ class ClientInterceptor:
         return _make_api_call
 
     def _begin(self, client: BaseClient, operation: str, params: Params) -> PendingCall:
+        service = client.meta.service_model.service_name
+        self.forked.refuse(f"{service}.{operation}")
         number = self._meet(client)
-        by_test = client in self.own_clients
+        by_test = client in self.own_clients or is_tests()
         call = PendingCall(
-            client.meta.service_model.service_name,
+            service,
             operation,
             plain_copy(params),
             by_test,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from pytest_cpjob.artifacts.access import Presented
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_cpjob.iam.operations import Place
     from pytest_cpjob.iam.policies import Permissions
 
-_NOT_THE_USERS: Final = ("boto3", "botocore", "aiobotocore", "s3transfer", "pytest_cpjob")
+_STANDARD_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep
 _CODES: Final = {
     "codepipeline": ("AccessDeniedException", 400),
     "ec2": ("UnauthorizedOperation", 403),
@@ -53,16 +54,21 @@ class RoleCheck:
             self.is_needed = True
 
     def denial(
-        self, call: PendingCall, presented: Presented, running_job: str | None, *, is_running: bool
+        self, call: PendingCall, presented: Presented, running_job: str | None, *, is_tested: bool
     ) -> Denial | None:
-        """Return why a call is denied; None where it is allowed, or nobody can tell."""
+        """Return why a call is denied; None where it is allowed, or nobody can tell.
+
+        Args:
+            running_job: the job for which code under test is being run.
+            is_tested: whether it is surely the code under test that calls.
+        """
         if not presented.own_role or presented.access_key_id is None:
             return None
         job = None if running_job is None else self._jobs.get(running_job)
         if call.service == "codepipeline":
             named = call.request.get("jobId")  # over HTTP, of any type
             job = job or (self._jobs.get(named) if isinstance(named, str) else None)
-        elif not is_running:
+        elif not is_tested:
             # It may be the test that calls, to prepare what the code under test will find.
             return None
         permissions = self._option if job is None or job.permissions is None else job.permissions
@@ -118,16 +124,26 @@ def refusal(call: PendingCall, denial: Denial, partition: str, account_id: str) 
 
 
 def place_of_call() -> str:
-    """Return `file:line` of the user's code that is calling, empty if it is not in this stack."""
-    frame = sys._getframe(1)
+    """Return `file:line` of the user's code that is calling, empty if it is not in this stack.
+
+    It is the innermost frame of neither an installed package nor the standard library.
+    """
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        module = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if module not in _NOT_THE_USERS:
+        if _is_users(frame):
             return _shown(frame.f_code.co_filename, frame.f_lineno)
-        if frame.f_back is None:
-            break
         frame = frame.f_back
     return ""
+
+
+def _is_users(frame: FrameType) -> bool:
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    path = frame.f_code.co_filename
+    return not (
+        package == "pytest_cpjob"
+        or "site-packages" in path
+        or path.startswith(("<frozen", _STANDARD_LIBRARY))
+    )
 
 
 def _shown(path: str, line: int) -> str:

@@ -14,6 +14,7 @@ from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS, JobSuccess
 
 _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
+_BY_A_CHILD: Final = frozenset({"no-result", "missing-output"})
 _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
 
 
@@ -26,7 +27,8 @@ def find_all(evidence: Evidence) -> list[Finding]:
     for job in evidence.jobs:
         entries = called.get(job.id, [])
         found += _no_result(job, mask)
-        found += _raised_after_result(job, mask)
+        if not _answer_was_lost(entries):
+            found += _raised_after_result(job, mask)
         found += _wrong_results(job, entries)
         found += _outputs(job, evidence)
     found += _own_role(evidence)
@@ -41,6 +43,17 @@ def find_all(evidence: Evidence) -> list[Finding]:
             " network.",
         )
         for what, job_id in dict.fromkeys(evidence.stopped_calls)
+    ]
+    if evidence.forked_calls:
+        # What the child would have reported or uploaded, nobody else had to.
+        found = [finding for finding in found if finding.name not in _BY_A_CHILD]
+    found += [
+        Finding(
+            "unfaked-call",
+            None,
+            f"{what} was called in a process that was forked from the test's, and refused there.",
+        )
+        for what in evidence.forked_calls
     ]
     found += [
         Finding(
@@ -73,7 +86,7 @@ def _times(count: int) -> str:
 
 
 def _no_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
-    if job.result is not None:
+    if job.result is not None or job.abandoned:
         return
     late = " before it timed out" if job.status == "TimedOut" else ""
     if job.kind != "lambda":
@@ -96,6 +109,17 @@ def _raised_after_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator
     if after:
         what = f"the handler raised {_shown(after[0], mask)} after the result of {job.label}."
         yield Finding("raised-after-result", job.id, what)
+
+
+def _answer_was_lost(entries: list[CallEntry]) -> bool:
+    """Return whether a job's result took effect and its answer was lost.
+
+    Whoever raises then knows of no result; the same result from the next attempt is answered.
+    """
+    return any(
+        entry.call.operation in RESULTS and entry.changes and entry.fault is not None
+        for entry in entries
+    )
 
 
 def _shown(error: BaseException, mask: Callable[[str], str]) -> str:

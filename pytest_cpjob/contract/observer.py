@@ -29,6 +29,7 @@ class Evidence(NamedTuple):
         surfaced: whether the test has seen an error, so that it was not swallowed.
         printed: texts that the code wrote, by where it wrote them.
         read_output: opens all that can be read in an output artifact, by where it is.
+        forked_calls: what forked children called, which was refused.
         running_threads: names of threads that did not end.
         own_role: whether the handler's own role was let into the bucket.
     """
@@ -39,6 +40,7 @@ class Evidence(NamedTuple):
     surfaced: Callable[[BaseException], bool] = lambda error: False
     printed: Mapping[str, str] = MappingProxyType({})
     read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]] = lambda job, name: ()
+    forked_calls: Sequence[str] = ()
     running_threads: Sequence[str] = ()
     own_role: bool = False
 
@@ -58,6 +60,7 @@ class Observer:
 
     Attributes:
         stopped_calls: what the network guard stopped, and the job it was called for, if any.
+        forked_calls: returns what forked children of the process have called.
         running_threads: the threads that did not end with the test.
         test_code: the code whose frames are the test's own.
     """
@@ -71,6 +74,7 @@ class Observer:
         self._met: set[int] = set()
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
         self.stopped_calls: list[tuple[str, str | None]] = []
+        self.forked_calls: Callable[[], Sequence[str]] = tuple
         self.running_threads: list[threading.Thread] = []
         self.test_code: set[CodeType] = set()
 
@@ -126,6 +130,7 @@ class Observer:
             service=self._service,
             outputs=self._outputs,
             stopped_calls=self.stopped_calls,
+            forked_calls=self.forked_calls(),
             surfaced=self._surfaced,
             printed={
                 where: "".join(self._written.get(where, ())) + self._captured.get(where, "")

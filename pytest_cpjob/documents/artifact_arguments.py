@@ -103,6 +103,33 @@ def artifacts(
     )
 
 
+def from_source(
+    artifact: ArtifactFacts, argument: str, revision: object, key: object, stream: Stream
+) -> ArtifactFacts:
+    """Return an input with the key and the revision that a test says its source gave it.
+
+    `None` for the revision means what the key's kind of source has: a version id of S3's where it
+    keeps the extension of the source's object, else the commit id that was drawn already.
+
+    Raises:
+        ValueError: naming the argument, the rule and the value.
+    """
+    values = stream.at("source", artifact.name).values
+    chosen = artifact.revision
+    if key is not None:
+        artifact = artifact._replace(key=object_key(f"{argument}.key", key))
+        if "." in artifact.key.rpartition("/")[2]:
+            chosen = values.s3_version_id()
+    if revision is True:
+        chosen = values.commit_id()
+    elif revision is False:
+        chosen = None
+    elif revision is not None:
+        check(f"{argument}.revision", "Revision", revision)
+        chosen = plain(cast("str", revision))
+    return artifact._replace(revision=chosen)
+
+
 def refuse_duplicates(inputs: Sequence[ArtifactFacts], outputs: Sequence[ArtifactFacts]) -> None:
     """Reject an artifact name that a job would have twice.
 

@@ -1,67 +1,144 @@
 """EventBridge events, which start workers and pollers that no pipeline invokes.
 
-Shapes: CodePipeline user guide, "Monitoring CodePipeline events", action-level events; EventBridge
-user guide, "Creating an Amazon EventBridge rule that runs on a schedule".
+Shapes: CodePipeline user guide, "Monitoring CodePipeline events", and real events of 2024 to 2026;
+EventBridge user guide, "Creating an Amazon EventBridge rule that runs on a schedule".
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.documents import timestamps
 from pytest_cpjob.documents.facts import ArtifactFacts, JobFacts
 from pytest_cpjob.documents.streams import Stream
 
 STATES: Final = ("STARTED", "SUCCEEDED", "FAILED", "CANCELED", "ABANDONED")
 """The states of an action execution, as EventBridge names them."""
 
-TIME: Final = "2026-01-01T00:00:00Z"
-"""The time of all events: the job clock has no date, and tests need the same one each time."""
+STAGE_STATES: Final = (
+    "STARTED",
+    "SUCCEEDED",
+    "RESUMED",
+    "FAILED",
+    "STOPPING",
+    "STOPPED",
+    "CANCELED",
+)
+"""The states of a stage's execution."""
+
+PIPELINE_STATES: Final = (
+    "STARTED",
+    "SUCCEEDED",
+    "RESUMED",
+    "FAILED",
+    "STOPPING",
+    "STOPPED",
+    "SUPERSEDED",
+    "CANCELED",
+)
+"""The states of a pipeline's execution."""
+
+LEVELS: Final = ("action", "stage", "pipeline")
+"""What a state change may be of."""
 
 
-def action_state_change(facts: JobFacts, state: str, stream: Stream) -> dict[str, Any]:
+class Moment(NamedTuple):
+    """When a change happened, and when what changed had started: milliseconds since 1970."""
+
+    at: int
+    started: int
+
+
+class ExecutionResult(NamedTuple):
+    """What is known of an action that ended; `None` is left out of the event."""
+
+    external_execution_id: str | None = None
+    external_execution_url: str | None = None
+    external_execution_summary: str | None = None
+    error_code: str | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the event's `execution-result`."""
+        members = {name.replace("_", "-"): value for name, value in self._asdict().items()}
+        return {name: value for name, value in members.items() if value is not None}
+
+
+def action_state_change(
+    facts: JobFacts,
+    state: str,
+    stream: Stream,
+    moment: Moment,
+    result: ExecutionResult | None = None,
+    attempt: int = 1,
+) -> dict[str, Any]:
     """Return the event "CodePipeline Action Execution State Change" of a job's action.
+
+    Inputs come with `STARTED`, outputs with `SUCCEEDED`, `execution-result` with the ended states.
 
     Raises:
         ValueError: EventBridge has no such state.
     """
-    if state not in STATES:
-        raise ValueError(f"state: expected one of {', '.join(STATES)}, got {state!r}")
-    category, owner, provider, version = facts.action_type
-    artifacts: dict[str, list[dict[str, Any]]] = {}
+    _check_state(state, STATES)
+    members: dict[str, Any] = {"stage": facts.stage_name}
+    if result is not None and result.as_dict():
+        members["execution-result"] = result.as_dict()
     if state == "STARTED" and facts.inputs:
-        artifacts["input-artifacts"] = [_artifact(each) for each in facts.inputs]
+        members["input-artifacts"] = [_artifact(each) for each in facts.inputs]
     if state == "SUCCEEDED" and facts.outputs:
-        artifacts["output-artifacts"] = [_artifact(each) for each in facts.outputs]
-    return {
-        **_envelope(stream, facts.region, facts.account_id),
-        "detail-type": "CodePipeline Action Execution State Change",
-        "source": "aws.codepipeline",
-        "resources": [facts.pipeline_arn],
-        "detail": {
-            "pipeline": facts.pipeline_name,
-            "execution-id": facts.pipeline_execution_id,
-            "stage": facts.stage_name,
-            **artifacts,
-            "action": facts.action_name,
-            "state": state,
-            "region": facts.region,
-            "type": {
-                "owner": owner,
-                "provider": provider,
-                "category": category,
-                "version": version,
-            },
-            "version": 1,
-        },
+        members["output-artifacts"] = [_artifact(each) for each in facts.outputs]
+    category, owner, provider, version = facts.action_type
+    members |= {
+        "action-execution-id": facts.action_execution_id,
+        "action": facts.action_name,
+        "state": state,
+        "region": facts.region,
+        "type": {"owner": owner, "provider": provider, "category": category, "version": version},
     }
+    return _change("Action", facts, members, stream, moment, attempt)
 
 
-def scheduled_event(stream: Stream, region: str, account_id: str) -> dict[str, Any]:
-    """Return the event with which an EventBridge schedule invokes a function."""
+def stage_state_change(
+    facts: JobFacts, state: str, stream: Stream, moment: Moment, attempt: int = 1
+) -> dict[str, Any]:
+    """Return the event "CodePipeline Stage Execution State Change" of a job's stage.
+
+    Raises:
+        ValueError: EventBridge knows no such state.
+    """
+    _check_state(state, STAGE_STATES)
+    members = {"stage": facts.stage_name, "state": state}
+    return _change("Stage", facts, members, stream, moment, attempt)
+
+
+def pipeline_state_change(
+    facts: JobFacts,
+    state: str,
+    stream: Stream,
+    moment: Moment,
+    trigger: Mapping[str, str] | None = None,
+    attempt: int = 1,
+) -> dict[str, Any]:
+    """Return the event "CodePipeline Pipeline Execution State Change" of a job's pipeline.
+
+    `trigger` is the `execution-trigger` of a `STARTED`.
+
+    Raises:
+        ValueError: EventBridge knows no such state.
+    """
+    _check_state(state, PIPELINE_STATES)
+    members: dict[str, Any] = {"state": state}
+    if trigger is not None and state == "STARTED":
+        members = {"execution-trigger": dict(trigger), **members}
+    return _change("Pipeline", facts, members, stream, moment, attempt)
+
+
+def scheduled_event(stream: Stream, region: str, account_id: str, at: int) -> dict[str, Any]:
+    """Return the event that a schedule invokes a function with, at a time in milliseconds."""
     rule = f"arn:{partition_of(region)}:events:{region}:{account_id}:rule/every-minute"
     return {
-        **_envelope(stream, region, account_id),
+        **_envelope(stream, region, account_id, at),
         "detail-type": "Scheduled Event",
         "source": "aws.events",
         "resources": [rule],
@@ -69,12 +146,42 @@ def scheduled_event(stream: Stream, region: str, account_id: str) -> dict[str, A
     }
 
 
-def _envelope(stream: Stream, region: str, account_id: str) -> dict[str, Any]:
+def _check_state(state: str, states: tuple[str, ...]) -> None:
+    if state not in states:
+        raise ValueError(f"state: expected one of {', '.join(states)}, got {state!r}")
+
+
+def _change(
+    level: str,
+    facts: JobFacts,
+    members: Mapping[str, Any],
+    stream: Stream,
+    moment: Moment,
+    attempt: int,
+) -> dict[str, Any]:
+    return {
+        **_envelope(stream, facts.region, facts.account_id, moment.at),
+        "detail-type": f"CodePipeline {level} Execution State Change",
+        "source": "aws.codepipeline",
+        "resources": [facts.pipeline_arn],
+        "detail": {
+            "pipeline": facts.pipeline_name,
+            "execution-id": facts.pipeline_execution_id,
+            "start-time": timestamps.to_milliseconds(moment.started),
+            **members,
+            # EventBridge has both as numbers with a decimal point.
+            "version": 1.0,
+            "pipeline-execution-attempt": float(attempt),
+        },
+    }
+
+
+def _envelope(stream: Stream, region: str, account_id: str, at: int) -> dict[str, Any]:
     return {
         "version": "0",
         "id": stream.values.execution_id(),
         "account": account_id,
-        "time": TIME,
+        "time": timestamps.to_seconds(at),
         "region": region,
     }
 

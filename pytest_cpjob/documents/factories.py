@@ -15,6 +15,7 @@ from pytest_cpjob.documents.facts import Credentials, JobFacts
 from pytest_cpjob.documents.job_arguments import Kind, job_facts, text
 from pytest_cpjob.documents.part_factories import Factory
 from pytest_cpjob.documents.streams import Stream, job_stream
+from pytest_cpjob.documents.timestamps import first_expiration
 from pytest_cpjob.documents.type_defs import (
     GetJobDetailsResponse,
     GetThirdPartyJobDetailsResponse,
@@ -109,7 +110,8 @@ class LambdaEventFactory(DocumentFactory):
     Arguments as for `JobDetailsFactory`; the action type is always Invoke:AWS:Lambda:1.
     `user_parameters` is text, or a dict or list that becomes JSON text. As in AWS's events,
     `UserParameters`, `continuationToken` and `encryptionKey` are absent when there are none, an
-    output artifact's `revision` is `None`, and there is no action type and no pipeline context.
+    output artifact's `revision` is `None`, the credentials have an `expirationTime` (milliseconds
+    since 1970), and there is no action type and no pipeline context.
 
     Raises:
         ValueError: AWS could not send a value; the message names argument, rule and value.
@@ -126,4 +128,5 @@ class LambdaEventFactory(DocumentFactory):
         """Return one event; the class documents the arguments."""
         stream = self._job_stream(arguments)
         facts = self._facts(stream, "lambda", arguments)
-        return render.lambda_event(facts, Credentials.draw(stream.at("credentials").values))
+        credentials = Credentials.draw(stream.at("credentials").values)
+        return render.lambda_event(facts, credentials, first_expiration(stream.at("clock")))

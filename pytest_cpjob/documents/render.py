@@ -60,16 +60,17 @@ def third_party_job_details(
     return {"jobDetails": {"id": facts.id, "data": data, "nonce": nonce}}
 
 
-def lambda_event(facts: JobFacts, credentials: Credentials) -> LambdaEvent:
+def lambda_event(facts: JobFacts, credentials: Credentials, expiration_time: int) -> LambdaEvent:
     """Return the event with which CodePipeline invokes a Lambda function.
 
     It has neither action type nor pipeline context; a missing revision is `None`.
+    `expiration_time` is the credentials' end in milliseconds since 1970, which only the event has.
     """
     data: LambdaJobData = {
         "actionConfiguration": {"configuration": dict(facts.configuration)},
         "inputArtifacts": [_lambda_artifact(one) for one in facts.inputs],
         "outputArtifacts": [_lambda_artifact(one) for one in facts.outputs],
-        "artifactCredentials": credentials.as_dict(),
+        "artifactCredentials": {**credentials.as_dict(), "expirationTime": expiration_time},
     }
     _add_optional(data, facts)
     return {"CodePipeline.job": {"id": facts.id, "accountId": facts.account_id, "data": data}}

@@ -93,6 +93,15 @@ class AWSSessionCredentials(TypedDict):
     sessionToken: str
 
 
+class LambdaSessionCredentials(AWSSessionCredentials):
+    """A job's own credentials in a Lambda event, which says when they end.
+
+    `expirationTime` is in milliseconds since 1970; every event captured since 2019 has it.
+    """
+
+    expirationTime: int
+
+
 class EncryptionKey(TypedDict):
     """The customer-managed key of the artifacts; model shape EncryptionKey."""
 
@@ -181,7 +190,7 @@ class _LambdaJobDataAlways(TypedDict):
     actionConfiguration: ActionConfiguration
     inputArtifacts: list[LambdaArtifact]
     outputArtifacts: list[LambdaArtifact]
-    artifactCredentials: AWSSessionCredentials
+    artifactCredentials: LambdaSessionCredentials
 
 
 class LambdaJobData(_LambdaJobDataAlways, total=False):

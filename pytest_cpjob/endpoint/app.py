@@ -7,6 +7,7 @@ import re
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from email.message import Message
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.credentials import Credentials
@@ -15,8 +16,14 @@ from botocore.exceptions import ClientError
 from pytest_cpjob.aws.botocore_models import operations
 from pytest_cpjob.clients.pending_call import PendingCall, plain_copy
 from pytest_cpjob.endpoint import request_parsing as wire
+from pytest_cpjob.endpoint import s3_checks
 from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
 from pytest_cpjob.endpoint.moto_app import MotoApplication
+from pytest_cpjob.endpoint.moto_codepipeline import (
+    as_cbor,
+    codepipeline_answer,
+    codepipeline_request,
+)
 from pytest_cpjob.endpoint.responses import written, written_error
 from pytest_cpjob.endpoint.signatures import is_wrong
 from pytest_cpjob.errors import UnfakedCallError
@@ -61,6 +68,11 @@ class Application:
             self._faults_met = {}
             self._harness = harness
 
+    def warm_up(self) -> None:
+        """Let moto answer once, for nobody."""
+        with suppress(Exception):
+            self._moto.answer(HttpRequest("GET", "/", Message(), b"", 0))
+
     def fail(self, what: str, error: BaseException) -> None:
         """Record an internal error."""
         self.failures.append((what, error))
@@ -85,9 +97,10 @@ class Application:
                 self._idle.notify_all()
 
     def _answer(self, harness: Harness, http: HttpRequest) -> Answer | None:
-        headers = {name.lower(): http.header(name) or "" for name in http.headers}
+        headers = lowered(http)
         try:
             request = wire.read(http.method, http.target, headers, http.body)
+            request = _as_s3(harness, request, http)
             if request.service == "codepipeline":
                 _check_operation(request.operation)
         except ServiceError as error:
@@ -162,7 +175,10 @@ class Application:
         http: HttpRequest,
     ) -> tuple[Answer, BaseException | None]:
         """Let moto answer, and the router change the answer."""
-        answer = self._moto.answer(http)
+        if request.service == "codepipeline":
+            answer = codepipeline_answer(self._moto.answer(codepipeline_request(request, http)))
+        else:
+            answer = self._moto.answer(http)
         if answer.status in (404, 405) and answer.body.startswith(b"<!doctype html>"):
             raise UnfakedCallError("moto has no such path for this service")
         parsed: dict[str, Any] = {}
@@ -177,6 +193,8 @@ class Application:
             return _refused(request, seen.status_code, parsed)
         if answer.status >= 500:
             self.fail(call.name, RuntimeError(f"moto answered {answer.status}: {answer.body!r}"))
+        if request.protocol == "cbor":
+            answer = as_cbor(request.operation, answer)
         if before is None:
             return answer, None
         return answer, _raised_there(parsed, request.operation)
@@ -187,15 +205,31 @@ def _presented(harness: Harness, request: wire.Request, http: HttpRequest) -> Cr
     if request.access_key_id is None:
         return None
     grant = harness.service.grants.find(request.access_key_id)
-    is_forged = (
-        request.service == "s3"
-        and grant is not None
-        and is_wrong(http, grant.credentials.secret_access_key)
-    )
-    secret_access_key = "another" if is_forged else None
-    return Credentials(
-        request.access_key_id, secret_access_key, request.session_token, method="explicit"
-    )
+    credentials = Credentials(request.access_key_id, None, request.session_token, method="explicit")
+    if request.service == "s3" and grant is not None:
+        bucket = str(request.params.get("Bucket"))
+        region = harness.store.buckets.get(bucket, harness.settings.region)
+        credentials.refusal = s3_checks.refusal(http, region)
+        if is_wrong(http, grant.credentials.secret_access_key):
+            credentials.secret_key = "another"
+    return credentials
+
+
+def _as_s3(harness: Harness, request: wire.Request, http: HttpRequest) -> wire.Request:
+    """Read a request that is signed for another service and asks for an artifact's bucket.
+
+    S3 refuses it; whatever else is asked for at a bucket's path nobody would answer.
+    """
+    path = http.target.partition("?")[0]
+    bucket = path.lstrip("/").partition("/")[0]
+    if request.protocol != "rest-json" or bucket not in harness.store.buckets:
+        return request
+    return wire.as_s3(request, http.method, http.target, lowered(http))
+
+
+def lowered(http: HttpRequest) -> dict[str, str]:
+    """Return a request's headers by name in lower case."""
+    return {name.lower(): http.header(name) or "" for name in http.headers}
 
 
 class _Response:
@@ -207,7 +241,7 @@ class _Response:
 
 def _check_operation(operation: str) -> None:
     if operation not in operations("codepipeline"):
-        raise ServiceError("UnknownOperationException", f"no operation {operation!r}", 400)
+        raise wire.unknown_operation()
 
 
 def _is_head(request: wire.Request) -> bool:

@@ -15,6 +15,8 @@ from pytest_cpjob.errors import UnfakedCallError
 _SPELLINGS: Final = "moto.preserved_header_names"
 """Where newer versions of moto look for S3 metadata names with underscores, which WSGI loses."""
 
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+
 _OURS_TO_TELL: Final = frozenset({"connection", "server", "transfer-encoding"})
 
 
@@ -78,6 +80,10 @@ class MotoApplication:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ.pop("HTTP_CONTENT_LENGTH", None)
         environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
+        if request.method == "PUT" and environ["CONTENT_TYPE"].startswith(_FORMS):
+            # Flask would read the body as a form's fields, and moto find none: curl's
+            # --data-binary says so of whatever it sends.
+            environ["CONTENT_TYPE"] = "binary/octet-stream"
         environ["CONTENT_LENGTH"] = str(len(request.body))
         return environ
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from pytest_cpjob.endpoint.http_server import Answer
 from pytest_cpjob.endpoint.request_parsing import Protocol
 from pytest_cpjob.service.errors import ServiceError
 
+_EXPECTED_REGION: Final = re.compile(r"expecting '([a-z0-9-]+)'")
 _NAMESPACE = "com.amazonaws.codepipeline"
 
 
@@ -28,11 +30,17 @@ def written_error(error: ServiceError, protocol: Protocol, *, head: bool = False
     name, as the protocol's specification requires.
     """
     if protocol == "s3":
-        return _xml(error, "<Error>{}</Error>", head=head)
+        answer = _xml(error, "<Error>{}</Error>", head=head)
+        expected = _EXPECTED_REGION.search(error.message)
+        if error.code == "AuthorizationHeaderMalformed" and expected is not None:
+            # SDKs try again in the region that S3 names.
+            answer.headers.append(("x-amz-bucket-region", expected[1]))
+        return answer
     if protocol == "query":
         return _xml(error, "<ErrorResponse><Error>{}</Error></ErrorResponse>", head=head)
     kind = f"{_NAMESPACE}#{error.code}" if protocol == "cbor" else error.code
-    answer = _of_codepipeline(error.status, {"__type": kind, "message": error.message}, protocol)
+    content = {"__type": kind, "message": error.message} if error.message else {"__type": kind}
+    answer = _of_codepipeline(error.status, content, protocol)
     if protocol == "rest-json":
         answer.headers.append(("x-amzn-ErrorType", error.code))
     return answer

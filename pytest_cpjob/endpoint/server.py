@@ -6,6 +6,8 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from http.client import HTTPConnection
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
@@ -66,6 +68,13 @@ class EndpointServer:
     def url(self) -> str:
         """The one URL of all services."""
         return f"http://{HOST}:{self._server.port}"
+
+    def wait_until_ready(self) -> None:
+        """Return once requests are answered, moto's first one too, which imports half of moto."""
+        self._application.warm_up()
+        with closing(HTTPConnection(HOST, self._server.port)) as connection:
+            connection.request("GET", "/")
+            connection.getresponse().read()
 
     def serve(self, harness: Harness) -> None:
         """Answer from this stub from now on."""

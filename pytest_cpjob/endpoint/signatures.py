@@ -21,21 +21,36 @@ _HEADER: Final = re.compile(
 )
 
 
-class _Signature(NamedTuple):
-    """A signature, and its inputs other than the request and the secret key."""
+class Signature(NamedTuple):
+    """A signature, and its inputs other than the request and the secret key.
+
+    Attributes:
+        scope: what the signing key is good for: `date/region/service/aws4_request`.
+        expires: of a presigned URL the seconds that it is good for, else `None`.
+    """
 
     scope: str
     signed_headers: str
     moment: str
     payload: str
     digest: str
+    expires: str | None = None
+
+
+def signature_of(http: HttpRequest) -> Signature | None:
+    """Return a request's signature of version 4, from its header or its query."""
+    return _in_header(http) or _in_query(dict(_members(http)))
+
+
+def _members(http: HttpRequest) -> list[tuple[str, str]]:
+    query = http.target.partition("?")[2]
+    return parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)
 
 
 def is_wrong(http: HttpRequest, secret_access_key: str) -> bool:
     """Return whether a request's signature was made with another secret key."""
-    path, _, query = http.target.partition("?")
-    members = parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)
-    signature = _in_header(http) or _in_query(dict(members))
+    path, members = http.target.partition("?")[0], _members(http)
+    signature = signature_of(http)
     if signature is None:
         return False
     # SDKs sign the path that they send, and some encode less of it than the reference says.
@@ -49,30 +64,31 @@ def is_wrong(http: HttpRequest, secret_access_key: str) -> bool:
     )
 
 
-def _in_header(http: HttpRequest) -> _Signature | None:
+def _in_header(http: HttpRequest) -> Signature | None:
     found = _HEADER.fullmatch(http.header("Authorization") or "")
     if found is None:
         return None
     scope, signed_headers, digest = found.groups()
     payload = http.header("X-Amz-Content-Sha256") or hashlib.sha256(http.body).hexdigest()
     moment = http.header("X-Amz-Date") or http.header("Date") or ""
-    return _Signature(scope, signed_headers, moment, payload, digest)
+    return Signature(scope, signed_headers, moment, payload, digest)
 
 
-def _in_query(query: dict[str, str]) -> _Signature | None:
+def _in_query(query: dict[str, str]) -> Signature | None:
     if query.get("X-Amz-Algorithm") != _ALGORITHM:
         return None
-    return _Signature(
+    return Signature(
         query.get("X-Amz-Credential", "").partition("/")[2],
         query.get("X-Amz-SignedHeaders", ""),
         query.get("X-Amz-Date", ""),
         query.get("X-Amz-Content-Sha256", "UNSIGNED-PAYLOAD"),
         query.get("X-Amz-Signature", ""),
+        query.get("X-Amz-Expires", ""),
     )
 
 
 def _canonical(
-    http: HttpRequest, path: str, members: list[tuple[str, str]], signature: _Signature
+    http: HttpRequest, path: str, members: list[tuple[str, str]], signature: Signature
 ) -> bytes:
     """Return the request in its canonical form, which is signed."""
     encoded = sorted(
@@ -96,7 +112,7 @@ def _canonical(
     return "\n".join(lines).encode("latin-1", "replace")
 
 
-def _digest(canonical: bytes, signature: _Signature, secret_access_key: str) -> str:
+def _digest(canonical: bytes, signature: Signature, secret_access_key: str) -> str:
     key = f"AWS4{secret_access_key}".encode()
     for part in signature.scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -31,13 +31,17 @@ def add_pipeline(
     """
     __tracebackhide__ = True
     settings = harness.settings
-    loaded = load_definition(
-        definition,
-        default_region=settings.region,
-        default_account_id=settings.account_id,
-        stream=harness.stream.at("definition"),
-        **given,
-    )
+    try:
+        loaded = load_definition(
+            definition,
+            default_region=settings.region,
+            default_account_id=settings.account_id,
+            stream=harness.stream.at("definition"),
+            **given,
+        )
+    except ValueError as error:
+        # What is wrong is in the definition: no frame of ours would help to find it.
+        raise error.with_traceback(None) from None
     told = [
         _CATEGORIES[name](f"{name}: {text}; to allow it: allow=[{_quoted(name)}]")
         for name, text in cautions_of(loaded)

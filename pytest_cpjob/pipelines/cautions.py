@@ -88,7 +88,8 @@ def _ineffective_policies(definition: Definition) -> Iterator[Caution]:
 def _ineffective(permissions: Permissions) -> Iterator[Caution]:
     for statement in permissions.statements:
         if statement.effect == "Allow":
-            for why in _why_ineffective(statement):
+            why = "; ".join(_why_ineffective(statement))
+            if why:
                 yield Caution("ineffective-policy", f"{statement.where}: {why}")
 
 
@@ -104,7 +105,11 @@ def _without_resource(statement: Statement) -> Iterator[str]:
     if statement.names_resource(NO_RESOURCE, for_sure=False):
         return
     named = {each.lower() for each in statement.actions}
-    for operation in sorted(_OF_JOBS):
-        if f"codepipeline:{operation}".lower() in named:
-            shown = ", ".join(each[:100] for each in statement.resources)
-            yield f'{operation} takes no resource, so only "*" allows it, and Resource is {shown}'
+    found = [each for each in sorted(_OF_JOBS) if f"codepipeline:{each}".lower() in named]
+    if found:
+        take = "takes" if len(found) == 1 else "take"
+        shown = ", ".join(each[:100] for each in statement.resources)
+        yield (
+            f'{" and ".join(found)} {take} no resource, so only "*" allows it, and Resource is'
+            f" {shown}"
+        )

@@ -18,6 +18,7 @@ from pytest_cpjob.pipelines.definition import (
     Function,
     needed,
 )
+from pytest_cpjob.pipelines.dependencies import circle_from
 from pytest_cpjob.pipelines.event_rules import matches, rules_of
 from pytest_cpjob.pipelines.resources import Owner
 from pytest_cpjob.pipelines.roles import Roles
@@ -90,6 +91,12 @@ class Stacks:
 
     def _definition(self, template: Template, logical_id: str) -> Definition:
         source = f"{template.source.name}: Resources.{logical_id}"
+        circle = circle_from(
+            logical_id, template.resources, lambda name: template.is_made(name) is True
+        )
+        if circle:
+            listed = ", ".join(circle)
+            raise ValueError(f"{source}: Circular dependency between resources: [{listed}]")
         properties = template.properties(logical_id)
         declaration = api_declaration(properties, source)
         declaration["name"] = template.name_of(logical_id)

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content
+from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import CpjobError
@@ -83,7 +83,7 @@ class Pipeline:
         self,
         action: str,
         *,
-        input_artifacts: Mapping[str, Content] | None = None,
+        input_artifacts: Mapping[str, InputContent] | None = None,
         variables: Mapping[str, str] | None = None,
         pipeline_variables: Mapping[str, str] | None = None,
         continuation_token: str | None = None,
@@ -109,21 +109,42 @@ class Pipeline:
         __tracebackhide__ = True
         if not self._harness.is_active:
             raise CpjobError("the stub is not active: add jobs while it is")
-        found = self._action(action)
+        try:
+            return self._add_job(
+                self._action(action),
+                _mapping("input_artifacts", input_artifacts),
+                _mapping("variables", variables),
+                _mapping("pipeline_variables", pipeline_variables),
+                continuation_token,
+                allow,
+            )
+        except (ValueError, CpjobError) as error:
+            # What is wrong is what the test gave: no frame of ours would help to find it.
+            raise error.with_traceback(None) from None
+
+    def _add_job(
+        self,
+        found: Action,
+        input_artifacts: Mapping[str, InputContent],
+        variables: Mapping[str, str],
+        pipeline_variables: Mapping[str, str],
+        continuation_token: str | None,
+        allow: Iterable[str],
+    ) -> Job:
         kind = kind_of(found, self._definition)
         configuration = configuration_of(
             found,
             self._definition.declaration,
             execution_id=self._execution_id,
-            variables=variables or {},
-            pipeline_variables=pipeline_variables or {},
+            variables=variables,
+            pipeline_variables=pipeline_variables,
             produced=self._produced(),
         )
         inputs = [self._artifact(name, found) for name in found.artifacts("inputArtifacts")]
         arguments = {
             **arguments_of(found, self._definition),
             "configuration": configuration,
-            "input_artifacts": self._contents(found, inputs, input_artifacts or {}),
+            "input_artifacts": self._contents(found, inputs, input_artifacts),
             "output_artifacts": [
                 self._artifact(name, found) for name in found.artifacts("outputArtifacts")
             ],
@@ -205,9 +226,13 @@ class Pipeline:
         __tracebackhide__ = True
         if not self._harness.is_active:
             raise CpjobError("the stub is not active: run pipelines while it is")
-        performances = performances_of(self._definition, performers or {})
-        check_variables(self._definition.declaration, variables or {}, "variables")
-        record = self._runs.begin(performances, variables or {}, to_the_end=to_the_end)
+        try:
+            performances = performances_of(self._definition, _mapping("performers", performers))
+            given = _mapping("variables", variables)
+            check_variables(self._definition.declaration, given, "variables")
+        except ValueError as error:
+            raise error.with_traceback(None) from None
+        record = self._runs.begin(performances, given, to_the_end=to_the_end)
         execution = PipelineExecution(self._harness, self._runs, record)
         self._harness.executions.append(execution)
         return execution
@@ -215,7 +240,6 @@ class Pipeline:
     # -- what the definition says of one action ----------------------------------------------------
 
     def _action(self, name: str) -> Action:
-        __tracebackhide__ = True
         return self._actions[NamedActions(self._actions).full_name(name)]
 
     # -- artifacts -------------------------------------------------------------------------------
@@ -247,8 +271,8 @@ class Pipeline:
         return artifact
 
     def _contents(
-        self, action: Action, inputs: list[Artifact], given: Mapping[str, Content]
-    ) -> dict[str, Content]:
+        self, action: Action, inputs: list[Artifact], given: Mapping[str, InputContent]
+    ) -> dict[str, InputContent]:
         """Return what is put into the bucket: what is given, and samples of what is not there."""
         names = [artifact["name"] for artifact in inputs]
         for name in given:
@@ -304,3 +328,11 @@ class Pipeline:
 
     def __repr__(self) -> str:
         return f"<Pipeline {self.name} of {self._definition.source}, {len(self._actions)} actions>"
+
+
+def _mapping(argument: str, given: object) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{argument}: expected a dict, got {given!r:.60}")
+    return given

@@ -22,6 +22,7 @@ from pytest_cpjob.pipelines.records import (
 )
 from pytest_cpjob.pipelines.variables import Action
 from pytest_cpjob.service.errors import ServiceError
+from pytest_cpjob.service.jobs import JobRecord
 
 Prepare = Callable[[ExecutionRecord, Action], ActionRun]
 """Makes the attempt at an action; one that cannot begin has its `failure`."""
@@ -34,14 +35,22 @@ class Progress:
         record: the pipeline and its executions, which only this changes.
         now: the time of the job clock.
         prepare: makes an action's attempt.
+        abandon: ends the job of an action that is abandoned.
     """
 
     def __init__(
-        self, record: PipelineRecord, now: Callable[[], float], prepare: Prepare, stream: Stream
+        self,
+        record: PipelineRecord,
+        now: Callable[[], float],
+        stream: Stream,
+        *,
+        prepare: Prepare,
+        abandon: Callable[[JobRecord], None],
     ) -> None:
         self._record = record
         self._now = now
         self._prepare = prepare
+        self._abandon = abandon
         self._stream = stream
         self._events = EventLog(record, now, stream)
 
@@ -224,6 +233,8 @@ class Progress:
         if abandon:
             for run in execution.open_runs():
                 self.end_run(execution, run, "Abandoned")
+                if run.last_job is not None:
+                    self._abandon(run.last_job)
         self.step_of(execution)
 
     def _stop_if_idle(self, execution: ExecutionRecord) -> bool:

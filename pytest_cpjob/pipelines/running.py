@@ -30,6 +30,7 @@ from pytest_cpjob.runners.handlers import Handler
 from pytest_cpjob.runners.invocations import Limits, invoke_function, invoke_job, timeout_of
 from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT
 from pytest_cpjob.service import limits
+from pytest_cpjob.threads import current_run
 
 APPROVAL_TIMEOUT: Final = 7 * 24 * 3600.0
 """Seconds that an approval waits (CodePipeline's limits page: seven days)."""
@@ -58,7 +59,13 @@ class PipelineRuns:
             definition.declaration, definition.region, definition.account_id, self._clock.now
         )
         preparation = Preparation(harness, definition, stream, self.performance_of)
-        self.progress = Progress(self.record, lambda: self._clock.now, preparation.attempt, stream)
+        self.progress = Progress(
+            self.record,
+            lambda: self._clock.now,
+            stream,
+            prepare=preparation.attempt,
+            abandon=harness.service.registry.abandon,
+        )
         self._performances: dict[str, Performances] = {}
         self._latest: Performances | None = None
         self._run_to_the_end: set[str] = set()
@@ -110,7 +117,7 @@ class PipelineRuns:
 
     def drive(self) -> None:
         """Do everything that is due now; within a handler or a worker, nothing."""
-        if self._is_busy or self._harness.router.running is not None:
+        if self._is_busy or current_run() is not None:
             return
         self._is_busy = True
         try:

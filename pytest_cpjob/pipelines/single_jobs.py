@@ -43,9 +43,15 @@ class SingleJobs:
 
     def progress_of(self, record: PipelineRecord) -> Progress:
         """Return what changes a pipeline; nothing begins by itself in it."""
-        clock = self._harness.service.clock
+        service = self._harness.service
         stream = self._harness.stream.at("pipeline of a job", record.name)
-        return Progress(record, lambda: clock.now, _nothing_begins, stream)
+        return Progress(
+            record,
+            lambda: service.clock.now,
+            stream,
+            prepare=_nothing_begins,
+            abandon=service.registry.abandon,
+        )
 
     def _take_in(self) -> None:
         for job in list(self._harness.service.registry.jobs.values()):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.requirements import require
@@ -16,6 +17,12 @@ MOST_BYTES: Final = 8_000_000
 
 MOST_VALUES: Final = 1_000_000
 """How many values a document may have once its aliases are written out."""
+
+
+DefinitionArgument: TypeAlias = (
+    "Mapping[str, Any] | str | PathLike[str] | Sequence[Mapping[str, Any] | str | PathLike[str]]"
+)
+"""What `add_pipeline` takes: a dict, a file's path, or a list of them."""
 
 
 class Source(NamedTuple):

@@ -190,7 +190,8 @@ class Template:
         return found
 
     def _resource_value(self, logical_id: str, what: str, make: Any, place: str) -> Any:
-        key = f"{logical_id}.{what}"
+        # An attribute is not the property of the same name: a topic's TopicName is both.
+        key = f"{logical_id}.{what} of the deployed"
         if key not in self._known:
             with self._opened(key, place):
                 pieces = make()

@@ -128,6 +128,7 @@ def _invoke_once(
     harness: Harness, job: JobRecord, runtime: LambdaRuntime, handler: Handler, limits: Limits
 ) -> None:
     service = harness.service
+    service.clock.advance_to(job.created_at + job.delay)
     for attempt in range(limits.retries + 1):
         event = service.event(job)
         runtime.job_id = job.id

@@ -6,10 +6,11 @@ import inspect
 import json
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.contract.output_capture import capture_output
@@ -21,10 +22,8 @@ from pytest_cpjob.patching import Undo
 from pytest_cpjob.runners.function_code import load_function
 from pytest_cpjob.runners.handlers import Handler, asynchronous, load_handler
 from pytest_cpjob.service.clock import Clock
-from pytest_cpjob.virtual_time.patches import VirtualTime
-
-if TYPE_CHECKING:
-    from pytest_cpjob.clients.pending_call import PendingCall
+from pytest_cpjob.threads import ClientCall, RunEnded, begin_run, end_run
+from pytest_cpjob.virtual_time.patches import virtual_time
 
 FUNCTION_TIMEOUT: Final = 15 * 60.0
 """Seconds until Lambda ends a function: the longest that Lambda allows."""
@@ -54,19 +53,33 @@ class LambdaFunction(NamedTuple):
         return f"arn:{partition}:lambda:{self.region}:{self.account_id}:function:{self.name}"
 
 
+class CognitoIdentity:
+    """Who invoked the function by way of Amazon Cognito: nobody, so both members are `None`."""
+
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+    def __init__(self) -> None:
+        self.cognito_identity_id: str | None = None
+        self.cognito_identity_pool_id: str | None = None
+
+
 class LambdaContext:
-    """The context object of one invocation (Lambda developer guide, "Lambda context object").
+    """The context object of one invocation.
+
+    Source: Lambda developer guide, "Lambda context object"; AWS's runtime interface client for
+    Python (aws/aws-lambda-python-runtime-interface-client, `lambda_context.py`).
 
     Attributes:
         function_name, function_version, invoked_function_arn: which function it is.
         memory_limit_in_mb: a string, as in Lambda.
         aws_request_id: a UUID, the same again when Lambda retries the event.
         log_group_name, log_stream_name: where the function's log would be.
-        identity, client_context: None; CodePipeline sends neither.
+        identity: an object whose members are None, as Lambda's runtime makes it for everyone.
+        client_context, tenant_id: None; CodePipeline sends neither.
     """
 
-    identity: None = None
     client_context: None = None
+    tenant_id: None = None
     function_version = "$LATEST"
     memory_limit_in_mb = str(MEMORY_MB)
 
@@ -83,6 +96,8 @@ class LambdaContext:
         self.aws_request_id = values.aws_request_id()
         self.log_group_name = f"/aws/lambda/{function.name}"
         self.log_stream_name = f"2026/01/01/[$LATEST]{values.execution_id().replace('-', '')}"
+        self.identity = CognitoIdentity()
+        self._trace_id = _trace_id(stream.at("trace"), clock.date())
         self._clock = clock
         self._region = function.region
         self._timeout = timeout
@@ -92,11 +107,21 @@ class LambdaContext:
         """Milliseconds of job clock until Lambda would end the function."""
         return max(0, round((self._deadline - self._clock.now) * 1000))
 
+    def log(self, msg: object) -> None:
+        """Write to the function's log, here standard output; no line break is added."""
+        sys.stdout.write(str(msg))
+
     def __repr__(self) -> str:
         return (
             f"LambdaContext(function_name={self.function_name!r},"
             f" aws_request_id={self.aws_request_id!r})"
         )
+
+
+def _trace_id(stream: Stream, now: int) -> str:
+    """Return the header of an untraced invocation (X-Ray developer guide, "Tracing header")."""
+    drawn = stream.values.generator.random.randbytes(20).hex()
+    return f"Root=1-{now // 1000:08x}-{drawn[:24]};Parent={drawn[24:]};Sampled=0"
 
 
 def check_timeout(timeout: object) -> None:
@@ -111,8 +136,11 @@ def check_timeout(timeout: object) -> None:
         raise ValueError(f"timeout: Lambda allows 1 to 900 seconds, got {timeout!r}")
 
 
-class _TaskTimedOut(BaseException):
+class _TaskEnded(RunEnded):
     """Ends a handler, past every `except Exception` of its own, as Lambda ends its process."""
+
+
+_under_way: Final[list[LambdaRuntime]] = []
 
 
 class LambdaRuntime:
@@ -131,18 +159,38 @@ class LambdaRuntime:
         self._harness = harness
         self._clock = harness.service.clock
         self._timeout = timeout
-        self._deadline = float("inf")
-        self._timed_out = False
+        self.deadline = float("inf")
+        self.is_over = False
         self.job_id: str | None = None
         self._variables: Mapping[str, str] = {}
+        self._thread = threading.current_thread()
+        self._timed_out = False
+        self._failure: BaseException | None = None
         self._undo = Undo()
-        self._waiting = VirtualTime(self._slept)
+        self._stack = ExitStack()
 
     def __enter__(self) -> LambdaRuntime:
-        self._undo.set_attribute(self._harness.router, "running", self)
-        capture_output(self._harness.observer.wrote, self._undo)
-        self._waiting.__enter__()
+        others = [runtime for runtime in _under_way if runtime._thread is not self._thread]
+        if others:
+            raise HandlerError(
+                "another thread invokes a function at this time, and Lambda runs one invocation at"
+                " a time in a process: invoke one after the other"
+            )
+        try:
+            self._stack.callback(self._end)
+            _under_way.append(self)
+            self._stack.callback(_under_way.remove, self)
+            self._stack.callback(self._undo.all)
+            capture_output(self._harness.observer.wrote, self._undo)
+            self._time = self._stack.enter_context(virtual_time(self, self._clock))
+            self._stack.callback(end_run, begin_run(self))
+        except BaseException:
+            self._stack.close()
+            raise
         return self
+
+    def _end(self) -> None:
+        self.is_over = True
 
     def __exit__(
         self,
@@ -150,8 +198,7 @@ class LambdaRuntime:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._waiting.__exit__(kind, error, traceback)
-        self._undo.all()
+        self._stack.close()
 
     def load(self, handler: Handler | str, context: LambdaContext, *, cold: bool) -> Handler:
         """Give the handler; a named one is imported as Lambda's init phase does.
@@ -186,15 +233,18 @@ class LambdaRuntime:
             HandlerError: the handler gave back a coroutine, or took longer than its time-out.
         """
         copied = _through_json(event)
-        self._deadline = self._clock.now + self._timeout
+        self.deadline = self._clock.now + self._timeout
         self._timed_out = False
+        answer = None
         try:
             with _environment(context, self._variables):
                 answer = handler(copied, context)
-        except _TaskTimedOut:
-            raise self._timed_out_error(context) from None
+        except _TaskEnded:
+            pass
         finally:
-            self._deadline = float("inf")
+            self.deadline = float("inf")
+        if self._failure is not None:
+            raise self._failure
         if self._timed_out:
             raise self._timed_out_error(context)
         if inspect.iscoroutine(answer):
@@ -204,27 +254,39 @@ class LambdaRuntime:
 
     # -- the function's time-out -----------------------------------------------------------------
 
-    def _slept(self, seconds: float) -> None:
-        left = self._deadline - self._clock.now
-        self._clock.advance(max(0.0, min(seconds, left)))
-        self._check_time()
-
-    def calling(self, call: PendingCall) -> None:
+    def calling(self, call: ClientCall) -> None:
         """End a function whose time is up before it calls AWS."""
-        if self._waiting.is_mine():
-            self._check_time()
+        self.may_go_on()
 
-    def called(self, call: PendingCall, error: BaseException | None) -> None:
+    def called(self, call: ClientCall, error: BaseException | None) -> None:
         """Take note of a call that ended: nothing to do."""
 
-    def _check_time(self) -> None:
-        if self._clock.now >= self._deadline:
+    def may_go_on(self, *, waited: bool = False) -> None:
+        """End a function whose time is up."""
+        if self._clock.now >= self.deadline:
             self._timed_out = True
-            raise _TaskTimedOut
+        if self._timed_out or self._failure is not None:
+            raise _TaskEnded
+
+    def waits_in_vain(self, seconds: float) -> bool:
+        """End what waits for ever while it is imported: later, the time-out does."""
+        if seconds >= 0:
+            self.fail(
+                HandlerError(
+                    "the handler's module waits without a time-out, while it is imported, for what"
+                    " no other thread can bring about"
+                )
+            )
+        return seconds >= 0
+
+    def fail(self, error: BaseException) -> None:
+        """Take note of an error that the run is to end with, and end its waits."""
+        self._failure = self._failure or error
+        self._time.scheduler.interrupt(self)
 
     def _timed_out_error(self, context: LambdaContext) -> HandlerError:
         hint = ""
-        if not self._waiting.moves_time_of_day:
+        if not self._time.moves_time_of_day:
             hint = (
                 "\nIf the function waits until time.time() or datetime.now() has come to a"
                 " deadline: these move with its sleeps once time-machine is installed:"
@@ -260,6 +322,7 @@ def _environment(context: LambdaContext, own: Mapping[str, str]) -> Iterator[Non
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": context.memory_limit_in_mb,
         "AWS_LAMBDA_LOG_GROUP_NAME": context.log_group_name,
         "AWS_LAMBDA_LOG_STREAM_NAME": context.log_stream_name,
+        "_X_AMZN_TRACE_ID": context._trace_id,
     }
     for name, value in variables.items():
         undo.set_variable(os.environ, name, value)

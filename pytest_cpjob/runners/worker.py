@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import inspect
+import signal
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from contextlib import ExitStack
+from typing import Final, NoReturn
 
 from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.errors import WorkerError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.patching import Undo
-from pytest_cpjob.threads import wait_for_threads
-from pytest_cpjob.virtual_time.patches import VirtualTime
-
-if TYPE_CHECKING:
-    from pytest_cpjob.clients.pending_call import PendingCall
+from pytest_cpjob.runners.worker_polls import MOST_HAND_OUTS, Poll, WorkerPolls
+from pytest_cpjob.threads import ClientCall, RunEnded, begin_run, end_run, wait_for_threads
+from pytest_cpjob.virtual_time.patches import virtual_time
 
 MOST_CALLS: Final = 10_000
 """Calls without any job's change of state, after which a worker counts as one that never idles."""
@@ -44,7 +44,7 @@ _POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
 _SHOWN: Final = 5
 
 
-class _WorkerEnded(SystemExit):
+class _WorkerEnded(RunEnded, SystemExit):
     """Ends a thread of a worker, past every `except Exception` of its own."""
 
 
@@ -53,7 +53,7 @@ class WorkerRun:
 
     Args:
         harness: whose jobs it works on.
-        idle_polls: how many empty polls, while no job is queued or open, end it.
+        idle_polls: how many times each of its polls comes back empty before it is ended.
 
     Raises:
         ValueError: `idle_polls` is no number above 0.
@@ -62,11 +62,12 @@ class WorkerRun:
     def __init__(self, harness: Harness, idle_polls: int) -> None:
         if isinstance(idle_polls, bool) or not isinstance(idle_polls, int) or idle_polls < 1:
             raise ValueError(f"idle_polls: expected a number from 1, got {idle_polls!r}")
+        self.job_id: str | None = None
+        self.is_over = False
+        self.deadline = float("inf")
         self._harness = harness
         self._service = harness.service
-        self._idle_polls = idle_polls
-        self.job_id = None
-        self._idle: Counter[threading.Thread] = Counter()
+        self._polls = WorkerPolls(harness.service.registry, idle_polls)
         self._late_sleeps: Counter[threading.Thread] = Counter()
         self._late_pollers = 0
         self._calls = 0
@@ -74,17 +75,17 @@ class WorkerRun:
         self._sleeps = 0
         self._continued: dict[str, int] = {}
         self._last: deque[str] = deque(maxlen=_SHOWN)
-        self._failure: WorkerError | None = None
-        self._is_over = False
+        self._failure: BaseException | None = None
+        self._is_done = False
+        self._ended: set[threading.Thread] = set()
         self._lock = threading.Lock()
-        self._waiting = VirtualTime(self._slept, self._end_if_done)
 
     def run(self, target: Callable[[], object]) -> None:
         """Run it to its end.
 
         Raises:
             WorkerError: it does not idle, or threads of it do not end.
-            Exception: what it raised.
+            Exception: what it raised, in a task of a pool too unless the worker looked at it.
         """
         if inspect.iscoroutinefunction(target):
             raise WorkerError(
@@ -92,43 +93,57 @@ class WorkerRun:
             )
         if not callable(target):
             raise WorkerError(f"expected a function without arguments, got {target!r}")
-        before = set(threading.enumerate())
-        undo = Undo()
-        try:
-            undo.set_attribute(self._harness.router, "running", self)
-            capture_output(self._harness.observer.wrote, undo)
-            with self._waiting:
-                try:
-                    target()
-                except _WorkerEnded:
-                    pass
-                except BaseException as error:
-                    self._harness.observer.met(error)
-                    raise
-                self._waiting.leave(threading.current_thread())
-                hanging = wait_for_threads(before, PATIENCE, daemons=False)
-                wait_for_threads(before, min(PATIENCE, _DAEMONS_PATIENCE), daemons=True)
-        finally:
-            self._is_over = True
-            undo.all()
+        hanging = self._perform(target)
         if self._failure is not None:
             raise self._failure
+        for error in self._time.ownership.swallowed(self):
+            if not isinstance(error, RunEnded):
+                self._harness.observer.met(error)
+                raise error
         if hanging:
             names = "\n".join(f"- {thread.name}" for thread in hanging)
-            raise WorkerError(f"the worker came to its end, and these threads did not:\n{names}")
+            raise WorkerError(f"the worker finished, but these threads are still running:\n{names}")
 
-    # -- what ends it ----------------------------------------------------------------------------
+    def _perform(self, target: Callable[[], object]) -> list[threading.Thread]:
+        """Call the worker, and return the threads of it that do not end."""
+        before = set(threading.enumerate())
+        undo = Undo()
+        with ExitStack() as stack:
+            stack.callback(self._end)
+            stack.callback(undo.all)
+            capture_output(self._harness.observer.wrote, undo)
+            _restore_signal_handlers(undo)
+            self._time = stack.enter_context(virtual_time(self, self._service.clock))
+            stack.callback(end_run, begin_run(self))
+            try:
+                target()
+            except _WorkerEnded:
+                pass
+            except BaseException as error:
+                self._harness.observer.met(error)
+                raise
+            self._ended.add(threading.current_thread())
+            self._time.leave(threading.current_thread())
+            hanging = wait_for_threads(before, PATIENCE, daemons=False)
+            wait_for_threads(before, min(PATIENCE, _DAEMONS_PATIENCE), daemons=True)
+        return hanging
 
-    def calling(self, call: PendingCall) -> None:
+    def _end(self) -> None:
+        self.is_over = True
+
+    # -- calls -----------------------------------------------------------------------------------
+
+    def calling(self, call: ClientCall) -> None:
         """Look before each call whether this thread has done its part."""
-        if self._waiting.is_mine() and not self._is_over:
-            self._waiting.may_end(lambda: self._begin_call(call.operation))
+        self._time.may_end(lambda: self._begin_call(call))
 
-    def _begin_call(self, operation: str) -> None:
-        if self._failure is not None or self._has_idled():
-            raise _WorkerEnded
-        if operation in _POLLS:
-            self._begin_poll()
+    def _begin_call(self, call: ClientCall) -> None:
+        if self._failure is not None:
+            self._end_thread()
+        if call.operation in _POLLS:
+            self._begin_poll(Poll.of(call.request))
+        elif not self._polls.any_open and self._polls.is_idle():
+            self._end_thread()
         with self._lock:
             self._sleeps = 0
             changes = len(self._service.registry.changes)
@@ -138,87 +153,126 @@ class WorkerRun:
         if too_many:
             last = "\n".join(f"- {line}" for line in self._last)
             open_jobs = self._service.registry.open_jobs
-            self._fail(
-                f"the worker made {MOST_CALLS} calls without bringing any job further"
+            self._give_up(
+                f"the worker made {MOST_CALLS} calls without any job changing state"
                 f" ({open_jobs} open); its last calls were:\n{last}"
             )
 
-    def _begin_poll(self) -> None:
-        is_new = threading.current_thread() not in self._idle
+    def _begin_poll(self, poll: Poll) -> None:
+        self._ended.discard(threading.current_thread())
+        if self._polls.is_idle(poll):
+            self._end_thread()
+        is_new = threading.current_thread() not in self._polls.pollers
         if is_new and self._pollers_are_done():
             with self._lock:
                 self._late_pollers += 1
             if self._late_pollers > _MORE_POLLERS:
-                raise _WorkerEnded
+                self._end_thread()
+        job_id = self._polls.never_acknowledged()
+        if job_id is not None:
+            self._give_up(
+                f"the worker was handed job {job_id} {MOST_HAND_OUTS} times and never acknowledged"
+                " it: AcknowledgeJob, with the id and the nonce of the job, is what claims it"
+            )
 
-    def called(self, call: PendingCall, error: BaseException | None) -> None:
-        """Count a poll that came back empty while nothing is left to do."""
+    def called(self, call: ClientCall, error: BaseException | None) -> None:
+        """Take note of what a call has changed."""
         ending = f" -> {type(error).__name__}" if error is not None else ""
         self._last.append(f"+{self._service.clock.now:.10g}s {call.name}{ending}")
         if call.operation in _SUCCESSES:
             self._count_continuations(call)
-        if call.operation not in _POLLS or error is not None:
+        if error is not None:
             return
-        thread = threading.current_thread()
-        if call.job_ids or self._service.registry.open_jobs:
-            self._idle[thread] = 0
+        if call.operation in _POLLS:
+            self._polls.note(call)
         else:
-            self._idle[thread] += 1
+            self._polls.note_acknowledgement(call)
 
-    def _count_continuations(self, call: PendingCall) -> None:
+    def _count_continuations(self, call: ClientCall) -> None:
         """Count how often an action was continued: its jobs come one after the other."""
         for job_id in call.job_ids:
             job = self._service.registry.jobs.get(job_id)
             if job is not None and job.continuation is not None:
+                self._polls.note_continuation(job.continuation)
                 count = self._continued.pop(job_id, 0) + 1
                 self._continued[job.continuation.id] = count
                 if count > MOST_CONTINUATIONS:
-                    self._fail(
+                    self._give_up(
                         f"the worker continued one action {MOST_CONTINUATIONS} times; its last"
                         f" job is {job.continuation.id}, with the continuation token"
                         f" {job.continuation.facts.continuation_token!r:.120}"
                     )
 
-    def _slept(self, seconds: float) -> None:
+    # -- waits -----------------------------------------------------------------------------------
+
+    def may_go_on(self, *, waited: bool = False) -> None:
+        """Look around a wait whether this thread has done its part."""
+        if waited:
+            self._count_sleep()
+        # One that waits for those that poll, or beats beside them, ends after they have.
+        late = self._late_sleeps[threading.current_thread()] > _MORE_SLEEPS
+        idle = not self._polls.any_open and self._polls.is_idle()
+        if self._failure is not None or self._is_done or idle or late:
+            self._end_thread()
+
+    def _count_sleep(self) -> None:
         with self._lock:
             self._sleeps += 1
             too_many = self._sleeps > MOST_SLEEPS
             if self._pollers_are_done():
                 self._late_sleeps[threading.current_thread()] += 1
-        self._end_if_done(in_vain=False)
-        self._service.clock.advance(seconds)
         if too_many:
             hint = (
                 ""
-                if self._waiting.moves_time_of_day
+                if self._time.moves_time_of_day
                 else "; time.time() and datetime.now() move with sleeps once time-machine is"
                 " installed: pip install 'pytest-cpjob[time]'"
             )
-            self._fail(f"the worker slept {MOST_SLEEPS} times without a call{hint}")
+            self._give_up(f"the worker slept {MOST_SLEEPS} times without a call{hint}")
 
-    def _fail(self, what: str) -> None:
-        self._failure = self._failure or WorkerError(what)
+    def waits_in_vain(self, seconds: float) -> bool:
+        """End the waits of those that wait for the pollers; show a worker that waits for ever."""
+        if self._pollers_are_done():
+            self._is_done = True
+            return True
+        if seconds >= 0 and self._failure is None:
+            self._failure = WorkerError(
+                "the worker waits, without a time-out, for what none of its threads can bring about"
+                " any more"
+            )
+        return seconds >= 0
+
+    def _give_up(self, what: str) -> NoReturn:
+        self.fail(WorkerError(what))
+        self._end_thread()
+
+    def _end_thread(self) -> NoReturn:
+        self._ended.add(threading.current_thread())
         raise _WorkerEnded
 
-    def _end_if_done(self, *, in_vain: bool) -> None:
-        """Look before a rest whether this thread has done its part."""
-        # One that waits for those that poll, or beats beside them, ends after they have.
-        late = self._late_sleeps[threading.current_thread()] > _MORE_SLEEPS
-        if self._failure is not None or self._has_idled() or late:
-            raise _WorkerEnded
-        if in_vain and self._pollers_are_done():
-            raise _WorkerEnded
-
-    def _has_idled(self) -> bool:
-        """Whether this thread has polled often enough in vain, and nothing is left to do."""
-        idle = self._idle[threading.current_thread()] >= self._idle_polls
-        return idle and not self._service.registry.open_jobs
+    def fail(self, error: BaseException) -> None:
+        """Take note of an error that the run is to end with, and end its waits."""
+        self._failure = self._failure or error
+        self._time.scheduler.interrupt(self)
 
     def _pollers_are_done(self) -> bool:
         me = threading.current_thread()
         polling = any(
-            thread is not me and thread.is_alive() and not self._waiting.has_left(thread)
-            for thread in list(self._idle)
+            thread is not me and thread.is_alive() and thread not in self._ended
+            for thread in self._polls.pollers
         )
-        idle = sum(self._idle.values()) >= self._idle_polls
-        return idle and not polling and not self._service.registry.open_jobs
+        return not polling and self._polls.are_idle()
+
+
+def _restore_signal_handlers(undo: Undo) -> None:
+    """Put back, at the undo, the handlers that a worker sets for SIGTERM and its like."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+
+    undo.later(restore)

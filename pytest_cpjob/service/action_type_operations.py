@@ -58,7 +58,7 @@ class ActionTypeOperations:
         after = _last_shown(request.get("nextToken"))
         found = [t for t in found if after is None or t.action_type > after]
         page = found[: limits.ACTION_TYPES_PER_PAGE]
-        response: Response = {"actionTypes": [t.description() for t in page]}
+        response: Response = {"actionTypes": [t.listed() for t in page]}
         if len(found) > len(page):
             last = f"after:{page[-1].action_type}"
             response["nextToken"] = base64.urlsafe_b64encode(last.encode()).decode()

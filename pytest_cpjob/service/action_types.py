@@ -16,7 +16,7 @@ from pytest_cpjob.service.errors import ServiceError, invalid
 _PROPERTY_MEMBERS: Final = frozenset(
     {"required", "key", "secret", "queryable", "description", "type"}
 )
-_QUERYABLE_VALUE: Final = re.compile(r"[a-zA-Z0-9_-]{1,20}", re.ASCII)
+_QUERYABLE_VALUE: Final = re.compile(r"[a-zA-Z0-9_-]{1,50}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -51,8 +51,24 @@ class RegisteredActionType:
         """The names of the secret properties."""
         return frozenset(name for name, p in self.properties.items() if p.get("secret"))
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What was registered, without its tags: they are no part of the type."""
+        return {name: value for name, value in (self.request or {}).items() if name != "tags"}
+
+    def listed(self) -> dict[str, Any]:
+        """Return the type as ListActionTypes shows it: no property's `type`, always `settings`.
+
+        Seen by terraform-provider-aws: "The AWS API does not return Type", "Service can return
+        empty ({}) Settings".
+        """
+        shown = {"settings": {}, **self.description()}
+        for each in shown["actionConfigurationProperties"]:
+            each.pop("type", None)
+        return shown
+
     def description(self) -> dict[str, Any]:
-        """Return the type as ListActionTypes shows it (model shape ActionType)."""
+        """Return the type as CreateCustomActionType answers with it (shape `ActionType`)."""
         shown: dict[str, Any] = {
             "id": dict(self.action_type.as_dict()),
             "actionConfigurationProperties": [dict(p) for p in self.properties.values()],
@@ -97,7 +113,7 @@ class RegisteredActionType:
             value = facts.configuration[queryable]
             if not _QUERYABLE_VALUE.fullmatch(value):
                 raise ValueError(
-                    f"configuration[{queryable!r}]: a queryable property's value has at most 20"
+                    f"configuration[{queryable!r}]: a queryable property's value has at most 50"
                     f" letters, digits, '_' or '-', got {value[:60]!r}"
                 )
 
@@ -171,7 +187,8 @@ class ActionTypes:
         """Add a type by CreateCustomActionType's rules.
 
         Raises:
-            ServiceError: ValidationException or LimitExceededException.
+            ServiceError: ValidationException, LimitExceededException, or
+                ActionTypeAlreadyExistsException: it exists with another definition.
         """
         check_properties(new.properties.values())
         for member, (least, most) in (
@@ -182,9 +199,16 @@ class ActionTypes:
                 raise invalid(f"{member}: minimumCount {least} is above maximumCount {most}")
         known = self._types.get(new.action_type)
         if known is not None and known.declared:
+            is_the_same = known.definition == new.definition
+            if not known.deleted and is_the_same:
+                return known
             if not known.deleted:
-                raise invalid(f"ActionType {new.action_type} already exists")
-            if known.request != new.request:
+                raise ServiceError(
+                    "ActionTypeAlreadyExistsException",
+                    f"The specified action type already exists with a different definition:"
+                    f" {new.action_type}",
+                )
+            if not is_the_same:
                 raise invalid(
                     f"ActionType {new.action_type} was deleted; only the identical definition"
                     " restores it, anything else needs a version that has never been used before"

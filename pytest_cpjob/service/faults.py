@@ -52,6 +52,11 @@ S3_ERRORS: Final = (
 )
 """S3's own common errors (its API reference, "Error responses")."""
 
+_UNLISTED: Final = {
+    ("codepipeline", "CreateCustomActionType"): ("ActionTypeAlreadyExistsException",),
+}
+"""Errors that the model has, and lists at no operation, where they can only be meant for one."""
+
 _OFTEN_CALLED: Final = (
     "s3",
     "kms",
@@ -80,6 +85,7 @@ class Fault:
     error: str | Exception
     times: int
     after: bool
+    message: str | None = None
     met: int = 0
     may_stay_unmet: bool = False
 
@@ -97,13 +103,20 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(
-        self, operation: str, error: str | Exception, *, times: int, service: str, after: bool
+        self,
+        operation: str,
+        error: str | Exception,
+        *,
+        times: int,
+        service: str,
+        after: bool,
+        message: str | None = None,
     ) -> Fault:
         """Set up one fault.
 
         Raises:
-            ValueError: AWS has no such service, operation or error, `times` is below 1, or
-                `after` is not a bool.
+            ValueError: AWS has no such service, operation or error, `times` is below 1, `after` is
+                not a bool, or `message` is not a string or is given with an exception.
         """
         _check_operation(service, operation)
         _check_error(service, operation, error)
@@ -111,7 +124,8 @@ class Faults:
             raise ValueError(f"times: expected a whole number of at least 1, got {times!r}")
         if not isinstance(after, bool):
             raise ValueError(f"after: expected True or False, got {after!r}")
-        fault = Fault(service, operation, error, times, after)
+        _check_message(error, message)
+        fault = Fault(service, operation, error, times, after, message)
         self.all.append(fault)
         return fault
 
@@ -172,10 +186,24 @@ def _check_error(service: str, operation: str, error: object) -> None:
                 f" not {error!r}"
             )
         return
+    listed = "\n".join(f"- {code}" for code in valid_errors(service, operation))
     raise ValueError(
         "error: expected a code, such as 'ThrottlingException', or a botocore exception,"
-        f" such as ReadTimeoutError(endpoint_url='...'), got {error!r}"
+        f" such as ReadTimeoutError(endpoint_url='...'), got {error!r}\n{service} can answer"
+        f" {operation} with:\n{listed}"
     )
+
+
+def _check_message(error: object, message: object) -> None:
+    if message is None:
+        return
+    if not isinstance(message, str):
+        raise ValueError(f"message: expected the text of the error, got {message!r}")
+    if not isinstance(error, str):
+        raise ValueError(
+            f"message: {type(error).__name__} has a text of its own; a message is for an error"
+            " that is given by its code"
+        )
 
 
 def valid_errors(service: str, operation: str) -> list[str]:
@@ -183,7 +211,8 @@ def valid_errors(service: str, operation: str) -> list[str]:
     common = S3_ERRORS if service == "s3" else COMMON_ERRORS
     of_protocol = QUERY_ERRORS if aws_services.speaks_query(service) else ()
     modelled = aws_services.operation_errors(service, operation)
-    return list(dict.fromkeys((*modelled, *common, *of_protocol)))
+    unlisted = _UNLISTED.get((service, operation), ())
+    return list(dict.fromkeys((*modelled, *unlisted, *common, *of_protocol)))
 
 
 def _is_botocores(kind: type) -> bool:

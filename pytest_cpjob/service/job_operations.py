@@ -17,9 +17,9 @@ from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.service.errors import ServiceError, invalid
 from pytest_cpjob.service.grants import Grants
-from pytest_cpjob.service.jobs import JobRecord, JobRegistry
+from pytest_cpjob.service.jobs import JobRecord, JobRegistry, Status
 from pytest_cpjob.service.queue import Queue
-from pytest_cpjob.service.results import JobSuccess, failure_of, success_of
+from pytest_cpjob.service.results import JobSuccess, Result, failure_of, success_of
 
 Request = Mapping[str, Any]
 Response = dict[str, Any]
@@ -127,7 +127,7 @@ class JobOperations:
     def succeed(self, request: Request, caller: Caller) -> Response:
         """PutJobSuccessResult."""
         if "continuationToken" in request and request.get("outputVariables"):
-            raise invalid("outputVariables can be included only without a continuationToken")
+            raise invalid("A job can not contain both a continuation token and output variables.")
         return self._succeed(self._find(request["jobId"]), request)
 
     def succeed_third_party(self, request: Request, caller: Caller) -> Response:
@@ -135,8 +135,10 @@ class JobOperations:
         return self._succeed(self._find_third_party(request), request)
 
     def _succeed(self, job: JobRecord, request: Request) -> Response:
-        self._check_accepts_result(job)
         result = success_of(request)
+        if job.abandoned or self._repeats(job, result):
+            return {}
+        self._check_accepts_result(job, "Succeeded")
         variables = result.output_variables
         size = sum(_bytes(name) + _bytes(value) for name, value in variables.items())
         if size > limits.OUTPUT_VARIABLES_BYTES:
@@ -159,18 +161,35 @@ class JobOperations:
         return self._fail(self._find_third_party(request), request)
 
     def _fail(self, job: JobRecord, request: Request) -> Response:
-        self._check_accepts_result(job)
-        self._registry.end(job, failure_of(request), "Failed")
+        result = failure_of(request)
+        if job.abandoned or self._repeats(job, result):
+            return {}
+        self._check_accepts_result(job, "Failed")
+        self._registry.end(job, result, "Failed")
         return {}
 
-    def _check_accepts_result(self, job: JobRecord) -> None:
+    @staticmethod
+    def _repeats(job: JobRecord, result: Result) -> bool:
+        """Tell whether a result says once more what the job ended with: it changes nothing."""
+        return job.result == result
+
+    @staticmethod
+    def _check_accepts_result(job: JobRecord, wanted: Status) -> None:
         if job.status == "InProgress":
             return
         if job.is_open:
-            why = f"it is {job.status}: a worker must acknowledge a job before it reports on it"
+            text = (
+                f"Job {job.id} accepts no result: it is {job.status}: a worker must acknowledge a"
+                " job before it reports on it"
+            )
+        elif job.status == wanted:
+            text = (
+                f"The status of job with id {job.id} is already set to the desired value. It cannot"
+                " be updated with the same status, but different result or output variables."
+            )
         else:
-            why = f"it has ended: {job.status}"
-        raise ServiceError("InvalidJobStateException", f"Job {job.id} accepts no result: {why}")
+            text = f"Job with id {job.id} has already terminated"
+        raise ServiceError("InvalidJobStateException", text)
 
     def _continue(self, job: JobRecord, result: JobSuccess) -> None:
         """Create the job that gets the token: the same action, execution and artifacts."""
@@ -190,6 +209,7 @@ class JobOperations:
             permissions=job.permissions,
             role=job.role,
             declared_timeout=job.declared_timeout,
+            delay=limits.LAMBDA_CONTINUATION if job.kind == "lambda" else 0.0,
         )
         self._registry.add(job.continuation)
         self._queue.add(job.continuation)
@@ -228,4 +248,4 @@ def _bytes(text: str) -> int:
 
 
 def _not_found(job_id: str) -> ServiceError:
-    return ServiceError("JobNotFoundException", f"There is no job {job_id}")
+    return ServiceError("JobNotFoundException", f"Job with id '{job_id}' does not exist")

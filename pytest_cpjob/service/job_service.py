@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from pytest_cpjob.aws import codepipeline_model as model
-from pytest_cpjob.documents import render
+from pytest_cpjob.documents import render, timestamps
 from pytest_cpjob.documents.facts import ActionType
 from pytest_cpjob.documents.type_defs import (
     GetJobDetailsResponse,
@@ -89,8 +89,8 @@ class PipelineOperations(Protocol):
 class JobService:
     """The CodePipeline job service of one account and region; thread-safe."""
 
-    def __init__(self, *, account_id: str) -> None:
-        self.clock = Clock()
+    def __init__(self, *, account_id: str, clock_start: int = timestamps.FIRST_DAY) -> None:
+        self.clock = Clock(clock_start)
         self.call_log = CallLog()
         self.faults = Faults()
         self.grants = Grants()
@@ -201,7 +201,11 @@ class JobService:
             if not job.delivered:
                 self.call_log.add_note(self.clock.now, job.id, "event delivered to the function")
             job.delivered = True
-            return render.lambda_event(job.facts, self.grants.current(job, self.clock.now))
+            credentials = self.grants.current(job, self.clock.now)
+            grant = self.grants.find(credentials.access_key_id)
+            # Whole seconds: so are STS's, and those of all captured events.
+            expires_at = self.clock.now if grant is None else grant.expires_at
+            return render.lambda_event(job.facts, credentials, self.clock.date(int(expires_at)))
 
     def _elapse(self) -> None:
         with self.lock:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 Kind = Literal["custom", "third-party", "lambda"]
 Status = Literal["Created", "Queued", "Dispatched", "InProgress", "TimedOut", "Succeeded", "Failed"]
 
+_LONGEST_NONCE: Final = 50
+
 OPEN: Final = frozenset({"Created", "Queued", "Dispatched", "InProgress"})
 """The states of a job that can still get a result."""
 
@@ -34,9 +36,13 @@ class JobRecord:
     Attributes:
         stream: the source of the job's drawn values (credentials, the ids of its continuation).
         nonce: the latest hand-out's, None before the first.
+        first_nonce: the first hand-out's, if a captured document says it.
         hand_outs: how often polls (or the test) have handed out the job.
         delivered: whether the code under test got the job's Lambda event.
         acknowledged_by_test: whether the test's own client acknowledged the job.
+        abandoned: whether its execution was stopped and the job abandoned: a result of it is
+            accepted and changes nothing.
+        delay: seconds from its creation until CodePipeline invokes a Lambda function with it.
         raised: the exceptions of a Lambda handler, each with whether a result preceded it.
         permissions: what the function's role may do, None if that is unknown.
         role: the name of the role behind the artifact credentials.
@@ -53,15 +59,18 @@ class JobRecord:
     allow: frozenset[str] = frozenset()
     status: Status = "Queued"
     nonce: str | None = None
+    first_nonce: str | None = None
     hand_outs: int = 0
     credentials: Credentials | None = None
     credentials_issued: int = 0
     result: Result | None = None
     previous: JobRecord | None = None
+    delay: float = 0.0
     continuation: JobRecord | None = None
     delivered: bool = False
     acknowledged: bool = False
     acknowledged_by_test: bool = False
+    abandoned: bool = False
     raised: tuple[tuple[BaseException, bool], ...] = ()
     permissions: Permissions | None = None
     role: str = "PipelineActionRole"
@@ -96,9 +105,14 @@ class JobRecord:
         A continued job goes on counting from its predecessor, so that the nonce which a worker
         still has of the predecessor is not accepted for it.
         """
+        if self.nonce is None and self.first_nonce is not None:
+            return self.first_nonce
         latest = self.nonce or (self.previous.nonce if self.previous else None)
-        begin = int(self.facts.pipeline_execution_id[:2], 16) if latest is None else int(latest)
-        return str(begin + 1)
+        if latest is None or not (latest.isascii() and latest.isdigit()):
+            latest = str(int(self.facts.pipeline_execution_id[:2], 16))
+        following = str(int(latest) + 1)
+        # A captured one may be anything of 1 to 50 characters, the greatest number too.
+        return following if len(following) <= _LONGEST_NONCE else "1"
 
     def hand_out(self) -> None:
         """Count one more hand-out and set its nonce."""
@@ -154,6 +168,15 @@ class JobRegistry:
         self.open_jobs -= job.is_open
         job.status = status
         self.open_jobs += job.is_open
+
+    def abandon(self, job: JobRecord) -> None:
+        """End an open job of an execution that was stopped with `abandon`; others stay as they are.
+
+        `JobStatus` has no name for it: the job is one that has failed without a result.
+        """
+        if job.is_open:
+            job.abandoned = True
+            self.set_status(job, "Failed")
 
     def end(self, job: JobRecord, result: Result, status: Status) -> None:
         """End a job with its reported result."""

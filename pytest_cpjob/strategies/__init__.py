@@ -147,7 +147,9 @@ def lambda_events(**fixed: Unpack[LambdaArguments]) -> SearchStrategy[LambdaEven
     >>> given(lambda_events(user_parameters=user_parameters()))         # doctest: +SKIP
     """
     jobs = any_job("lambda", _known("lambda_events", fixed, LambdaArguments))
-    return made_of(lambda job: render.lambda_event(job.facts, job.credentials), jobs)
+    return made_of(
+        lambda job: render.lambda_event(job.facts, job.credentials, job.expiration_time), jobs
+    )
 
 
 # -- their parts -----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from pytest_cpjob.documents.job_arguments import (
     text,
 )
 from pytest_cpjob.documents.part_factories import ArtifactFactory
+from pytest_cpjob.documents.timestamps import first_expiration
 from pytest_cpjob.documents.type_defs import Artifact
 from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION
 
@@ -105,6 +106,7 @@ class AnyJob(NamedTuple):
 
     facts: JobFacts
     credentials: Credentials
+    expiration_time: int
 
 
 @cache
@@ -153,7 +155,8 @@ def any_job(draw: DrawFn, kind: Kind, fixed: Arguments) -> AnyJob:
     )
     if "input_artifacts" not in fixed:
         facts = facts._replace(inputs=tuple(_as_input(draw, one) for one in facts.inputs))
-    return AnyJob(facts, Credentials.draw(stream.at("credentials").values))
+    credentials = Credentials.draw(stream.at("credentials").values)
+    return AnyJob(facts, credentials, first_expiration(stream.at("clock")))
 
 
 @st.composite

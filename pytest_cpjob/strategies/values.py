@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import string
@@ -37,6 +38,9 @@ _WORDS: Final = _LOWER + string.ascii_uppercase + "-_"
 # Letters first: Hypothesis shrinks text towards the beginning of its alphabet.
 _PRINTABLE: Final = _LOWER + string.ascii_uppercase + string.punctuation
 
+_FILLER: Final = "state"
+"""The member that makes an object as long as it is to be."""
+
 ANY_CHARACTER: Final = st.characters(exclude_categories=["Cs"])
 """Every character that can be encoded as UTF-8."""
 
@@ -44,13 +48,41 @@ ANY_CHARACTER: Final = st.characters(exclude_categories=["Cs"])
 def any_text(
     alphabet: str | SearchStrategy[str], least: int, most: int | None
 ) -> SearchStrategy[str]:
-    """Generate short texts, and texts of the maximum length."""
+    """Generate texts of every length: short ones, the longest, and as many in between."""
     if most is None:
         return st.text(alphabet, min_size=least)
-    short = st.text(alphabet, min_size=least, max_size=min(most, 30))
-    # By itself Hypothesis would hardly ever draw the maximum, and never 50,000 characters.
-    part = st.text(alphabet, min_size=1, max_size=3)
-    return short | part.map(lambda repeated: (repeated * most)[:most])
+    return made_of(_of_length, any_length(least, most), _letters(alphabet))
+
+
+_SHORT: Final = 30
+
+
+@cache
+def any_length(least: int, most: int) -> SearchStrategy[int]:
+    """Generate lengths: a quarter short, half anywhere, a quarter the greatest.
+
+    One number stands for each, greater for greater: a failing length shrinks to the least that
+    fails. Hypothesis by itself would hardly ever draw the longest of 50,000 characters.
+    """
+    short = min(_SHORT, most - least) + 1
+    between = most - least + 1 - short
+    part = max(short, between // 2)
+
+    def length(number: int) -> int:
+        if number < part:
+            return least + number * short // part
+        return min(most, least + short + number - part)
+
+    return st.integers(0, part + between + part - 1).map(length)
+
+
+@cache
+def _letters(alphabet: str | SearchStrategy[str]) -> SearchStrategy[str]:
+    return st.text(alphabet, min_size=1, max_size=_SHORT)
+
+
+def _of_length(length: int, letters: str) -> str:
+    return (letters * (length // len(letters) + 1))[:length]
 
 
 @cache
@@ -125,19 +157,40 @@ def any_function_name() -> SearchStrategy[str]:
 
 @cache
 def any_user_parameters() -> SearchStrategy[str]:
-    """Generate UserParameters: JSON, or any text."""
+    """Generate UserParameters: any text, and JSON."""
     letters = st.text(ANY_CHARACTER, max_size=20)
     scalars = st.none() | st.booleans() | st.integers() | letters
     values = st.dictionaries(letters, scalars | st.lists(scalars, max_size=3), max_size=3)
-    written = st.builds(json.dumps, values, ensure_ascii=st.booleans())
-    return written | any_of_shape("ActionConfigurationValue")
+    return _text_or_json("ActionConfigurationValue", values)
 
 
 @cache
 def any_continuation_token() -> SearchStrategy[str]:
-    """Generate continuation tokens: as in AWS's example, or any text."""
-    examples = drawn_by(lambda values: json.dumps({"previous_job_id": values.job_id()}))
-    return examples | any_of_shape("ContinuationToken")
+    """Generate continuation tokens: any text, and JSON as in AWS's example."""
+    examples = drawn_by(lambda values: {"previous_job_id": values.job_id()})
+    return _text_or_json("ContinuationToken", examples)
+
+
+@st.composite
+def _text_or_json(draw: DrawFn, shape_name: str, values: SearchStrategy[dict[str, Any]]) -> str:
+    """Draw a text of a shape, or an object in JSON that is as long: either shrinks in its length.
+
+    An object that would be longer is a text instead.
+    """
+    shape = load().shapes[shape_name]
+    length = draw(any_length(shape["min"], shape["max"]))
+    is_json = draw(st.booleans())
+    text = _of_length(length, draw(_letters(ANY_CHARACTER)))
+    if not is_json:
+        return text
+    write = functools.partial(json.dumps, ensure_ascii=draw(st.booleans()))
+    value = draw(values)
+    missing = length - len(write({**value, _FILLER: ""}))
+    if missing >= 0:
+        return write({**value, _FILLER: "x" * missing})
+    written = write(value)
+    # White space after JSON is JSON.
+    return written.ljust(length) if len(written) <= length else text
 
 
 @cache

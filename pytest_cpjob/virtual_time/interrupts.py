@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
 
@@ -25,13 +24,11 @@ class ThreadInterrupter:
 
     def __init__(self) -> None:
         self._raised: Counter[threading.Thread] = Counter()
-        self._kinds: set[type[BaseException]] = set()
         self._tracers: dict[threading.Thread, Any] = {}
 
     def insist(self, error: BaseException) -> None:
         """Take note that `error` is about to be raised in this thread, and make sure of it."""
         thread = threading.current_thread()
-        self._kinds.add(type(error))
         self._raised[thread] += 1
         in_vain = self._raised[thread] - SWALLOWED
         if in_vain > 0:
@@ -43,14 +40,6 @@ class ThreadInterrupter:
         thread = threading.current_thread()
         if thread in self._tracers:
             sys.settrace(self._tracers.pop(thread))
-
-    def unheard(self, original: Callable[[Any], object]) -> Callable[[Any], object]:
-        """Let `threading.excepthook` say nothing of ends."""
-
-        def excepthook(args: Any) -> object:
-            return None if args.exc_type in self._kinds else original(args)
-
-        return excepthook
 
 
 def _raise_at_a_line(error: BaseException, lines: int) -> None:

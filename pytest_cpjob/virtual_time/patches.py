@@ -1,142 +1,185 @@
-"""Waiting that takes no time: while a handler or a worker runs, sleeping moves the job clock.
+"""What stands in for Python's waits and clocks while code under test is run.
 
-`time.sleep` is replaced, also where a module has bound it by `from time import sleep`, and so is
-`Event.wait` with a time-out: it ends when the event is set, and time moves only when no other
-thread can set it any more. `asyncio.sleep` moves time in a task that is alone in its loop; beside
-other tasks it waits for real, and so do queues and locks with a time-out: what ends such a wait may
-be real. The time of day moves along through time-machine, if it is installed (the extra `time`),
-and `time.monotonic` by as much, so that a loop until a deadline comes to its end. A test's own
+`time.sleep` and `time.monotonic` are replaced, also where a module has bound them by `from time
+import sleep`; the other waits by `waits` and `locks`. Each asks which run its thread belongs to: a
+thread that belongs to none really waits, and is waited for by those that do not, for a while. What
+has kept Python's sleep under another name, such as a default argument's, really sleeps.
+
+The time of day moves along through time-machine, if it is installed (the extra `time`), and
+`time.monotonic` by as much, so that a loop until a deadline comes to its end. A test's own
 time-machine or freezegun is left alone.
-
-What has kept Python's sleep under another name, such as a default argument's, really sleeps.
 """
 
 from __future__ import annotations
 
+import os
+import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from types import TracebackType
-from typing import Any, Final, Protocol, TypeAlias
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 from pytest_cpjob.patching import Undo, when_imported
-from pytest_cpjob.threads import OURS, pause
+from pytest_cpjob.service.clock import Clock
+from pytest_cpjob.threads import Run, current_run
+from pytest_cpjob.virtual_time.activity import Activity, real_time
 from pytest_cpjob.virtual_time.interrupts import ThreadInterrupter
-from pytest_cpjob.virtual_time.processes import Processes, asks_for_a_process
-from pytest_cpjob.virtual_time.scheduler import Scheduler
+from pytest_cpjob.virtual_time.locks import use_time
+from pytest_cpjob.virtual_time.ownership import Ownership
+from pytest_cpjob.virtual_time.rebinding import Swap, is_pythons, rebind
+from pytest_cpjob.virtual_time.scheduler import Scheduler, Wait
+from pytest_cpjob.virtual_time.waits import Joins, patch_conditions, patch_selectors
 from pytest_cpjob.virtual_time.wall_clock import WallClock
-
-_SLICE: Final = 0.01
 
 _FOR_EVER: Final = 366 * 24 * 3600.0
 """Seconds that nobody means to wait: what some say for "without a time-out"."""
 
-_Swap: TypeAlias = tuple[str, object, object]
-
-
-class Check(Protocol):
-    """Looks whether a thread may go on."""
-
-    def __call__(self, *, in_vain: bool) -> None:
-        """Raise if it may not."""
-
+_MOST_FROZEN: Final = 10_000
+"""Readings of a loop's clock without a wait, after which real time moves it: the loop spins."""
 
 _under_way: VirtualTime | None = None
+_changing: Final = threading.RLock()
+
+
+@contextmanager
+def virtual_time(run: Run, clock: Clock) -> Iterator[VirtualTime]:
+    """Let the waits of a run move the job clock until the end of the `with` block.
+
+    Runs that overlap share one time, which is theirs alone once the last of them has ended.
+    """
+    global _under_way
+    with _changing:
+        there = _under_way or VirtualTime(clock)
+        there._begin(run)
+        _under_way = there
+    try:
+        yield there
+    finally:
+        with _changing:
+            there._end(run)
+            if not there.runs:
+                _under_way = None
 
 
 class VirtualTime:
-    """Waits replaced until the end of the `with` block.
+    """Waits replaced, for as long as there are runs.
 
-    Args:
-        slept: told of each sleep's end, in the thread that slept, with the seconds by which the
-            job clock is to move: 0 where another's sleep has moved it. It may raise.
-        check: called before each rest, and again and again in one without an end, then with
-            whether it is `in_vain`: nobody is left to end it. It may raise.
+    Attributes:
+        runs: those under way.
+        scheduler: who waits until when.
+        ownership: which threads and pieces of work are a run's.
     """
 
-    def __init__(self, slept: Callable[[float], None], check: Check | None = None) -> None:
-        self._slept = slept
-        self._check = check
+    def __init__(self, clock: Clock) -> None:
+        self.runs: list[Run] = []
+        self.ownership = Ownership()
+        self._clock = clock
         self._undo = Undo()
-        self._outsiders = set(threading.enumerate()) - {threading.current_thread()}
         self._time_of_day = WallClock()
-        self._scheduler = Scheduler(self.threads, self._move)
-        self._ending = ThreadInterrupter()
-        self._processes = Processes()
-        self._active = False
+        self._interrupter = ThreadInterrupter()
+        self._activity = Activity(self.ownership.is_of_a_run)
+        # Before the scheduler, so that whoever goes on after a jump sees the time of day moved.
+        self._followed = clock.now
+        clock.on_advance(self._follow)
+        self.scheduler = Scheduler(clock, self._activity)
+        self._pid = os.getpid()
+        self._begin_at = clock.now
+        self._base = real_time()
+        self._frozen = 0
+        self._thread = threading.local()
 
-    def __enter__(self) -> VirtualTime:
-        global _under_way
-        if _under_way is not None:
-            return self
-        _under_way = self
-        self._active = True
-        self._undo.later(self._end)
-        self._undo.later(self._ending.stop_insisting)
-        self._processes.watch(self._undo)
-        self._undo.set_attribute(
-            threading, "excepthook", self._ending.unheard(threading.excepthook)
-        )
-        self._undo.set_attribute(threading.Event, "wait", self._event_wait(threading.Event.wait))
-        swaps: list[_Swap] = []
+    # -- beginning and end -----------------------------------------------------------------------
+
+    def _begin(self, run: Run) -> None:
+        if not self.runs:
+            try:
+                self._patch()
+            except BaseException:
+                # What could not be replaced, gevent's classes say, is no reason to leave the rest.
+                self._undo.all()
+                raise
+        self.runs.append(run)
+        self.ownership.begin(run)
+
+    def _end(self, run: Run) -> None:
+        self._interrupter.stop_insisting()
+        self.ownership.end(run)
+        self.runs.remove(run)
+        self.scheduler.interrupt(run)
+        if not self.runs:
+            self._undo.all()
+
+    def _patch(self) -> None:
+        undo = self._undo
+        undo.later(self._time_of_day.stop)
+        undo.later(lambda: self._clock.forget(self._follow))
+        undo.later(self.scheduler.stop)
+        undo.later(self._interrupter.stop_insisting)
+        joins = Joins()
+        self.ownership.patch(joins, undo)
+        joins.patch(self, undo)
+        patch_conditions(self, undo)
+        patch_selectors(self, undo)
+        use_time(self, undo)
+        self._swap_exact_clocks()
         # A sleep that a test has replaced itself is the test's.
-        if _is_pythons(time.sleep):
-            swaps.append(("sleep", time.sleep, self._sleep(time.sleep)))
-            if _is_pythons(time.monotonic):
+        pythons = getattr(time.sleep, "stands_for", time.sleep)
+        if is_pythons(pythons):
+            swaps: list[Swap] = [("sleep", time.sleep, self._sleep(pythons))]
+            if is_pythons(time.monotonic):
                 swaps.append(("monotonic", time.monotonic, self._monotonic(time.monotonic)))
-        self._swap(swaps)
+            self._swap(swaps)
         # Not imported for it: that takes longer than all else of many a test.
-        when_imported("asyncio", self._swap_task_sleep, self._undo)
-        return self
+        when_imported("asyncio", self._patch_loops, undo)
+        when_imported("subprocess", self._patch_processes, undo)
 
-    def _swap(self, swaps: list[_Swap]) -> None:
-        self._undo.later(lambda: _rebind([(name, new, old) for name, old, new in swaps]))
-        _rebind(swaps)
+    def _swap(self, swaps: list[Swap]) -> None:
+        self._undo.later(lambda: rebind([(name, new, old) for name, old, new in swaps]))
+        rebind(swaps)
 
-    def _swap_task_sleep(self) -> None:
-        original = sys.modules["asyncio"].sleep
-        self._swap([("sleep", original, self._task_sleep(original))])
+    def _swap_exact_clocks(self) -> None:
+        """Give a clock without real time to the modules that only compute their waits with it."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._undo.all()
+        def exact_clock(original: Callable[[], float]) -> Callable[[], float]:
+            return lambda: original() if current_run() is None else self._clock.now
 
-    def _end(self) -> None:
-        global _under_way
-        _under_way = None
-        self._active = False
-        self._time_of_day.stop()
+        for module in (threading, queue):
+            for name, value in list(vars(module).items()):
+                if is_pythons(value) and value.__name__ == "monotonic":
+                    self._undo.set_attribute(module, name, exact_clock(value))
+
+    def _patch_loops(self) -> None:
+        owner = sys.modules["asyncio"].BaseEventLoop
+        original = owner.time
+
+        def loop_time(loop: Any) -> float:
+            if current_run() is None:
+                return float(original(loop))
+            self._frozen += 1
+            if self._frozen > _MOST_FROZEN:
+                self._frozen, self._base = 0, real_time()
+            return self._base + self._moved
+
+        self._undo.set_attribute(owner, "time", loop_time)
+
+    def _patch_processes(self) -> None:
+        owner = sys.modules["subprocess"].Popen
+        for name in ("wait", "communicate"):
+            self._undo.set_attribute(owner, name, self._for_real(getattr(owner, name)))
 
     @property
     def moves_time_of_day(self) -> bool:
         """Whether `time.time()` and `datetime.now()` move along, or a test moves them itself."""
         return self._time_of_day.moves or self._time_of_day.is_a_tests_own or WallClock.can_move()
 
-    def threads(self) -> list[threading.Thread]:
-        """Give the threads that were started since the beginning, and have not ended."""
-        mine = set(threading.enumerate()) - self._outsiders
-        return [
-            thread
-            for thread in mine
-            if thread is not threading.current_thread() and not thread.name.startswith(OURS)
-        ]
-
-    def is_mine(self) -> bool:
-        """Whether this thread is the code's under test."""
-        return threading.current_thread() not in self._outsiders
+    # -- threads ---------------------------------------------------------------------------------
 
     def leave(self, thread: threading.Thread) -> None:
         """Count on no more of a thread: its part is over."""
-        self._scheduler.left.add(thread)
-
-    def has_left(self, thread: threading.Thread) -> bool:
-        """Whether a thread's part is over."""
-        return thread in self._scheduler.left
+        self._activity.left.add(thread)
 
     def may_end(self, step: Callable[[], None]) -> None:
         """Take a step that may end this thread by raising, also where its code catches all."""
@@ -145,114 +188,136 @@ class VirtualTime:
         except BaseException as error:
             if not isinstance(error, (Exception, KeyboardInterrupt)):
                 self.leave(threading.current_thread())
-                self._ending.insist(error)
+                self._interrupter.insist(error)
             raise
 
-    # -- what stands in --------------------------------------------------------------------------
+    def may_go_on(self, run: Run, *, waited: bool = False) -> None:
+        """Raise if this thread is to end."""
+        self.may_end(lambda: run.may_go_on(waited=waited))
+
+    # -- waits -----------------------------------------------------------------------------------
+
+    def run_of_a_wait(self, timeout: float | None) -> Run | None:
+        """Return the run that waits; None if the wait is not one for the job clock to pass."""
+        run = current_run()
+        if run is None or run not in self.runs or os.getpid() != self._pid:
+            return None
+        if getattr(self._thread, "is_real", False):
+            return None
+        if timeout is None:
+            return run
+        is_number = isinstance(timeout, (int, float))
+        return run if is_number and 0 < timeout <= threading.TIMEOUT_MAX else None
+
+    def until(self, timeout: float | None) -> float:
+        """Return the time of the job clock at which a wait that begins now ends."""
+        if timeout is None or timeout >= _FOR_EVER:
+            return float("inf")
+        # Time-outs are often differences of times, which floats do not give exactly.
+        return self._clock.now + (round(timeout, 9) or timeout)
+
+    def new_wait(self, run: Run, timeout: float | None) -> Wait:
+        """Begin a wait."""
+        self._activity.left.discard(threading.current_thread())
+        return Wait(run, self.until(timeout))
+
+    def pass_wait(
+        self,
+        run: Run,
+        timeout: float | None,
+        waits: deque[Wait],
+        try_it: Callable[[], bool],
+        *,
+        is_outside: bool,
+    ) -> bool | None:
+        """Wait until something can be had, of which `waits` are told one by one.
+
+        Returns:
+            Whether it was had; None if the wait is to go on for real, since the run is over.
+        """
+        until = self.until(timeout)
+        while True:
+            wait = self.new_wait(run, None)
+            wait.until, wait.can_be_vain, wait.is_outside = until, False, is_outside
+            waits.append(wait)
+            if try_it():
+                wait.end("notified")
+                return True
+            outcome = self.scheduler.pass_time(wait)
+            if outcome != "notified":
+                self.may_go_on(run, waited=True)
+            if try_it():
+                return True
+            if outcome == "expired":
+                return False
+            if outcome == "interrupted":
+                return None if timeout is None else False
+
+    @contextmanager
+    def real_wait(self, timeout: float | None) -> Iterator[None]:
+        """Let the others know of a wait that is real, and ends by itself."""
+        me = threading.get_ident()
+        if timeout is None or not isinstance(timeout, (int, float)) or timeout <= 0:
+            yield
+            return
+        before = self._activity.really_waits.get(me)
+        self._activity.really_waits[me] = real_time() + timeout
+        try:
+            yield
+        finally:
+            if before is None:
+                self._activity.really_waits.pop(me, None)
+            else:
+                self._activity.really_waits[me] = before
+
+    def _for_real(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Let a function of Python's wait for real: what it waits for runs in real time."""
+
+        def really(*args: Any, **kwargs: Any) -> Any:
+            before = getattr(self._thread, "is_real", False)
+            self._thread.is_real = True
+            try:
+                return original(*args, **kwargs)
+            finally:
+                self._thread.is_real = before
+
+        return really
 
     def _sleep(self, original: Callable[[float], None]) -> Callable[[float], None]:
         def sleep(seconds: float) -> None:
-            if self._stands_in(seconds) and not asks_for_a_process():
-                self._rest(seconds, pause, lambda: False, patient=False)
-            else:
-                original(seconds)
+            # `+ 0.0` raises what Python's own raises, for what is not a number.
+            run = self.run_of_a_wait(seconds + 0.0) if seconds is not None else None
+            if run is None:
+                with self.real_wait(seconds):
+                    original(seconds)
+                return
+            self.may_go_on(run)
+            wait = self.new_wait(run, seconds)
+            wait.is_sleep = True
+            self.scheduler.pass_time(wait)
+            self.may_go_on(run, waited=True)
 
+        # So that pickle, for a pool of processes, finds it where it stands.
+        sleep.__module__, sleep.__qualname__ = "time", "sleep"
         return sleep
 
-    def _event_wait(self, original: Callable[..., bool]) -> Callable[..., bool]:
-        def wait(event: threading.Event, timeout: float | None = None) -> bool:
-            seconds = None if timeout is None or timeout >= _FOR_EVER else timeout
-            if event.is_set() or not self._stands_in(1 if seconds is None else seconds):
-                return original(event, timeout)
-
-            def wait_a_little(step: float) -> None:
-                original(event, step)
-
-            if seconds is not None:
-                self._rest(seconds, wait_a_little, event.is_set, patient=True)
-                return event.is_set()
-            self._scheduler.rest_for_ever(
-                wait_a_little,
-                lambda: event.is_set() or not self._active,
-                lambda in_vain: self._may_go_on(in_vain=in_vain),
-            )
-            return original(event)
-
-        return wait
-
-    def _task_sleep(
-        self, original: Callable[..., Coroutine[Any, Any, Any]]
-    ) -> Callable[..., Coroutine[Any, Any, Any]]:
-        import asyncio
-
-        async def sleep(delay: float, result: Any = None) -> Any:
-            if not self._stands_in(delay):
-                return await original(delay, result)
-            self._may_go_on()
-            begin, left = self._scheduler.moved, delay
-            while left > 0 and len(asyncio.all_tasks()) > 1:
-                await original(min(left, _SLICE))
-                left -= _SLICE
-            # What happened meanwhile, the loop hears before time moves.
-            await original(0)
-            self._scheduler.catch_up(begin + delay - max(0.0, left))
-            if left > 0:
-                self._rest(left, pause, lambda: False, patient=False)
-            return result
-
-        return sleep
+    # -- clocks ----------------------------------------------------------------------------------
 
     def _monotonic(self, original: Callable[[], float]) -> Callable[[], float]:
         def monotonic() -> float:
-            return original() + (self._scheduler.moved if self._active else 0.0)
+            if current_run() is None:
+                return original()
+            return original() + self._moved
 
+        monotonic.__module__, monotonic.__qualname__ = "time", "monotonic"
         return monotonic
 
-    # -- how it passes ---------------------------------------------------------------------------
+    @property
+    def _moved(self) -> float:
+        return self._clock.now - self._begin_at
 
-    def _stands_in(self, seconds: float) -> bool:
-        """Whether a wait of so many seconds, in this thread, is ours to pass."""
-        return self._active and self.is_mine() and 0 < seconds + 0.0 < float("inf")
-
-    def _rest(
-        self,
-        seconds: float,
-        pause: Callable[[float], object],
-        is_over: Callable[[], bool],
-        *,
-        patient: bool,
-    ) -> None:
-        self._may_go_on()
-        self._processes.give_time(seconds + 0.0, is_over)
-        moved = self._scheduler.rest(
-            seconds + 0.0, pause, lambda: is_over() or not self._active, patient=patient
-        )
-        if not moved and not is_over() and self._active:
-            self._tell(0.0)
-
-    def _move(self, seconds: float) -> None:
-        self._time_of_day.move(seconds)
-        self._tell(seconds)
-
-    def _tell(self, seconds: float) -> None:
-        self.may_end(lambda: self._slept(seconds))
-
-    def _may_go_on(self, *, in_vain: bool = False) -> None:
-        check = self._check
-        if check is not None:
-            self.may_end(lambda: check(in_vain=in_vain))
-
-
-def _is_pythons(function: object) -> bool:
-    return getattr(function, "__self__", None) is time
-
-
-def _rebind(swaps: Sequence[_Swap]) -> None:
-    """Put the new in the old's place wherever a module has it under its own name."""
-    for module in list(sys.modules.values()):
-        names: dict[str, Any] = getattr(module, "__dict__", {})
-        # Asked first: nearly all of a process's thousand modules have neither.
-        if "sleep" in names or "monotonic" in names:
-            for name, old, new in swaps:
-                if names.get(name) is old:
-                    names[name] = new
+    def _follow(self) -> None:
+        self._frozen = 0
+        moved, self._followed = self._clock.now - self._followed, self._clock.now
+        if moved > 0:
+            self._time_of_day.move(moved)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import Any
 
@@ -12,6 +13,8 @@ class WallClock:
 
     def __init__(self) -> None:
         self.is_a_tests_own = _is_driven()
+        self._lock = threading.Lock()
+        self._is_over = False
         self._travel: Any = None
         self._traveller: Any = None
 
@@ -30,7 +33,12 @@ class WallClock:
         return self._traveller is not None
 
     def move(self, seconds: float) -> None:
-        """Move on by `seconds`, if that can be done."""
+        """Move on by `seconds`, if that can be done, and the run is not over."""
+        with self._lock:
+            if not self._is_over:
+                self._move(seconds)
+
+    def _move(self, seconds: float) -> None:
         if self._traveller is None and not _is_driven() and self.can_move():
             import time_machine
 
@@ -41,10 +49,12 @@ class WallClock:
             self._traveller.shift(seconds)
 
     def stop(self) -> None:
-        """Go back to the present."""
-        if self._traveller is not None:
-            self._travel.stop()
-            self._traveller = None
+        """Go back to the present, for good."""
+        with self._lock:
+            self._is_over = True
+            if self._traveller is not None:
+                self._travel.stop()
+                self._traveller = None
 
 
 def _is_driven() -> bool:
