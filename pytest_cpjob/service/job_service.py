@@ -105,6 +105,11 @@ class JobService:
         )
         self._of_types = ActionTypeOperations(self.types, account_id)
 
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The names of the operations on jobs and action types, which are always answered here."""
+        return (*_OF_JOBS, *_OF_TYPES)
+
     def answers(self, operation: str, request: Request) -> bool:
         """Whether a call is answered here."""
         if operation in _OF_JOBS or operation in _OF_TYPES:
