@@ -82,6 +82,7 @@ def test_a_retry_runs_only_what_has_failed(cpjob: CodePipelineStub) -> None:
 
 def test_the_editor_rejects_it(cpjob: CodePipelineStub) -> None:
     execution = add_pipeline(cpjob).start(performers())
+    cpjob.advance(60)  # the links' second page comes 30 seconds after the first
     assert execution.actions["Editor"].status == "InProgress"
 
     execution.approve("Editor", "Rejected", "Hallo sounds wrong")
@@ -92,6 +93,7 @@ def test_the_editor_rejects_it(cpjob: CodePipelineStub) -> None:
 
 def test_it_is_stopped_while_it_waits_for_the_editor(cpjob: CodePipelineStub) -> None:
     execution = add_pipeline(cpjob).start(performers())
+    cpjob.advance(60)
 
     execution.stop(abandon=True, reason="not on a Friday")
 

@@ -82,6 +82,31 @@ def test_start_waits_for_an_approval(pipeline: Pipeline) -> None:
     assert execution.approve("Editor").status == "Succeeded"
 
 
+def test_a_started_handler_is_continued_by_the_clock(
+    cpjob: CodePipelineStub, pipeline: Pipeline
+) -> None:
+    invoked: list[float] = []
+
+    def continued(event: dict[str, Any], context: object) -> None:
+        job = event["CodePipeline.job"]
+        invoked.append(cpjob.now)
+        client = boto3.client("codepipeline", region_name="us-east-1")
+        if len(invoked) < 3:
+            client.put_job_success_result(jobId=job["id"], continuationToken="more")
+        else:
+            client.put_job_success_result(jobId=job["id"])
+
+    execution = pipeline.start({"Lambda": continued}).approve("Editor")
+    assert (invoked, execution.status) == ([0], "InProgress")
+    assert len(execution.actions["Tell"].jobs) == 2
+    cpjob.advance(29)
+    assert len(invoked) == 1
+    cpjob.advance(100)
+
+    assert invoked == [0, 30, 60]
+    assert execution.status == "Succeeded"
+
+
 def test_an_approval_is_answered_by_its_token(cpjob: CodePipelineStub, pipeline: Pipeline) -> None:
     execution = pipeline.start({"Lambda": succeed})
     assert token(cpjob) == execution.actions["Editor"].id

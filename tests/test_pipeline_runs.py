@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import boto3
 import pytest
 from pipeline_definitions import action, declaration, kind, names
 from pipeline_workers import (
@@ -131,6 +132,7 @@ def test_a_missing_object_fails_its_consumer(cpjob: CodePipelineStub) -> None:
     assert compiled.error_code == "ConfigurationError"
     assert "input artifact 'Code'" in str(compiled.error_message)
     assert "404" in str(compiled.error_message)
+    assert "! Code has no object: Source/Site uploaded none" in execution.timeline
 
 
 def test_a_variable_that_nobody_gave_fails_its_action(cpjob: CodePipelineStub) -> None:
@@ -167,6 +169,21 @@ def test_a_handler_is_invoked_again_with_its_continuation_token(cpjob: CodePipel
     assert len(jobs) == 2
     assert jobs[0].facts.action_execution_id == jobs[1].facts.action_execution_id
     assert execution.actions["Announce"].job == jobs[1]
+
+
+@pytest.mark.cpjob(allow=["missing-output"])
+def test_an_output_that_was_not_uploaded_is_told_where_it_is_missed(
+    cpjob: CodePipelineStub,
+) -> None:
+    def forgetful(event: dict[str, Any], context: object) -> None:
+        client = boto3.client("codepipeline", region_name="us-east-1")
+        job_id = event["CodePipeline.job"]["id"]
+        client.put_job_success_result(jobId=job_id, outputVariables={"post": "42"})
+
+    execution = run(cpjob, {"Announce": forgetful})
+
+    assert execution.actions["Announce"].status == "Succeeded"
+    assert "! Post has no object: Release/Announce uploaded none" in execution.timeline
 
 
 def test_a_poller_is_started_by_the_event(cpjob: CodePipelineStub) -> None:

@@ -54,6 +54,8 @@ def _told(run: ActionRun, execution: ExecutionRecord) -> Iterator[str]:
         yield f"  {text} = {value}"
     for artifact in run.inputs:
         yield f"  reads {artifact.name} s3://{artifact.bucket}/{artifact.key}"
+        if artifact.name in run.missing:
+            yield f"  ! {artifact.name} has no object: {run.missing[artifact.name]} uploaded none"
     if run.status == "Succeeded":
         for artifact in run.outputs:
             yield f"  gives {artifact.name} s3://{artifact.bucket}/{artifact.key}"

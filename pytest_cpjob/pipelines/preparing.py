@@ -104,6 +104,11 @@ class Preparation:
             for name in action.artifacts("inputArtifacts")
             if name in made
         )
+        run.missing = {
+            each.name: made[each.name][0].action.full_name
+            for each in run.inputs
+            if not self._exists(each)
+        }
         is_s3_source = (action.action_type.get("category"), action.action_type.get("provider")) == (
             "Source",
             "S3",
@@ -122,6 +127,10 @@ class Preparation:
     @property
     def _name(self) -> str:
         return str(self._definition.declaration["name"])
+
+    def _exists(self, artifact: ArtifactFacts) -> bool:
+        store = self._harness.store
+        return artifact.bucket in store.buckets and store.head(artifact) is not None
 
     def _brought_to(self, bucket: str, artifact: ArtifactFacts, region: str) -> ArtifactFacts:
         """Return an artifact in the bucket of its consumer's region, copied there if need be."""

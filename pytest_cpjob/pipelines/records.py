@@ -34,6 +34,7 @@ class ActionRun:
         started_at, updated_at: seconds of job clock.
         resolved: the configuration with its variables put in.
         inputs, outputs: its artifacts.
+        missing: inputs without an object, each with the action that has uploaded none.
         revision: of a source, what its artifacts were made from.
         performer: who performs it, as the timeline names it.
         performed_job: the last of its jobs when it was last performed, None before.
@@ -51,6 +52,7 @@ class ActionRun:
     resolved: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[ArtifactFacts, ...] = ()
     outputs: tuple[ArtifactFacts, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
     summary: str | None = None

@@ -7,14 +7,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pytest_cpjob.artifacts.contents import open_content
 from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.harness import Harness
-from pytest_cpjob.pipelines.action_jobs import key_of, region_of
 from pytest_cpjob.pipelines.added_jobs import note_added
 from pytest_cpjob.pipelines.definition import Definition
-from pytest_cpjob.pipelines.outcomes import TIMED_OUT, note_progress, note_source
+from pytest_cpjob.pipelines.outcomes import TIMED_OUT, note_progress
 from pytest_cpjob.pipelines.performers import Performance, Performances, performances_of
 from pytest_cpjob.pipelines.preparing import Preparation
 from pytest_cpjob.pipelines.progress import Progress
@@ -24,7 +22,8 @@ from pytest_cpjob.pipelines.records import (
     Failure,
     PipelineRecord,
 )
-from pytest_cpjob.pipelines.stand_ins import StandIn, revision_of, variables_of
+from pytest_cpjob.pipelines.stand_ins import StandIn
+from pytest_cpjob.pipelines.standing_in import stand_in_for
 from pytest_cpjob.pipelines.variables import Action
 from pytest_cpjob.runners.handlers import Handler
 from pytest_cpjob.runners.invocations import Limits, invoke_function, invoke_job, timeout_of
@@ -186,6 +185,10 @@ class PipelineRuns:
 
     def _is_due(self, execution: ExecutionRecord, run: ActionRun) -> bool:
         kind = self.performance_of(execution, run.action).kind
+        if kind == "handler":
+            job = run.last_job
+            begins = float("inf") if job is None else job.created_at + job.delay
+            return job is not run.performed_job and begins <= self._clock.now
         if kind in ("worker", "poller"):
             job = run.last_job
             is_new = job is not run.performed_job or self._clock.now > run.performed_at
@@ -203,7 +206,7 @@ class PipelineRuns:
         elif performance.kind == "approval":
             self.approve(execution, run, "Approved", "")
         elif performance.kind == "handler":
-            self._invoke(run, performance)
+            self._invoke(execution, run, performance)
         elif performance.kind == "poller":
             self._note_performed(run)
             self._invoke_poller(execution, run, performance)
@@ -213,12 +216,20 @@ class PipelineRuns:
     def _note_performed(self, run: ActionRun) -> None:
         run.performed_job, run.performed_at = run.last_job, self._clock.now
 
-    def _invoke(self, run: ActionRun, performance: Performance) -> None:
-        job, by = run.job, performance.by
+    def _invoke(self, execution: ExecutionRecord, run: ActionRun, performance: Performance) -> None:
+        """Invoke a handler; after `start` its continuation waits for the clock."""
+        job, by = run.last_job, performance.by
         assert job is not None
         assert not isinstance(by, StandIn)
-        bounds = Limits(MOST_INVOCATIONS, 0, timeout_of(self._harness, job))
-        invoke_job(self._harness, job, by, bounds, cold=False)
+        self._note_performed(run)
+        follow = self.goes_on_at_once(execution)
+        bounds = Limits(MOST_INVOCATIONS, 0, timeout_of(self._harness, job), follow)
+        last = invoke_job(self._harness, job, by, bounds, cold=False)
+        if follow:
+            self._note_performed(run)
+        elif last.continuation is not None:
+            following = last.continuation
+            self._clock.at(following.created_at + following.delay, self.drive)
 
     def _invoke_poller(
         self, execution: ExecutionRecord, run: ActionRun, performance: Performance
@@ -268,39 +279,10 @@ class PipelineRuns:
     def _stand_in(
         self, execution: ExecutionRecord, run: ActionRun, performance: Performance
     ) -> None:
-        stand_in, store = performance.stand_in, self._harness.store
-        region = region_of(run.action, self._definition)
-        for artifact in run.inputs:
-            if artifact.bucket not in store.buckets or store.head(artifact) is None:
-                text = (
-                    f"The object with key '{artifact.key}' of input artifact {artifact.name!r} in"
-                    f" bucket {artifact.bucket!r} does not exist (Status Code: 404; Error Code:"
-                    " NoSuchKey)"
-                )
-                return self._end(execution, run, Failure("ConfigurationError", text))
-        failure = stand_in.job_failure
-        if failure is not None:
-            run.external_id = failure.external_execution_id
-            return self._end(execution, run, Failure(failure.type, failure.message))
         values = self._stream.at("stand-in", execution.number, run.number).values
-        run.revision = revision_of(stand_in, run.action, values)
-        run.outputs = tuple(each._replace(revision=run.revision) for each in run.outputs)
-        run.variables = variables_of(
-            stand_in,
-            run.action,
-            self.record.actions,
-            run.revision,
-            values,
-            (self.record.region, self.record.account_id),
-        )
-        note_source(run)
-        for artifact in run.outputs:
-            field = f"output_artifacts[{artifact.name!r}]"
-            with open_content(stand_in.content_of(artifact.name), field=field) as content:
-                store.make_bucket(artifact.bucket, region)
-                if content is not None:
-                    store.put(artifact, content, key_of(region, self._definition))
-        self._end(execution, run, None)
+        store = self._harness.store
+        failure = stand_in_for(run, performance.stand_in, self._definition, store, values)
+        self._end(execution, run, failure)
 
     def _end(self, execution: ExecutionRecord, run: ActionRun, failure: Failure | None) -> None:
         with self._harness.service.lock:

@@ -31,11 +31,13 @@ class Limits(NamedTuple):
         max_invocations: the maximum number of jobs, continued ones included.
         retries: how often Lambda retries an event whose invocation raised.
         timeout: the function's time-out in seconds of job clock.
+        follow: whether the jobs that continue the action are run too.
     """
 
     max_invocations: int = 10
     retries: int = 0
     timeout: float = FUNCTION_TIMEOUT
+    follow: bool = True
 
     def check(self) -> None:
         """Reject what Lambda does not allow.
@@ -84,7 +86,7 @@ def invoke_job(
             _invoke_once(harness, harness.builder.add_twin(job), runtime, function, limits)
         for _ in range(limits.max_invocations):
             _invoke_once(harness, job, runtime, function, limits)
-            if job.continuation is None:
+            if job.continuation is None or not limits.follow:
                 return job
             job = job.continuation
             tokens.append(str(job.facts.continuation_token))
