@@ -27,7 +27,7 @@ def test_a_version_with_an_entry_passes(cpjob: CodePipelineStub) -> None:
 
     job.invoke(changelog_check.lambda_handler)
 
-    assert job.result == JobSuccess()
+    assert job.success == JobSuccess()
 
 
 @pytest.mark.cpjob_warm
@@ -36,7 +36,7 @@ def test_a_version_without_an_entry_does_not(cpjob: CodePipelineStub) -> None:
 
     job.invoke(changelog_check.lambda_handler)
 
-    assert job.result == JobFailure("JobFailed", "CHANGELOG.md has no entry for 1.2.0")
+    assert job.failure == JobFailure("JobFailed", "CHANGELOG.md has no entry for 1.2.0")
 
 
 def test_the_mistake_is_not_seen_by_one_job(
@@ -47,7 +47,7 @@ def test_the_mistake_is_not_seen_by_one_job(
 
     job.invoke(changelog_check_warm.lambda_handler)
 
-    assert job.result == JobSuccess()
+    assert job.success == JobSuccess()
 
 
 @pytest.mark.cpjob_warm("warm")
@@ -59,8 +59,7 @@ def test_the_mistake_is_found_out_by_the_second_job(
 
     job.invoke(changelog_check_warm.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert "AccessDenied" in job.result.message
+    assert "AccessDenied" in job.failure.message
     with pytest.raises(ContractError, match="another job's artifactCredentials") as caught:
         cpjob.check()
     assert caught.value.names == ("own-role",)

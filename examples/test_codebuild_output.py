@@ -102,7 +102,7 @@ def test_a_build_that_fails_fails_the_action(
 
     job.invoke(codebuild_output.lambda_handler)
 
-    assert job.result == JobFailure("JobFailed", f"build docs:1 is {status}")
+    assert job.failure == JobFailure("JobFailed", f"build docs:1 is {status}")
 
 
 def test_a_project_that_is_not_there_fails_the_action(cpjob: CodePipelineStub) -> None:
@@ -114,8 +114,7 @@ def test_a_project_that_is_not_there_fails_the_action(cpjob: CodePipelineStub) -
 
     job.invoke(codebuild_output.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert "ResourceNotFoundException" in job.result.message
+    assert "ResourceNotFoundException" in job.failure.message
 
 
 def test_a_build_that_succeeds_and_writes_nothing_is_caught(cpjob: CodePipelineStub) -> None:

@@ -46,7 +46,7 @@ def test_a_new_stack_is_created_and_its_outputs_are_handed_on(cpjob: CodePipelin
 
     assert job.result == JobSuccess(continuation_token='{"stack": "news"}')
     assert last == job.continuation
-    assert last.result == JobSuccess(output_variables={"Name": "headlines"})
+    assert last.success == JobSuccess(output_variables={"Name": "headlines"})
 
 
 @mock_aws
@@ -59,7 +59,7 @@ def test_a_stack_that_is_there_is_updated(cpjob: CodePipelineStub) -> None:
 
     last = job.invoke(deploy_template.lambda_handler)
 
-    assert last.result == JobSuccess(output_variables={"Name": "headlines"})
+    assert last.success == JobSuccess(output_variables={"Name": "headlines"})
     assert deploy_template.status_of("news") == "UPDATE_COMPLETE"
 
 
@@ -82,7 +82,7 @@ def test_a_stack_that_needs_no_update_is_done_at_once(
     second.invoke(deploy_template.lambda_handler)
 
     assert second.continuation is None
-    assert second.result == JobSuccess(output_variables={"Name": "news"})
+    assert second.success == JobSuccess(output_variables={"Name": "news"})
 
 
 def test_the_pipeline_waits_as_long_as_the_stack_takes(
@@ -111,7 +111,7 @@ def test_a_stack_that_is_rolled_back_fails_the_action(
 
     job.invoke(deploy_template.lambda_handler)
 
-    assert job.result == JobFailure("JobFailed", f"stack news is {status}")
+    assert job.failure == JobFailure("JobFailed", f"stack news is {status}")
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,7 @@ def test_what_the_pipelines_author_got_wrong_is_a_configuration_error(
 
     job.invoke(deploy_template.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert job.result.type == "ConfigurationError"
+    assert job.failure.type == "ConfigurationError"
 
 
 @pytest.mark.parametrize(
@@ -156,8 +155,7 @@ def test_an_artifact_that_cannot_be_deployed_fails_the_action(
 
     job.invoke(deploy_template.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert job.result.type == "JobFailed"
+    assert job.failure.type == "JobFailed"
 
 
 @pytest.mark.parametrize("operation", ["DescribeStacks", "CreateStack", "UpdateStack"])
@@ -173,8 +171,7 @@ def test_an_error_of_cloudformations_reaches_the_pipeline(
 
     last = job.invoke(deploy_template.lambda_handler)
 
-    assert isinstance(last.result, JobFailure)
-    assert "ThrottlingException" in last.result.message
+    assert "ThrottlingException" in last.failure.message
 
 
 @pytest.mark.cpjob_job_variants(without=["without-user-parameters", "continuation-token"])
@@ -185,7 +182,7 @@ def test_every_job_that_codepipeline_may_send_is_deployed(cpjob: CodePipelineStu
 
     last = job.invoke(deploy_template.lambda_handler)
 
-    assert last.result == JobSuccess(output_variables={"Name": "news"})
+    assert last.success == JobSuccess(output_variables={"Name": "news"})
 
 
 @pytest.mark.cpjob_job_variants("without-user-parameters", "continuation-token")
@@ -221,8 +218,7 @@ def test_reading_the_artifact_with_the_functions_own_role_is_caught(
 
     job.invoke(deploy_template.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert "AccessDenied" in job.result.message
+    assert "AccessDenied" in job.failure.message
     with pytest.raises(ContractError) as caught:
         cpjob.check()
     assert caught.value.names == ("own-role",)

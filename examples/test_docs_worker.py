@@ -39,7 +39,7 @@ def test_a_good_day(cpjob: CodePipelineStub) -> None:
 
     assert worker().poll_once() == 1
 
-    assert job.result == BUILT
+    assert job.success == BUILT
     assert job.output_artifacts["Site"].text("index.html") == page_of("# Hi")
     assert job.output_artifacts["Site"].kms_key_id == job.encryption_key
     assert [call.operation for call in job.calls if call.service == "codepipeline"] == [
@@ -84,7 +84,7 @@ def test_a_source_that_is_no_zip_fails_its_job_and_the_worker_goes_on(
     docs.poll_once()
     docs.poll_once()
 
-    assert broken.result == JobFailure("JobFailed", "File is not a zip file")
+    assert broken.failure == JobFailure("JobFailed", "File is not a zip file")
     assert good.status == "Succeeded"
 
 
@@ -92,7 +92,7 @@ def test_a_lost_race_is_left_to_the_winner(cpjob: CodePipelineStub) -> None:
     job = add_job(cpjob)
     docs = worker()
     (offer,) = docs.poll()
-    cpjob.client().acknowledge_job(jobId=job.id, nonce=job.nonce)  # somebody was faster
+    cpjob.client().acknowledge_job(jobId=job.id, nonce=offer["nonce"])  # somebody was faster
 
     assert docs.work_on(offer) is False
 
@@ -112,7 +112,7 @@ def test_a_job_whose_worker_died_is_handed_out_again(cpjob: CodePipelineStub) ->
     cpjob.advance(5 * MINUTE)
 
     assert alive.poll_once() == 1
-    assert job.result == BUILT
+    assert job.success == BUILT
     assert job.nonce != offer["nonce"]
     assert dead.work_on(offer) is False  # it was only slow, and its nonce is an old one
 
@@ -125,7 +125,7 @@ def test_the_loop_works_through_the_queue_and_what_a_dead_worker_left(
 
     cpjob.run_worker(worker().run)
 
-    assert [job.result for job in jobs] == [BUILT] * 3
+    assert [job.success for job in jobs] == [BUILT] * 3
     assert [job.calls[-1].at for job in jobs] == [5 * MINUTE, 0, 0]
 
 
@@ -140,7 +140,7 @@ def test_work_that_outlives_the_jobs_credentials_is_uploaded_with_new_ones(
 
     worker(convert=slowly).poll_once()
 
-    assert job.result == BUILT
+    assert job.success == BUILT
 
 
 def test_a_worker_that_keeps_its_first_credentials_meets_their_end(
@@ -161,8 +161,7 @@ def test_a_worker_that_keeps_its_first_credentials_meets_their_end(
 
     AsksOnce("handbook", region="us-east-1", convert=slowly).poll_once()
 
-    assert isinstance(job.result, JobFailure)
-    assert "ExpiredToken" in job.result.message
+    assert "ExpiredToken" in job.failure.message
     assert not job.output_artifacts["Site"].exists
 
 
@@ -233,7 +232,7 @@ def test_workers_in_threads_share_the_queue(cpjob: CodePipelineStub) -> None:
         done = list(threads.map(until_idle, [worker() for _ in range(3)]))
 
     assert sum(done) == 6
-    assert [job.result for job in jobs] == [BUILT] * 6
+    assert [job.success for job in jobs] == [BUILT] * 6
 
 
 def test_a_worker_that_does_not_look_at_its_acknowledgement_is_caught(
@@ -247,10 +246,10 @@ def test_a_worker_that_does_not_look_at_its_acknowledgement_is_caught(
     job = add_job(cpjob)
     rash = Rash("handbook", region="us-east-1")
     (offer,) = rash.poll()
-    cpjob.client().acknowledge_job(jobId=job.id, nonce=job.nonce)
+    cpjob.client().acknowledge_job(jobId=job.id, nonce=offer["nonce"])
 
     rash.work_on(offer)
 
     assert job.status == "Succeeded"  # by a worker that did not have it
-    with pytest.raises(ContractError, match="not-owner: PutJobSuccessResult"):
+    with pytest.raises(ContractError, match=r"not-owner .*: PutJobSuccessResult"):
         cpjob.check()

@@ -7,7 +7,7 @@ from typing import Any
 import flags_poller
 import pytest
 
-from pytest_cpjob import CodePipelineStub, Content, Job, JobFailure, JobSuccess
+from pytest_cpjob import CodePipelineStub, Content, Job, JobSuccess
 
 FLAGS: Content = {"flags.json": '{"dark-mode": true, "beta": ["alice", "bob"]}'}
 SET = JobSuccess(summary="flags set: 2")
@@ -30,7 +30,7 @@ def test_an_actions_start_brings_it_to_work_at_once(cpjob: CodePipelineStub) -> 
     answer = cpjob.invoke(flags_poller.lambda_handler, job.state_change_event())
 
     assert answer == {"done": 1}
-    assert job.result == SET
+    assert job.success == SET
     assert (value_of("dark-mode"), value_of("beta")) == ("true", '["alice", "bob"]')
 
 
@@ -40,7 +40,7 @@ def test_the_schedule_brings_it_to_what_was_missed(cpjob: CodePipelineStub) -> N
     answer = cpjob.invoke(flags_poller.lambda_handler, cpjob.scheduled_event())
 
     assert answer == {"done": 3}
-    assert [job.result for job in jobs] == [SET] * 3
+    assert [job.success for job in jobs] == [SET] * 3
 
 
 def test_the_events_of_other_actions_and_of_ends_are_not_even_polled_for(
@@ -79,7 +79,7 @@ def test_no_job_is_taken_when_time_is_short_and_the_next_run_has_it(
     assert cpjob.invoke(flags_poller.lambda_handler, timeout=120) == {"done": 1}
     assert (first.result, second.status) == (SET, "Queued")
     assert cpjob.invoke(flags_poller.lambda_handler, timeout=120) == {"done": 1}
-    assert second.result == SET
+    assert second.success == SET
 
 
 def test_a_job_that_another_run_has_claimed_is_left_to_it(cpjob: CodePipelineStub) -> None:
@@ -87,7 +87,7 @@ def test_a_job_that_another_run_has_claimed_is_left_to_it(cpjob: CodePipelineStu
     (offer,) = flags_poller.codepipeline.poll_for_jobs(actionTypeId=flags_poller.ACTION_TYPE)[
         "jobs"
     ]
-    cpjob.client().acknowledge_job(jobId=job.id, nonce=job.nonce)  # somebody was faster
+    cpjob.client().acknowledge_job(jobId=job.id, nonce=offer["nonce"])  # somebody was faster
 
     assert flags_poller.work_on(offer) is False
 
@@ -110,6 +110,5 @@ def test_flags_that_cannot_be_read_fail_their_job_and_the_next_is_done(
 
     assert cpjob.invoke(flags_poller.lambda_handler) == {"done": 2}
 
-    assert isinstance(broken.result, JobFailure)
-    assert message in broken.result.message
-    assert good.result == SET
+    assert message in broken.failure.message
+    assert good.success == SET

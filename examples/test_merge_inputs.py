@@ -29,7 +29,7 @@ def test_the_bundle_has_the_files_of_both_inputs(cpjob: CodePipelineStub) -> Non
 
     job.invoke(merge_inputs.lambda_handler)
 
-    assert job.result == JobSuccess(summary="2 files", percent_complete=100)
+    assert job.success == JobSuccess(summary="2 files", percent_complete=100)
     assert job.output_artifacts["Bundle"].files == {
         "app.py": b"print('hello')\n",
         "docs/index.md": b"# Hello\n",
@@ -77,7 +77,7 @@ def test_a_path_that_both_inputs_have_fails_the_action(cpjob: CodePipelineStub) 
 
     job.invoke(merge_inputs.lambda_handler)
 
-    assert job.result == JobFailure("JobFailed", "'app.py' is in App and Docs")
+    assert job.failure == JobFailure("JobFailed", "'app.py' is in App and Docs")
     assert not any(output.exists for output in job.output_artifacts.values())
 
 
@@ -87,8 +87,7 @@ def test_an_upload_that_fails_in_its_thread_fails_the_action(cpjob: CodePipeline
 
     job.invoke(merge_inputs.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert "SlowDown" in job.result.message
+    assert "SlowDown" in job.failure.message
 
 
 def test_success_with_an_upload_that_nobody_looked_at_is_caught(

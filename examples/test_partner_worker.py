@@ -34,7 +34,7 @@ def test_a_licensed_source_passes(cpjob: CodePipelineStub) -> None:
 
     assert worker().poll_once() == 1
 
-    assert job.result == PASSED
+    assert job.success == PASSED
     assert [call.operation for call in job.calls if call.service == "codepipeline"] == [
         "PollForThirdPartyJobs",
         "GetThirdPartyJobDetails",
@@ -51,7 +51,7 @@ def test_an_unlicensed_file_fails_the_action_and_is_named_in_the_report(
 
     worker().poll_once()
 
-    assert job.result == JobFailure("JobFailed", "no licence: lib/old.py")
+    assert job.failure == JobFailure("JobFailed", "no licence: lib/old.py")
     report = job.output_artifacts["Report"]
     assert json.loads(report.text("report.json")) == {"unlicensed": ["lib/old.py"]}
     assert report.kms_key_id == job.encryption_key
@@ -62,8 +62,7 @@ def test_a_message_that_would_be_too_long_is_cut(cpjob: CodePipelineStub) -> Non
 
     worker().poll_once()
 
-    assert isinstance(job.result, JobFailure)
-    assert len(job.result.message) == 5000
+    assert len(job.failure.message) == 5000
 
 
 def test_a_batch_is_worked_through_whatever_becomes_of_each(cpjob: CodePipelineStub) -> None:
@@ -85,7 +84,7 @@ def test_the_job_of_an_unknown_client_is_left_to_a_worker_that_knows_it(
     assert job.status == "Dispatched"
     cpjob.advance(5 * 60)  # nobody has acknowledged it, so it is handed out again
     assert worker(stranger).poll_once() == 1
-    assert job.result == PASSED
+    assert job.success == PASSED
 
 
 def test_a_token_that_is_no_longer_the_clients_opens_nothing(cpjob: CodePipelineStub) -> None:
@@ -146,7 +145,7 @@ def test_every_job_that_codepipeline_may_send_passes(cpjob: CodePipelineStub) ->
 
     cpjob.run_worker(worker().run)
 
-    assert job.result == PASSED
+    assert job.success == PASSED
 
 
 @pytest.mark.cpjob_faults

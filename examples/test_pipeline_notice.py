@@ -12,7 +12,6 @@ from pytest_cpjob import (
     CodePipelineStub,
     ContractError,
     JobDetailsFactory,
-    JobFailure,
     JobSuccess,
 )
 
@@ -26,7 +25,7 @@ def test_the_notice_names_the_pipeline_and_its_stage(
 
     job.invoke(pipeline_notice.lambda_handler)
 
-    assert job.result == JobSuccess(summary="#releases: web has reached Production")
+    assert job.success == JobSuccess(summary="#releases: web has reached Production")
     assert capsys.readouterr().out == "#releases: web has reached Production\n"
 
 
@@ -38,8 +37,7 @@ def test_unusable_user_parameters_are_a_configuration_error(
 
     job.invoke(pipeline_notice.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert job.result.type == "ConfigurationError"
+    assert job.failure.type == "ConfigurationError"
 
 
 def test_the_pipeline_hears_when_codepipeline_gives_no_details(cpjob: CodePipelineStub) -> None:

@@ -7,7 +7,7 @@ import threading
 import publish_site
 import pytest
 
-from pytest_cpjob import CodePipelineStub, HandlerError, Job, JobFailure, JobSuccess
+from pytest_cpjob import CodePipelineStub, HandlerError, Job, JobSuccess
 
 BUCKET = "www.example.com"
 SITE = {"index.html": "<h1>Hi</h1>", "style.css": "h1 {}", "a.svg": "<svg/>", "LICENSE": "MIT"}
@@ -26,7 +26,7 @@ def test_every_file_is_in_the_bucket_as_what_it_is(cpjob: CodePipelineStub) -> N
 
     job.invoke(publish_site.lambda_handler)
 
-    assert job.result == PUBLISHED
+    assert job.success == PUBLISHED
     kinds = {
         path: publish_site.web.head_object(Bucket=BUCKET, Key=path)["ContentType"] for path in SITE
     }
@@ -53,7 +53,7 @@ def test_the_uploads_are_under_way_at_the_same_time(
 
     job.invoke(publish_site.lambda_handler)
 
-    assert job.result == PUBLISHED
+    assert job.success == PUBLISHED
 
 
 def test_one_upload_that_fails_fails_the_action_when_the_others_have_ended(
@@ -64,8 +64,7 @@ def test_one_upload_that_fails_fails_the_action_when_the_others_have_ended(
 
     job.invoke(publish_site.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert "SlowDown" in job.result.message
+    assert "SlowDown" in job.failure.message
     assert [call.operation for call in cpjob.calls].count("PutObject") == len(SITE)
     assert cpjob.calls[-1].operation == "PutJobFailureResult"
 
@@ -75,8 +74,7 @@ def test_a_bucket_that_is_not_there_fails_the_action(cpjob: CodePipelineStub) ->
 
     job.invoke(publish_site.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert "NoSuchBucket" in job.result.message
+    assert "NoSuchBucket" in job.failure.message
 
 
 def test_what_lambda_would_not_await_is_no_handler(cpjob: CodePipelineStub) -> None:

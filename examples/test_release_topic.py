@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from pytest_cpjob import CodePipelineStub, JobFailure, JobSuccess
+from pytest_cpjob import CodePipelineStub, JobSuccess
 
 HANDLER = "release_topic.lambda_handler"
 
@@ -67,8 +67,7 @@ def test_a_topic_that_is_not_there_fails_the_action(
 
     job.invoke(HANDLER, cold=True)
 
-    assert isinstance(job.result, JobFailure)
-    assert "NotFound" in job.result.message
+    assert "NotFound" in job.failure.message
 
 
 @mock_aws

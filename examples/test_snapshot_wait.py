@@ -36,7 +36,7 @@ def test_the_snapshots_name_is_handed_on(job: Job) -> None:
     job.invoke(snapshot_wait.lambda_handler)
 
     snapshot = f"orders-{job.id}"
-    assert job.result == JobSuccess(output_variables={"snapshot": snapshot})
+    assert job.success == JobSuccess(output_variables={"snapshot": snapshot})
     assert snapshot_wait.status_of(snapshot) == "available"
 
 
@@ -59,7 +59,7 @@ def test_a_wait_beyond_the_functions_time_goes_on_in_the_next_invocation(
 
     snapshot = f"orders-{job.id}"
     assert job.result == JobSuccess(continuation_token=f'{{"snapshot": "{snapshot}"}}')
-    assert last.result == JobSuccess(output_variables={"snapshot": snapshot})
+    assert last.success == JobSuccess(output_variables={"snapshot": snapshot})
     reports = [call.at for call in cpjob.calls if call.operation == "PutJobSuccessResult"]
     assert [at / MINUTE for at in reports] == [14.5, 29.5, 40]
     assert [call.operation for call in cpjob.calls].count("CreateDBSnapshot") == 1
@@ -96,7 +96,7 @@ def test_a_snapshot_that_will_never_be_available_fails_the_action(
 
     job.invoke(snapshot_wait.lambda_handler)
 
-    assert job.result == JobFailure("JobFailed", f"snapshot orders-{job.id} is {status}")
+    assert job.failure == JobFailure("JobFailed", f"snapshot orders-{job.id} is {status}")
 
 
 @mock_aws
@@ -105,8 +105,7 @@ def test_a_database_that_is_not_there_fails_the_action(cpjob: CodePipelineStub) 
 
     job.invoke(snapshot_wait.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert "DBInstanceNotFound" in job.result.message
+    assert "DBInstanceNotFound" in job.failure.message
 
 
 @pytest.mark.cpjob(allow=["raised"])

@@ -47,7 +47,7 @@ def test_a_service_that_stays_well_passes(cpjob: CodePipelineStub) -> None:
 
     run(cpjob, lambda address: not looks.append(address))  # type: ignore[func-returns-value]
 
-    assert job.result == JobSuccess()
+    assert job.success == JobSuccess()
     assert failed_in(job) == []
     assert looks == [SHOP, SEARCH] * 20
     assert ended_at(job) == 10
@@ -89,7 +89,7 @@ def test_a_service_that_falls_ill_fails_its_own_job_only(cpjob: CodePipelineStub
 
     run(cpjob, search_falls_ill)
 
-    assert ill.result == JobFailure("JobFailed", f"not healthy: {SEARCH}")
+    assert ill.failure == JobFailure("JobFailed", f"not healthy: {SEARCH}")
     assert failed_in(ill) == [SEARCH]
     assert (ended_at(ill), ended_at(well)) == (2, 10)
     assert well.status == "Succeeded"
@@ -112,7 +112,7 @@ def test_what_goes_wrong_in_a_thread_is_reported_all_the_same(cpjob: CodePipelin
 
     run(cpjob, is_broken)
 
-    assert job.result == JobFailure("JobFailed", "no address: shop")
+    assert job.failure == JobFailure("JobFailed", "no address: shop")
 
 
 @pytest.mark.cpjob_job_variants(without=["another-input-first"])  # the type takes one input

@@ -41,7 +41,7 @@ def test_every_markdown_file_becomes_a_page(cpjob: CodePipelineStub) -> None:
 
     job.invoke(static_site.lambda_handler)
 
-    assert job.result == JobSuccess(output_variables={"pages": "2", "theme": "dark"})
+    assert job.success == JobSuccess(output_variables={"pages": "2", "theme": "dark"})
     site = job.output_artifacts["Site"]
     assert set(site.files) == {"index.html", "guide/start.html"}
     assert site.text("index.html") == (
@@ -91,8 +91,7 @@ def test_a_hostile_source_is_refused_and_nothing_is_written_outside(
 
     job.invoke(static_site.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
-    assert REFUSALS[name] in job.result.message
+    assert REFUSALS[name] in job.failure.message
     assert not job.output_artifacts["Site"].exists
     assert list(tmp_path.rglob(LANDMARK)) == []
     assert not absolute.exists()

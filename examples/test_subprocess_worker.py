@@ -38,7 +38,7 @@ def test_it_works_through_the_queue(cpjob: CodePipelineStub, cpjob_endpoint: End
     done = cpjob_endpoint.run([*PROGRAM, "--once"])
 
     assert done.returncode == 0, done.stderr
-    assert [job.result for job in jobs] == [BUILT] * 3
+    assert [job.success for job in jobs] == [BUILT] * 3
     assert jobs[2].output_artifacts["Site"].text("index.html").endswith("# Page 2</pre>\n")
     assert jobs[2].output_artifacts["Site"].kms_key_id == jobs[2].encryption_key
 
@@ -49,8 +49,8 @@ def test_a_broken_source_does_not_end_it(cpjob: CodePipelineStub, cpjob_endpoint
     done = cpjob_endpoint.run([*PROGRAM, "--once"])
 
     assert done.returncode == 0
-    assert broken.result == JobFailure("JobFailed", "File is not a zip file")
-    assert good.result == BUILT
+    assert broken.failure == JobFailure("JobFailed", "File is not a zip file")
+    assert good.success == BUILT
 
 
 def test_without_a_region_it_does_not_start(cpjob_endpoint: Endpoint) -> None:
@@ -72,4 +72,4 @@ def test_sigterm_lets_it_come_to_an_end(cpjob: CodePipelineStub, cpjob_endpoint:
         program.terminate()
         assert program.wait(60) == 0
 
-    assert job.result == BUILT
+    assert job.success == BUILT

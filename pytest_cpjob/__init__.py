@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         HandlerError,
         IneffectivePolicyWarning,
         PipelineWarning,
+        UnexpectedResult,
         UnfakedCallError,
         UnknownVariableWarning,
         WorkerError,
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
+    from pytest_cpjob.settings import FindingName
     from pytest_cpjob.stub import CodePipelineStub
 
 __all__ = [
@@ -96,6 +98,7 @@ __all__ = [
     "EncryptionKeyArgument",
     "Endpoint",
     "FakerGenerator",
+    "FindingName",
     "GetJobDetailsResponse",
     "GetThirdPartyJobDetailsResponse",
     "HandlerError",
@@ -129,6 +132,7 @@ __all__ = [
     "ThirdPartyJobDetails",
     "ThirdPartyJobDetailsFactory",
     "ThirdPartyPipelineContext",
+    "UnexpectedResult",
     "UnfakedCallError",
     "UnknownVariableWarning",
     "WorkerError",
@@ -181,6 +185,7 @@ _HOMES = {
         "ContractError",
         "CpjobError",
         "HandlerError",
+        "UnexpectedResult",
         "IneffectivePolicyWarning",
         "PipelineWarning",
         "UnfakedCallError",
@@ -195,6 +200,7 @@ _HOMES = {
     "artifacts.job_artifacts": ("JobArtifact",),
     "service.call_log": ("Call",),
     "service.results": ("CurrentRevision", "JobFailure", "JobSuccess"),
+    "settings": ("FindingName",),
     "stub": ("CodePipelineStub",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -40,6 +40,10 @@ class WorkerError(CpjobError):
     """A worker under `run_worker` did not finish."""
 
 
+class UnexpectedResult(CpjobError, AssertionError):
+    """An action did not end as the test said, by `job.success` or `job.failure`."""
+
+
 class EndlessWorkerError(BaseException):
     """A worker's endless loop was called directly. It passes the loop's own `except Exception`."""
 

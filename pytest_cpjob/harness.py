@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any, Final, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ReadTimeoutError
 
 from pytest_cpjob.artifacts.access import Access
+from pytest_cpjob.artifacts.moto_session import MotoSession
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.aws.environment import hide_machine
 from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.clients.call_router import CallRouter
 from pytest_cpjob.clients.interceptor import ClientInterceptor
-from pytest_cpjob.clients.leftover_threads import cut_off, release
+from pytest_cpjob.clients.leftover_threads import cut_off, release, threads_cut_off
 from pytest_cpjob.clients.role_check import RoleCheck
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.observer import Observer
+from pytest_cpjob.contract.timeline import WIDTH
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.documents.timestamps import clock_start
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import JobBuilder
-from pytest_cpjob.patching import Undo, restore_late_variables
+from pytest_cpjob.patching import Undo, restore_late_changes
 from pytest_cpjob.requirements import require
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
@@ -36,6 +39,9 @@ from pytest_cpjob.sweeps import Variation
 from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
 from pytest_cpjob.virtual_time.direct_polls import DirectPolls
 from pytest_cpjob.virtual_time.locks import stand_in_for_locks
+
+if TYPE_CHECKING:
+    from pytest_cpjob.report.records import Block
 
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
@@ -69,6 +75,8 @@ class Harness:
         roles: what the functions' own roles may do.
         router: answers each call.
         builder: builds jobs from a test's arguments.
+        report_width: how many columns a report has.
+        report_blocks: what else a report of the run shows of this stub's test, made at its end.
         undo: the changes to undo when the stub stops.
         stream: the source of the stub's drawn values.
 
@@ -86,7 +94,8 @@ class Harness:
         self.service = JobService(
             account_id=settings.account_id, clock_start=clock_start(self.stream.at("clock"))
         )
-        self.store = ArtifactStore(self._exempt)
+        self._moto = MotoSession()
+        self.store = ArtifactStore(self._moto, self._exempt)
         self.observer = Observer(self.service, self.store, own_role=settings.own_role)
         self.inspection = Inspection(settings, self.service, self.observer)
         self.roles = RoleCheck(settings, self.service.registry.jobs)
@@ -101,10 +110,12 @@ class Harness:
             roles=self.roles,
         )
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
+        self.report_blocks: list[Callable[[], Block]] = []
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
         self.executions: list[ShownExecution] = []
+        self.report_width = WIDTH
         self._threads_before: frozenset[threading.Thread] = frozenset()
 
     @property
@@ -128,11 +139,12 @@ class Harness:
             _active = self
         try:
             release()
-            restore_late_variables()
+            restore_late_changes()
             self._threads_before = frozenset(threading.enumerate())
             stand_in_for_locks(self.undo)
             watch_idle_threads(self.undo)
             self.router.outside_runs = DirectPolls(self.undo)
+            self._moto.watch(self.undo)
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()
@@ -156,8 +168,12 @@ class Harness:
     def settle(self) -> None:
         """Wait for the threads that the test has started, and record those that do not end."""
         self.observer.running_threads = wait_for_threads(
-            self._threads_before, THREAD_PATIENCE, daemons=True
+            self._threads_before | threads_cut_off(), THREAD_PATIENCE, daemons=True
         )
+
+    def runs_code(self) -> bool:
+        """Whether threads that the test has started are still running."""
+        return bool(wait_for_threads(self._threads_before, 0.0, daemons=True))
 
     def stop(self) -> None:
         """Undo everything; a second stop does nothing."""
@@ -169,7 +185,10 @@ class Harness:
             self.undo.later(self._interceptor.remove)
             self.undo.all()
             if self.observer.running_threads:
-                cut_off(self.observer.running_threads)
+                # With those that they have started since.
+                others = self._threads_before | threads_cut_off()
+                now = wait_for_threads(others, 0, daemons=True)
+                cut_off({*self.observer.running_threads, *now})
         finally:
             _active = None
 

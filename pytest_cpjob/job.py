@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifact, JobArtifacts
 from pytest_cpjob.contract.masking import masking
+from pytest_cpjob.contract.outcomes import outcome
+from pytest_cpjob.contract.timeline import timeline
 from pytest_cpjob.documents.facts import JobFacts
-from pytest_cpjob.errors import CpjobError
+from pytest_cpjob.errors import CpjobError, UnexpectedResult
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.runners.handlers import Handler
 from pytest_cpjob.runners.invocations import Limits, context_of, invoke_job, timeout_of
@@ -114,6 +116,68 @@ class Job:
         """The reported result: a `JobSuccess`, a `JobFailure`, or None if there is none yet."""
         result = self._record.result
         return None if result is None else masked_copy(result, masking(self._harness.service))
+
+    @property
+    def success(self) -> JobSuccess:
+        """The success that the action ended with: that of the last job that continues this one.
+
+        >>> assert job.success.output_variables == {"pages": "1"}          # doctest: +SKIP
+
+        Raises:
+            UnexpectedResult: it ended otherwise, or not at all; the text says how, and shows the
+                timeline.
+        """
+        __tracebackhide__ = True
+        result = self.last.result
+        if isinstance(result, JobSuccess) and result.continuation_token is None:
+            return result
+        raise self._unexpected(result)
+
+    @property
+    def failure(self) -> JobFailure:
+        """The failure that the action ended with: that of the last job that continues this one.
+
+        >>> assert job.failure.type == "ConfigurationError"                # doctest: +SKIP
+
+        Raises:
+            UnexpectedResult: it ended otherwise, or not at all; the text says how, and shows the
+                timeline.
+        """
+        __tracebackhide__ = True
+        result = self.last.result
+        if isinstance(result, JobFailure):
+            return result
+        raise self._unexpected(result)
+
+    def _unexpected(self, result: Result | None) -> UnexpectedResult:
+        """Return the error whose first line is what was reported, with the timeline after it."""
+        if result is None:
+            said = f"nothing was reported, and the job is {self.last.status}"
+        else:
+            text = masking(self._harness.service)(outcome(result))
+            said = "the job reported "
+            said += f"the failure {text}" if isinstance(result, JobFailure) else text
+        return UnexpectedResult(f"{said}\n{self.timeline}")
+
+    @property
+    def last(self) -> Job:
+        """The last job of those that continue this one; itself, if none does."""
+        job = self._record
+        while job.continuation is not None:
+            job = job.continuation
+        return Job(self._harness, job)
+
+    @property
+    def timeline(self) -> str:
+        """What happened to the action, a line for each step, as a failing test shows it."""
+        harness = self._harness
+        return timeline(
+            harness.service,
+            self._record,
+            harness.inspection.findings,
+            width=harness.report_width,
+            directory=harness.observer.directory,
+        )
 
     @property
     def continuation(self) -> Job | None:
@@ -233,3 +297,18 @@ class Job:
         if isinstance(result, JobSuccess) and result.continuation_token is not None:
             return f"continuing with {mask(result.continuation_token)[:60]!r}"
         return mask(f"outputs {dict(result.output_variables)!r}")
+
+    def _repr_html_(self) -> str:
+        """Return the sequence diagram of the job's action, as a notebook shows it."""
+        from pytest_cpjob.report.page import styled_fragment
+        from pytest_cpjob.report.records import record_of_job
+
+        harness = self._harness
+        return styled_fragment(
+            record_of_job(
+                harness.service,
+                self._record,
+                harness.inspection.findings,
+                directory=harness.observer.directory,
+            )
+        )

@@ -26,7 +26,7 @@ from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
-from pytest_cpjob.settings import RolePolicy, Settings, check_names
+from pytest_cpjob.settings import FindingName, RolePolicy, Settings, WarningName, check_names
 from pytest_cpjob.sweeps import Variation
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class AddJobArguments(SharedArguments, total=False):
     """What `add_job` takes."""
 
     input_artifacts: Inputs | None
-    allow: Iterable[str]
+    allow: Iterable[FindingName | WarningName]
 
 
 class AddLambdaJobArguments(AddJobArguments, total=False):
@@ -273,12 +273,14 @@ class JobBuilder:
             facts = facts._replace(**captured.executions)
         if self.variation is not None:
             facts = self.variation.change_facts(facts)
+        given = frozenset(name for name, value in arguments.items() if value is not None)
         record = JobRecord(
             facts,
             kind,
             stream,
             self._service.clock.now,
             allow=allow,
+            given=given,
             permissions=declared.permissions,
             declared_timeout=declared.timeout,
             is_declared=declared.inputs is not None,

@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 import sys
+import weakref
 from collections.abc import Callable, MutableMapping, Sequence
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 _ABSENT: Final = object()
 
 
-_changed_since: Final[dict[str, Callable[[], bool]]] = {}
-"""Variable -> a function that retries to restore it and returns whether it is restored.
+class _LateVariable:
+    """A variable that somebody else had changed when its undoing was due.
 
-Contains the variables that could not be restored in time, because other code had changed them.
-"""
-
-
-def restore_late_variables() -> None:
-    """Restore variables that other code has set back to our value after our undo.
-
-    pytest's `monkeypatch` does so if the test used it inside the stub: it saved our dummy value as
-    the original, and is undone after us if its fixture was requested first. Without this, later
-    tests would run with the dummy. To be called only while no stub is active.
+    Attributes:
+        is_settled: it was once seen as it is to be; it may still come back.
     """
-    for name, restore in list(_changed_since.items()):
-        if restore():
-            del _changed_since[name]
+
+    def __init__(
+        self, environ: MutableMapping[str, str], name: str, value: str | None, before: str | None
+    ) -> None:
+        self._environ = environ
+        self._name = name
+        self._value = value
+        self._before = before
+        self.is_settled = False
+
+    def is_restored(self) -> bool:
+        """Put back what was before, where our value is in place once more."""
+        if self._environ.get(self._name) == self._value:
+            _put(self._environ, self._name, self._before)
+            return True
+        self.is_settled = self._environ.get(self._name) == self._before
+        return False
+
+
+_late_variables: Final[dict[str, _LateVariable]] = {}
+_late_attributes: Final[list[tuple[Any, str, weakref.ref[Any], object]]] = []
+
+
+def restore_late_changes() -> None:
+    """Take back what others have put in place anew, after it was taken back.
+
+    pytest's `monkeypatch` does so where its fixture came first, and so is undone last; a patch that
+    was put over ours, when it goes. To be called while nothing of ours is in place.
+    """
+    for name, variable in list(_late_variables.items()):
+        if variable.is_restored():
+            del _late_variables[name]
+    for late in list(_late_attributes):
+        owner, name, value, before = late
+        ours = value()
+        if ours is None:
+            _late_attributes.remove(late)
+        elif owner.__dict__.get(name) is ours:
+            _late_attributes.remove(late)
+            _set_back(owner, name, before)
 
 
 class Undo:
@@ -48,30 +78,28 @@ class Undo:
 
         def restore() -> None:
             if owner.__dict__.get(name) is value:
-                if before is _ABSENT:
-                    delattr(owner, name)
-                else:
-                    setattr(owner, name, before)
+                _set_back(owner, name, before)
+            elif isinstance(value, FunctionType):
+                _late_attributes.append((owner, name, weakref.ref(value), before))
 
         self.later(restore)
 
     def set_variable(self, environ: MutableMapping[str, str], name: str, value: str | None) -> None:
         """Set (or, with None, remove) a variable until the undo, unless others change it.
 
-        Code that changes it may save our value and set it again: see `restore_late_variables`.
+        Who has changed it may have kept our value to put back later: see `restore_late_changes`.
         """
         before = environ.get(name)
         _put(environ, name, value)
 
-        def is_restored() -> bool:
+        def restore() -> None:
             if environ.get(name) == value:
                 _put(environ, name, before)
-            return environ.get(name) == before
-
-        def restore() -> None:
-            if not is_restored():
-                # setdefault: of several stubs, the first one knows the original value.
-                _changed_since.setdefault(name, is_restored)
+                return
+            late = _late_variables.get(name)
+            # Of several, the first knows what was there before any of ours.
+            if late is None or late.is_settled:
+                _late_variables[name] = _LateVariable(environ, name, value, before)
 
         self.later(restore)
 
@@ -85,6 +113,13 @@ class Undo:
                 failure = failure or error
         if failure is not None:
             raise failure
+
+
+def _set_back(owner: Any, name: str, before: object) -> None:
+    if before is _ABSENT:
+        delattr(owner, name)
+    else:
+        setattr(owner, name, before)
 
 
 def _put(environ: MutableMapping[str, str], name: str, value: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
 from pytest_cpjob.errors import CpjobError
 
@@ -12,7 +12,7 @@ BUILT_IN_SEED: Final = "cpjob"
 BUILT_IN_REGION: Final = "us-east-1"
 BUILT_IN_ACCOUNT: Final = "123456789012"
 
-CHECKS: Final = (
+FindingName = Literal[
     "no-result",
     "not-acknowledged",
     "not-owner",
@@ -28,10 +28,12 @@ CHECKS: Final = (
     "unused-fault",
     "running-thread",
     "not-permitted",
-)
+]
+CHECKS: Final[tuple[FindingName, ...]] = get_args(FindingName)
 """The names of the contract's findings, as `allow=[...]` takes them."""
 
-WARNINGS: Final = ("unknown-variable", "ineffective-policy")
+WarningName = Literal["unknown-variable", "ineffective-policy"]
+WARNINGS: Final[tuple[WarningName, ...]] = get_args(WarningName)
 """What `add_pipeline` warns of, and `allow=[...]` takes as well."""
 
 OPTIONS: Final = ("seed", "region", "account_id", "allow", "own_role", "role_policy")

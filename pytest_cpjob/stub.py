@@ -10,11 +10,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
-from pytest_cpjob.contract.findings import error_of
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.output_capture import capture_output
+from pytest_cpjob.contract.reports import error_of
 from pytest_cpjob.documents.argument_lists import takes
 from pytest_cpjob.documents.eventbridge import scheduled_event
 from pytest_cpjob.documents.job_arguments import ActionTypeArgument
@@ -34,10 +34,13 @@ from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
-from pytest_cpjob.settings import RolePolicy, Settings, resolve
+from pytest_cpjob.settings import FindingName, RolePolicy, Settings, WarningName, resolve
 from pytest_cpjob.threads import as_test
 
 if TYPE_CHECKING:
+    # Where the user has not installed these stubs, the clients are of type Any.
+    from types_boto3_codepipeline import CodePipelineClient
+    from types_boto3_s3 import S3Client
     from typing_extensions import Unpack
 
     from pytest_cpjob.pipelines.operations import PipelineOperations, Pipelines
@@ -75,7 +78,7 @@ class CodePipelineStub:
         seed: object = None,
         region: str | None = None,
         account_id: str | None = None,
-        allow: Iterable[str] = (),
+        allow: Iterable[FindingName | WarningName] = (),
         own_role: bool = False,
         role_policy: RolePolicy | None = None,
         **unknown: NoReturn,
@@ -359,6 +362,17 @@ class CodePipelineStub:
 
     # -- what the test does ------------------------------------------------------------------------
 
+    @overload
+    def client(
+        self, service: Literal["codepipeline"] = ..., *, region: str | None = ...
+    ) -> CodePipelineClient: ...
+
+    @overload
+    def client(self, service: Literal["s3"], *, region: str | None = ...) -> S3Client: ...
+
+    @overload
+    def client(self, service: str, *, region: str | None = ...) -> Any: ...
+
     def client(self, service: str = "codepipeline", *, region: str | None = None) -> Any:
         """Return a boto3 client for the test itself, to which the contract does not apply.
 
@@ -498,8 +512,26 @@ class CodePipelineStub:
         __tracebackhide__ = True
         found = self._harness.inspection.new_findings()
         if found:
-            raise error_of(found, in_pytest=bool(self._harness.settings.test_id))
+            raise error_of(
+                found,
+                in_pytest=bool(self._harness.settings.test_id),
+                directory=self._harness.observer.directory,
+            )
 
     def __repr__(self) -> str:
         state = "active" if self._harness.is_active else "not active"
         return f"<CodePipelineStub {state}, {len(self._harness.service.registry.jobs)} jobs>"
+
+    def _repr_html_(self) -> str:
+        """Return the sequence diagrams of all jobs, as a notebook shows them."""
+        from pytest_cpjob.report.page import styled_fragment
+        from pytest_cpjob.report.records import record_of
+
+        harness = self._harness
+        return styled_fragment(
+            record_of(
+                harness.service,
+                harness.inspection.findings,
+                directory=harness.observer.directory,
+            )
+        )

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
+import requests
+import responses
 from botocore.exceptions import ClientError
+from requests.adapters import HTTPAdapter
 from user_projects import run_program
 
 from pytest_cpjob import CodePipelineStub
+from pytest_cpjob.patching import restore_late_changes
 
 # Made before moto is imported, as a handler's module makes them.
 EARLY = {
@@ -139,8 +143,12 @@ def test_any_order_of_starting_and_stopping_leaves_everything_as_it_was(
     environment, settings = dict(os.environ), repr(default_user_config)
     mock = mock_aws(config=config)
     stub = CodePipelineStub()
-    steps = {"mock": mock.start, "stub": stub._start, "-mock": mock.stop}
-    steps["-stub"] = stub._harness.stop
+    steps: dict[str, Callable[[], None]] = {
+        "mock": lambda: mock.start(),
+        "stub": stub._start,
+        "-mock": lambda: mock.stop(),
+        "-stub": lambda: stub._harness.stop(),
+    }
 
     for position, step in enumerate(order):
         if position == job_at and stub._harness.is_active:
@@ -170,6 +178,86 @@ def test_moto_is_empty_again_for_the_next_stub() -> None:
             cpjob.add_lambda_job(input_artifacts=["Source"])
             EARLY["ssm"].put_parameter(Name="stage", Value="prod", Type="String")
             assert len(bucket_names()) == 1
+
+
+# -- beside what else fakes HTTP -------------------------------------------------------------------
+
+HOOK = "https://hooks.example.invalid/services"
+
+
+@pytest.fixture
+def mocked() -> Iterator[responses.RequestsMock]:
+    """The fixture of the README of `responses`."""
+    with responses.RequestsMock() as mock:
+        yield mock
+
+
+def post_and_read(cpjob: CodePipelineStub, mocked: responses.RequestsMock) -> None:
+    mocked.add(responses.POST, HOOK, json={"ok": True})
+    job = cpjob.add_lambda_job(input_artifacts={"Source": {"index.md": "# Hi"}})
+    assert requests.post(HOOK, json={}, timeout=5).json() == {"ok": True}
+    run_a_job(cpjob)
+    EARLY["codepipeline"].put_job_success_result(jobId=job.id)
+    assert requests.post(HOOK, json={}, timeout=5).json() == {"ok": True}
+
+
+def test_a_faked_webhook_stays_faked(
+    cpjob: CodePipelineStub, mocked: responses.RequestsMock
+) -> None:
+    post_and_read(cpjob, mocked)
+
+
+def test_a_faked_webhook_stays_faked_whichever_fixture_comes_first(
+    mocked: responses.RequestsMock, cpjob: CodePipelineStub
+) -> None:
+    post_and_read(cpjob, mocked)
+
+
+def test_one_that_is_faked_after_the_job_came_stays_faked_too(cpjob: CodePipelineStub) -> None:
+    run_a_job(cpjob)
+    with responses.RequestsMock() as mock:
+        post_and_read(cpjob, mock)
+
+
+@pytest.mark.parametrize("ours_ends_first", [False, True])
+@pytest.mark.parametrize("job_first", [False, True])
+def test_requests_are_sent_as_before_whichever_ends_first(
+    *, job_first: bool, ours_ends_first: bool
+) -> None:
+    before, mock, stub = HTTPAdapter.send, responses.RequestsMock(), CodePipelineStub()
+    stub._start()
+    if job_first:
+        run_a_job(stub)
+    mock.start()
+    if not job_first:
+        run_a_job(stub)
+    for end in (stub._harness.stop, mock.stop)[:: 1 if ours_ends_first else -1]:
+        end()
+    restore_late_changes()  # as at the end of each test
+
+    assert HTTPAdapter.send is before
+
+
+def test_a_presigned_url_reaches_the_artifact(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(input_artifacts={"Source": b"content"})
+    source = job.input_artifacts["Source"]
+    url = EARLY["s3"].generate_presigned_url(
+        "get_object", Params={"Bucket": source.bucket, "Key": source.key}
+    )
+
+    assert requests.get(url, timeout=5).content == b"content"
+    with requests.get(url, timeout=5, stream=True) as answer:
+        assert b"".join(answer.iter_content(3)) == b"content"
+
+
+def test_a_default_session_made_before_the_first_artifact_is_gone_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    with CodePipelineStub() as cpjob:
+        boto3.client("sqs", region_name="us-east-1")
+        run_a_job(cpjob)
+    assert boto3.DEFAULT_SESSION is None
 
 
 # -- other services, from clients older than moto --------------------------------------------------

@@ -414,7 +414,7 @@ def test_ctrl_c_ends_with_the_findings_and_exit_code_1() -> None:
         code, err = serving.interrupt()
 
     assert code == 1
-    assert "- no-result: job " in err
+    assert "no-result: job " in err
     assert "CodePipelineStub(allow=" in err
     assert "Traceback" not in err
 

@@ -150,7 +150,7 @@ def test_credentials_of_a_factory_open_nothing(
     s3 = session_of(cpjob_credentials_factory()).client("s3")
 
     assert refusal(lambda: s3.get_object(**place(job, "Source"))) == ("InvalidAccessKeyId", 403)
-    with pytest.raises(ContractError, match="credentials that are nobody's"):
+    with pytest.raises(ContractError, match="unknown credentials"):
         cpjob.check()
 
 
@@ -411,5 +411,26 @@ def test_even_expired_the_jobs_credentials_report_nothing(
 
     code, _ = refusal(lambda: client.put_job_success_result(jobId=job.id))
 
-    assert code in ("AccessDeniedException", "ExpiredTokenException")
+    assert code == "ExpiredTokenException"
     assert job.result is None
+
+
+@pytest.mark.parametrize("token", [None, "another"])
+def test_without_their_own_session_token_they_are_not_recognized(job: Job, token: str) -> None:
+    client = session_of(credentials_of(job), aws_session_token=token).client("codepipeline")
+
+    code, _ = refusal(lambda: client.put_job_success_result(jobId=job.id))
+
+    assert code == "UnrecognizedClientException"
+    assert job.result is None
+
+
+def test_of_several_jobs_the_refusal_names_the_one_that_the_credentials_are_of(
+    cpjob: CodePipelineStub,
+) -> None:
+    cpjob.add_lambda_job()
+    job = cpjob.add_lambda_job(account_id="210987654321", region="cn-north-1")
+    client = session_of(credentials_of(job)).client("codepipeline")
+
+    with pytest.raises(ClientError, match=r"arn:aws-cn:sts::210987654321:assumed-role/"):
+        client.get_job_details(jobId=job.id)

@@ -111,7 +111,7 @@ def test_a_block_of_a_mistake_fails_as_the_page_shows(
 ) -> None:
     result = run_as_pasted(pytester, block)
 
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(failed=1)
     for excerpt in shown:
         assert f"\n{excerpt}" in f"\n{result.stdout.str()}\n"
 

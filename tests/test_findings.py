@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,11 +16,7 @@ from pytest_cpjob.settings import CHECKS
 
 codepipeline = boto3.client("codepipeline", region_name="us-east-1")
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
-NO_REPLY = (
-    '"The AWS Lambda function fn failed to return a result. Check the function to verify that it'
-    " has permission to call the PutJobSuccessResult action and that it made a call to"
-    ' PutJobSuccessResult."'
-)
+NO_REPLY = '("The AWS Lambda function fn failed to return a result. ...").'
 
 
 def succeed(event: Any, context: Any = None, **members: Any) -> None:
@@ -197,101 +194,156 @@ def running_thread(cpjob: CodePipelineStub, **allow: Any) -> Job:
 
 
 JOB = "job {id} (web/Build/Site)"
-CASES: dict[str, tuple[Callable[..., Job], str]] = {
+ASK = "codepipeline.list_pipelines()"
+SUCCEED = "codepipeline.put_job_success_result(jobId=event"
+FIRST_OF_ALL = (ASK, SUCCEED)
+CASES: dict[str, tuple[Callable[..., Job], str, str]] = {
+    # name: what makes it, the line that it is at, and its text but for its ending
     "no-result": (
         no_result,
-        f"{JOB} was delivered to its function, and got no result.\n"
-        "  CodePipeline waits until the action times out, then fails it: {no_reply}\n",
+        "",
+        f"""{JOB} was delivered to its function, and got no result.
+  CodePipeline waits until the action times out, then fails it {NO_REPLY}
+  To fix it: Call put_job_success_result or put_job_failure_result on every way out of the code.""",
     ),
     "raised": (
         raised,
-        f"the handler raised ValueError (no theme) before any result of {JOB}.\n"
-        "  Lambda runs the same event up to two more times; unless one of them reports,"
-        " CodePipeline waits until the action times out, then fails it: {no_reply}\n",
+        'raise ValueError("no theme")',
+        f"""the handler raised ValueError (no theme) before any result of {JOB}.
+  Lambda runs the same event up to two more times; unless one of them reports, CodePipeline waits\
+ until the action times out, then fails it {NO_REPLY}
+  To fix it: Catch it in the handler, and report it with put_job_failure_result(jobId=...,\
+ failureDetails={{'type': 'JobFailed', 'message': str(error)}}).""",
     ),
     "raised-after-result": (
         raised_after_result,
-        f"the handler raised ValueError (too late) after the result of {JOB}.\n"
-        "  Lambda runs the same event again: its work is done twice, and the second result is"
-        " refused with InvalidJobStateException.\n",
+        'raise ValueError("too late")',
+        f"""the handler raised ValueError (too late) after the result of {JOB}.
+  Lambda runs the same event again: its work is done twice, and the second result is refused with\
+ InvalidJobStateException.
+  To fix it: Report last, after everything that may raise, and do not raise again what was\
+ reported.""",
     ),
     "second-result": (
         second_result,
-        f"PutJobSuccessResult for {JOB}, which had its result already.\n"
-        "  The first result stands; the second gets InvalidJobStateException.\n",
+        SUCCEED,
+        f"""PutJobSuccessResult for {JOB}, which had its result already.
+  First: success. Then: success, output variables {{'pages': '1'}}.
+  The first result stands; the second gets InvalidJobStateException.
+  To fix it: Report once, as the last thing: return after a report, and keep the success report\
+ out of the `try` whose `except` reports the failure.""",
     ),
     "not-acknowledged": (
         not_acknowledged,
-        f"PutJobSuccessResult for {JOB}, which it had not acknowledged.\n"
-        "  CodePipeline hands the job to another worker, and refuses the result of one that never"
-        " acknowledged it (InvalidJobStateException).\n",
+        "codepipeline.put_job_success_result(jobId=job.id)",
+        f"""PutJobSuccessResult for {JOB}, which it had not acknowledged.
+  CodePipeline hands the job to another worker, and refuses the result of one that never\
+ acknowledged it (InvalidJobStateException).
+  To fix it: Call acknowledge_job with the nonce of the poll before any work on the job.""",
     ),
     "not-owner": (
         not_owner,
-        f"PutJobSuccessResult for {JOB} after its acknowledgement was refused.\n"
-        "  Another worker has the job: what this one reports ends, or fails, work that is not its"
-        " own.\n",
+        "codepipeline.put_job_success_result(jobId=job.id)",
+        f"""PutJobSuccessResult for {JOB} after its acknowledgement was refused.
+  Another worker has the job: what this one reports ends, or fails, work that is not its own.
+  To fix it: Leave a job whose acknowledgement was refused (InvalidNonceException), and go on to\
+ the next.""",
     ),
     "missing-output": (
         missing_output,
-        f"success of {JOB} was reported, and output artifact 'Site' not uploaded.\n"
-        "  CodePipeline shows the action as succeeded; the next action that reads the artifact"
-        ' fails with "Unable to access the artifact with Amazon S3 object key".\n',
+        SUCCEED,
+        f"""success of {JOB} was reported, and output artifact 'Site' not uploaded.
+  CodePipeline shows the action as succeeded; the next action that reads the artifact fails with\
+ "Unable to access the artifact with Amazon S3 object key".
+  To fix it: Upload each output artifact to the s3Location in the job before reporting success, or\
+ report a failure.""",
     ),
     "output-encryption": (
         output_encryption,
-        f"output artifact 'Site' of {JOB} was uploaded without a KMS key, not with the pipeline's"
-        " key arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab.\n"
-        "  An action in another account, or one that may use the pipeline's key only, cannot read"
-        " the artifact.\n",
+        SUCCEED,
+        f"""output artifact 'Site' of {JOB} was uploaded without a KMS key, not with the pipeline's\
+ key arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab.
+  An action in another account, or one that may use the pipeline's key only, cannot read the\
+ artifact.
+  To fix it: Upload it with ServerSideEncryption='aws:kms' and\
+ SSEKMSKeyId=job['data']['encryptionKey']['id'].""",
     ),
     "own-role": (
         own_role,
-        "s3.GetObject on {uri}, an artifact of "
-        f"{JOB}, was called with the handler's own role.\n"
-        "  The function's own role needs access to the artifact bucket, and reads what no pipeline"
-        " gave it; artifactCredentials are for these objects and no others.\n",
+        'boto3.client("s3", region_name="us-east-1").get_object(',
+        f"""the code read input artifact 'Source' of {JOB} with the function's own role\
+ (s3.GetObject).
+  The object: {{uri}}
+  The function's own role can open the artifact bucket only if somebody gave it more rights;\
+ artifactCredentials come with each job and open exactly its artifacts.
+  To fix it: Make the S3 client from the job's artifactCredentials: boto3.Session(accessKeyId,\
+ secretAccessKey, sessionToken).client('s3').""",
     ),
     "refused-request": (
         refused_request,
-        f"codepipeline.PutJobFailureResult for {JOB} was refused, and the test did not hear of"
-        ' it: Parameter validation failed: Missing required parameter in input: "failureDetails"'
-        ' Unknown parameter in input: "message", must be one of: jobId, failureDetails\n'
-        "  AWS does not take this request, so nothing that it was to report or do has happened.\n",
+        'codepipeline.put_job_failure_result(jobId=job.id, message="broken")',
+        f"""codepipeline.PutJobFailureResult for {JOB} was rejected, and the code swallowed the\
+ error: Parameter validation failed: Missing required parameter in input: "failureDetails";\
+ Unknown parameter in input: "message", must be one of: jobId, failureDetails.
+  AWS does not accept this request: what it was to report or do has not happened.
+  To fix it: Send what the API takes, and let the error be seen; a test that wants it expects it\
+ with pytest.raises.""",
     ),
     "leaked-secret": (
         leaked_secret,
-        f"secretAccessKey and sessionToken of {JOB} are in stdout.\n"
-        "  Whoever reads it can use the secret while it is good: logs are kept.\n",
+        "print(event)",
+        f"""secretAccessKey and sessionToken of {JOB} are in stdout.
+  The line: {{quoted}}
+  Whoever reads it can use the credentials until they expire, and logs are kept.
+  To fix it: Print, log and report the job's id instead of the whole event, job or\
+ configuration.""",
     ),
     "unfaked-call": (
         unfaked_call,
-        f"sts.GetCallerIdentity for {JOB} was about to leave for the network.\n"
-        "  In the pipeline this call is real; here it was stopped, and tests nothing.\n",
+        'boto3.client("sts", region_name="us-east-1").get_caller_identity()',
+        f"""sts.GetCallerIdentity for {JOB} was blocked before it reached the network.
+  In a pipeline this call is real; here nothing answers it, and the test shows nothing of what\
+ follows.
+  To fix it: Start moto's mock_aws() in the test, stub this client, or make the call fail:\
+ cpjob.fail('GetCallerIdentity', 'AccessDeniedException', service='sts').""",
     ),
     "unused-fault": (
         unused_fault,
-        "ThrottlingException was set up 2 times for codepipeline.GetJobDetails and met 0 times.\n"
-        "  The test did not test what it set up.\n",
+        "",
+        """ThrottlingException was set up 2 times for codepipeline.GetJobDetails and met 0 times.
+  The test did not test what it set up.
+  To fix it: Compare operation, service and times with the calls that were made (cpjob.calls), or\
+ take the fault away.""",
     ),
     "running-thread": (
         running_thread,
-        "thread 'late' was still running at the end.\n"
-        "  The thread goes on after its test, and could call AWS; it stays cut off until it"
-        " ends.\n",
+        "",
+        """thread 'late' is still running after the test.
+  It goes on after its test and could call AWS; its calls are blocked until it ends. Lambda\
+ freezes such a thread when the handler returns.
+  To fix it: Join the thread, or tell it to stop, before the code under test returns.""",
     ),
     "not-permitted": (
         not_permitted,
-        f"codepipeline.ListPipelines for {JOB} (tests/test_findings.py:"
-        f"{ask_for_pipelines.__code__.co_firstlineno + 2}) was called with the function's own"
-        " role, and the role of role_policy does not allow codepipeline:ListPipelines on"
-        ' "*".\n'
-        '  AWS refuses the call: role_policy.Statement (Action "codepipeline:Put*", Resource'
-        ' "*"): it is about other actions than codepipeline:ListPipelines.\n'
-        '  Write: {"Effect": "Allow", "Action": "codepipeline:ListPipelines", "Resource":'
-        ' "*"}\n',
+        ASK,
+        f"""codepipeline.ListPipelines for {JOB} was called with the function's own role, and the\
+ role of role_policy does not allow codepipeline:ListPipelines on "*".
+  AWS refuses the call: role_policy.Statement (Action "codepipeline:Put*", Resource "*"): it is\
+ about other actions than codepipeline:ListPipelines.
+  To fix it: Write: {{"Effect": "Allow", "Action": "codepipeline:ListPipelines", "Resource":\
+ "*"}}""",
     ),
 }
+
+
+def place_of(make: Callable[..., Job], line: str) -> str:
+    """`file:line` of the last such line in a function, or in this file."""
+    numbered = list(enumerate(Path(__file__).read_text("utf-8").splitlines(), 1))
+    start = make.__code__.co_firstlineno
+    after = [number for number, text in numbered if line in text and number > start]
+    anywhere = [number for number, text in numbered if text.strip().startswith(line)]
+    number = anywhere[0] if line in FIRST_OF_ALL else after[0]
+    return f"{Path(__file__).relative_to(Path.cwd())}:{number}"
 
 
 def found(cpjob: CodePipelineStub) -> ContractError:
@@ -311,22 +363,24 @@ def test_the_table_has_every_finding() -> None:
 
 @pytest.mark.parametrize("name", CASES)
 def test_its_whole_text(cpjob: CodePipelineStub, name: str) -> None:
-    make, text = CASES[name]
+    make, line, text = CASES[name]
     job = make(cpjob)
 
     error = found(cpjob)
 
-    uri = job.input_artifacts["Source"].uri if name == "own-role" else ""
-    what = text.replace("{id}", job.id).replace("{no_reply}", NO_REPLY).replace("{uri}", uri)
-    way_out = f'To allow it: @pytest.mark.cpjob(allow=["{name}"])'
+    place = f" ({place_of(make, line)})" if line else ""
+    text = text.replace("{id}", job.id)
     if name == "own-role":
-        way_out = (
-            "Make the S3 client from the job's artifactCredentials, or open the bucket to the"
-            " handler's own role with @pytest.mark.cpjob(own_role=True)"
-        )
+        text = text.replace("{uri}", job.input_artifacts["Source"].uri)
+    if name == "leaked-secret":
+        [quoted] = [each for each in str(error).splitlines() if each.startswith("  The line: ")]
+        text = text.replace("{quoted}", quoted.removeprefix("  The line: "))
+        assert "'secretAccessKey': '<masked>'" in quoted
+        assert len(quoted) < 150
+    option = "own_role=True" if name == "own-role" else f'allow=["{name}"]'
     assert str(error) == (
-        "1 finding: CodePipeline could not have lived with what this code did.\n"
-        f"- {name}: {what}  {way_out}"
+        f"{name}{place}: {text} See docs/findings.md#{name}\n"
+        f"  To allow it: @pytest.mark.cpjob({option})"
     )
     assert error.names == (name,)
 
@@ -360,8 +414,11 @@ def test_several_findings_are_one_list(cpjob: CodePipelineStub) -> None:
     no_result(cpjob)
     second_result(cpjob)
     error = found(cpjob)
-    assert str(error).startswith("2 findings: ")
-    assert error.names == ("no-result", "second-result")
+    assert str(error).startswith(
+        f"second-result, no-result ({place_of(second_result, SUCCEED)}): 2 findings, this code"
+        " breaks CodePipeline's job contract.\n"
+    )
+    assert error.names == ("second-result", "no-result")
     assert str(error).count("\n- ") == 2
 
 

@@ -76,14 +76,11 @@ def test_a_swallowed_refusal_is_told_with_its_reason(
 ) -> None:
     job = invoked(cpjob, attempt)
     operation = cpjob.calls[0].operation
-    facts = job.facts
-    assert str(found(cpjob)) == (
-        "1 finding: CodePipeline could not have lived with what this code did.\n"
-        f"- refused-request: codepipeline.{operation} for job {job.id} ({facts.pipeline_name}/"
-        f"{facts.stage_name}/{facts.action_name}) was refused, and the test did not hear"
-        f" of it: {reason}\n"
-        "  AWS does not take this request, so nothing that it was to report or do has happened.\n"
-        '  To allow it: @pytest.mark.cpjob(allow=["refused-request"])'
+    text = str(found(cpjob))
+    assert text.startswith("refused-request (tests/test_findings_calls.py:")
+    assert text.partition("): ")[2].startswith(
+        f"codepipeline.{operation} for job {job.id} (Invoke:AWS:Lambda:1) was rejected, and the"
+        f" code swallowed the error: {reason}.\n"
     )
 
 
@@ -95,7 +92,7 @@ def test_another_services_refused_parameters_are_found_for_the_job_that_ran(
     job = invoked(cpjob, lambda job_id: sns.publish(Topic="news"))
     error = found(cpjob)
     assert error.names == ("refused-request",)
-    assert f"- refused-request: sns.Publish for job {job.id} (" in str(error)
+    assert f": sns.Publish for job {job.id} (" in str(error)
 
 
 def test_a_workers_refused_poll_is_about_no_job(cpjob: CodePipelineStub) -> None:
@@ -108,8 +105,8 @@ def test_a_workers_refused_poll_is_about_no_job(cpjob: CodePipelineStub) -> None
     cpjob.add_action_type(DOCS)
     cpjob.run_worker(worker)
     assert (
-        "- refused-request: codepipeline.PollForJobs was refused, and the test did not hear of"
-        " it: ActionType with owner 'AWS' is not supported\n"
+        ": codepipeline.PollForJobs was rejected, and the code swallowed the error: ActionType with"
+        " owner 'AWS' is not supported.\n"
     ) in str(found(cpjob))
 
 
@@ -314,8 +311,11 @@ def test_each_call_that_nothing_fakes_is_told_once_for_each_job(cpjob: CodePipel
     jobs = [invoked(cpjob, twice) for _ in range(2)]
 
     error = found(cpjob)
-    assert error.names == ("unfaked-call", "unfaked-call")
-    assert all(f"sts.GetCallerIdentity for job {job.id} (" in str(error) for job in jobs)
+    assert error.names == ("unfaked-call",)
+    assert (
+        f": sts.GetCallerIdentity for job {jobs[0].id} (Invoke:AWS:Lambda:1) and 1 more job was"
+        " blocked before it reached the network, 4 times.\n"
+    ) in str(error)
 
 
 def test_to_allow_it_for_one_job_allows_it_for_no_other(cpjob: CodePipelineStub) -> None:
@@ -334,9 +334,7 @@ def test_outside_of_a_jobs_run_any_job_may_allow_it(cpjob: CodePipelineStub) -> 
         with pytest.raises(Exception, match="was blocked before it reached"):
             sts.get_caller_identity()
         if not allow:
-            assert "- unfaked-call: sts.GetCallerIdentity was about to leave for the" in str(
-                found(cpjob)
-            )
+            assert ": sts.GetCallerIdentity was blocked before" in str(found(cpjob))
     cpjob.check()
 
 
@@ -350,13 +348,13 @@ def test_a_fault_that_was_met_too_rarely_says_how_often(cpjob: CodePipelineStub)
     with pytest.raises(ClientError, match="ThrottlingException"):
         CLIENT.get_job_details(jobId=job.id)
     assert str(found(cpjob)) == (
-        "2 findings: CodePipeline could not have lived with what this code did.\n"
+        "unused-fault: 2 findings.\n"
         "- unused-fault: ThrottlingException was set up 2 times for codepipeline.GetJobDetails and"
         " met 1 time.\n"
-        "  The test did not test what it set up.\n"
-        '  To allow it: @pytest.mark.cpjob(allow=["unused-fault"])\n'
         "- unused-fault: SlowDown was set up 1 time for s3.GetObject and met 0 times.\n"
         "  The test did not test what it set up.\n"
+        "  To fix it: Compare operation, service and times with the calls that were made"
+        " (cpjob.calls), or take the fault away. See docs/findings.md#unused-fault\n"
         '  To allow it: @pytest.mark.cpjob(allow=["unused-fault"])'
     )
 

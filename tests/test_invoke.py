@@ -174,7 +174,7 @@ def test_a_shorter_time_out_is_what_the_context_tells(cpjob: CodePipelineStub) -
     assert seen == [30_000, 3_000]
 
 
-@pytest.mark.parametrize("timeout", [0, 0.5, -1, 901, float("nan"), "60", None, True])
+@pytest.mark.parametrize("timeout", [0, 0.5, -1, 901, float("nan"), "60", True])
 def test_a_time_out_that_lambda_does_not_allow_is_refused(
     cpjob: CodePipelineStub, timeout: Any
 ) -> None:
@@ -365,8 +365,6 @@ def test_a_handler_that_reports_nothing_leaves_the_job_to_its_time_out(
         cpjob.check()
     assert caught.value.names == ("no-result",)
     assert "got no result before it timed out" in str(caught.value)
-    assert (
-        '"The AWS Lambda function build-docs failed to return a result. Check the function to'
-        " verify that it has permission to call the PutJobSuccessResult action and that it made a"
-        ' call to PutJobSuccessResult."'
-    ) in str(caught.value)
+    assert '"The AWS Lambda function build-docs failed to return a result. ..."' in str(
+        caught.value
+    )

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import boto3
+import boto3.s3.transfer
 import pytest
+from artifact_clients import s3_of
+from boto3.s3.transfer import TransferConfig
 from botocore import UNSIGNED
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -114,7 +119,7 @@ def test_a_stopped_call_is_reported_although_the_handler_swallowed_it(
     error = finding(swallowing(call))
 
     assert error.names == ("unfaked-call",)
-    assert f"- unfaked-call: {name} was about to leave for the network." in str(error)
+    assert f": {name} was blocked before it reached the network.\n" in str(error)
     assert '@pytest.mark.cpjob(allow=["unfaked-call"])' in str(error)
 
 
@@ -123,7 +128,7 @@ def test_a_request_outside_of_any_call_is_stopped_and_named_by_its_address() -> 
 
     error = finding(swallowing(lambda: URLLib3Session().send(request)))
 
-    assert "GET https://example.invalid/token was about to leave" in str(error)
+    assert "GET https://example.invalid/token was blocked before" in str(error)
     assert "secret" not in str(error)
 
 
@@ -157,6 +162,28 @@ def test_a_stopped_call_is_in_the_record(cpjob: CodePipelineStub) -> None:
     assert [(call.operation, call.error) for call in cpjob.calls] == [
         ("GetCallerIdentity", "UnfakedCallError")
     ]
+
+
+# -- what moto does not have -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "arguments"),
+    [
+        ("codepipeline", "list_webhooks", {}),
+        ("ssm", "describe_sessions", {"State": "Active"}),
+        ("appstream", "describe_fleets", {}),  # a whole service
+        ("cloudsearch", "list_domain_names", {}),  # one that answers in XML
+    ],
+)
+def test_what_moto_does_not_implement_is_an_unfaked_call_too(
+    service: str, operation: str, arguments: dict[str, str]
+) -> None:
+    def calls(cpjob: CodePipelineStub) -> None:
+        cpjob.add_lambda_job(input_artifacts=["Source"])
+        swallowing(lambda: getattr(client(service), operation)(**arguments))(cpjob)
+
+    assert finding(calls).names == ("unfaked-call",)
 
 
 # -- let pass --------------------------------------------------------------------------------------
@@ -195,17 +222,74 @@ def test_a_local_endpoint_is_really_called(cpjob: CodePipelineStub, local_servic
     ("url", "loopback"),
     [
         ("http://localhost:4566/x", True),
-        ("http://bucket.s3.localhost:4566/", True),
         ("http://127.9.9.9/", True),
         ("http://[::1]:8000/", True),
         ("https://localhost.example.com/", False),
         ("http://10.0.0.1/", False),
         ("https://127.0.0.1.example.com/", False),
         ("https:///nothing", False),
+        ("http://127.0.0.1\\@example.com/", False),
+        ("http://example.com\\@127.0.0.1/", False),
+        ("http://[127.0.0.1/", False),
     ],
 )
 def test_what_is_on_this_machine(url: str, *, loopback: bool) -> None:
     assert is_loopback(url) == loopback
+
+
+@pytest.mark.parametrize(
+    ("resolved", "loopback"),
+    [(["127.0.0.1", "::1"], True), (["127.0.0.1", "192.0.2.7"], False), ([], False)],
+)
+def test_a_name_below_localhost_is_where_it_is_resolved_to(
+    monkeypatch: pytest.MonkeyPatch, resolved: list[str], *, loopback: bool
+) -> None:
+    def getaddrinfo(host: str, port: None) -> list[Any]:
+        if not resolved:
+            raise socket.gaierror(-2, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, 0)) for each in resolved]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert is_loopback("http://bucket.s3.localhost:4566/") == loopback
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_no_proxy_takes_a_call_to_a_local_endpoint_off_the_machine(
+    cpjob: CodePipelineStub,
+    local_service: str,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    by_variable: bool,
+) -> None:
+    proxies = {"http": "http://proxy.invalid:3128"}
+    if by_variable:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HTTP_PROXY", proxies["http"])
+    config = Config(retries={"max_attempts": 0}, proxies=None if by_variable else proxies)
+
+    ssm = client("ssm", endpoint_url=local_service, config=config)
+    try:
+        assert ssm.get_parameter(Name="stage")["Parameter"]["Value"] == "prod"
+    finally:
+        ssm.close()
+
+
+def test_transfers_never_go_by_awss_own_library(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = cpjob.add_lambda_job(input_artifacts={"Source": {"a": "b"}})
+    source = job.input_artifacts["Source"]
+    monkeypatch.setattr(boto3.s3.transfer, "HAS_CRT", True)
+    monkeypatch.setattr(boto3.s3.transfer, "has_minimum_crt_version", lambda minimum: True)
+    target = io.BytesIO()
+
+    # Where the library is asked for, its absence would be an error.
+    s3_of(job).download_fileobj(
+        source.bucket, source.key, target, Config=TransferConfig(preferred_transfer_client="crt")
+    )
+
+    assert target.getvalue() == source.content
 
 
 @pytest.mark.parametrize(

@@ -55,18 +55,17 @@ def test_a_report_that_the_role_does_not_allow_is_refused_and_told() -> None:
     assert "is not authorized to perform: codepipeline:PutJobSuccessResult" in error
     job = cpjob.jobs[0]
     assert job.status == "InProgress"
-    assert told.splitlines()[1:] == [
-        "- not-permitted: codepipeline.PutJobSuccessResult for job"
-        f" {job.id} ({job.facts.pipeline_name}/Invoke/Invoke)"
-        f" (tests/test_not_permitted.py:{reports.__code__.co_firstlineno + 2}) was called with the"
-        " function's own role, and the role of role_policy does not allow"
+    assert told.splitlines() == [
+        f"not-permitted (tests/test_not_permitted.py:{reports.__code__.co_firstlineno + 2}):"
+        f" codepipeline.PutJobSuccessResult for job {job.id} (Invoke:AWS:Lambda:1) was called with"
+        " the function's own role, and the role of role_policy does not allow"
         ' codepipeline:PutJobSuccessResult on "*".',
         "  AWS refuses the call: role_policy.Statement[0] (Action"
         ' ["codepipeline:PutJobSuccessResult", "codepipeline:PutJobFailureResult"], Resource'
         ' "arn:aws:codepipeline:us-east-1:123456789012:web"): PutJobSuccessResult takes no'
         ' resource: only "*" allows it.',
-        '  Write: {"Effect": "Allow", "Action": "codepipeline:PutJobSuccessResult", "Resource":'
-        ' "*"}',
+        '  To fix it: Write: {"Effect": "Allow", "Action": "codepipeline:PutJobSuccessResult",'
+        ' "Resource": "*"} See docs/findings.md#not-permitted',
         '  To allow it: CodePipelineStub(allow=["not-permitted"]) or'
         ' @pytest.mark.cpjob(allow=["not-permitted"])',
     ]
@@ -139,7 +138,7 @@ def test_a_swallowed_denial_is_told() -> None:
         cpjob.add_lambda_job(role_policy=policy(REPORTS)).invoke(swallows)
         told = findings_of(cpjob)
 
-    assert "not-permitted: ssm.GetParameter for job" in told
+    assert "): ssm.GetParameter for job" in told
     assert "on arn:aws:ssm:us-east-1:123456789012:parameter/docs/key" in told
     assert "No statement is about ssm" in told
 
@@ -345,9 +344,7 @@ def test_the_marker_and_the_ini_file_take_it(project: pytest.Pytester) -> None:
     project.makeini("[pytest]\ncpjob_role_policy = role.json\n")
     result = user_projects.run(project.path, "-q")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["- not-permitted: codepipeline.PutJobSuccessResult for job * (my_action.py:15) was *"]
-    )
+    result.stdout.fnmatch_lines(["*not-permitted (my_action.py:15): *"])
     marked = user_projects.BUILDS.replace(
         "def test_builds", '@pytest.mark.cpjob(role_policy={"Statement": {"Effect": "Allow", '
         '"Action": "*", "Resource": "*"}})\n    def test_builds'

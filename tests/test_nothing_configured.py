@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from forked_pytest import run_forked
 
-from pytest_cpjob.aws.environment import configure_nothing, is_configured
-from pytest_cpjob.patching import Undo
+from pytest_cpjob.aws.environment import is_configured
 
 pytest_plugins = ["pytester"]
 
@@ -91,7 +90,7 @@ def test_so_it_is_in_the_workers_of_xdist(machine: pytest.Pytester) -> None:
     run(machine, "-n", "1").assert_outcomes(passed=1)
 
 
-def test_switched_off_nothing_is_set(machine: pytest.Pytester) -> None:
+def test_switched_off_a_client_without_a_region_cannot_be_made(machine: pytest.Pytester) -> None:
     machine.makeini("[pytest]\ncpjob_aws_env = false")
     machine.makepyfile(my_action=HANDLER, test_my_action=TEST)
     result = run(machine)
@@ -117,7 +116,9 @@ def test_a_region_of_the_conftest_wins(machine: pytest.Pytester) -> None:
     run(machine).assert_outcomes(passed=2)
 
 
-def test_the_region_of_the_ini_file_is_the_one_that_is_set(machine: pytest.Pytester) -> None:
+def test_a_client_without_a_region_is_made_in_that_of_the_ini_file(
+    machine: pytest.Pytester,
+) -> None:
     machine.makeini("[pytest]\ncpjob_region = eu-west-2")
     machine.makepyfile(
         my_action=LIGHT_HANDLER,
@@ -125,26 +126,208 @@ def test_the_region_of_the_ini_file_is_the_one_that_is_set(machine: pytest.Pytes
         import my_action
 
         def test_region():
-            assert my_action.s3.meta.region_name == "eu-west-2"
+            assert my_action.codepipeline.meta.region_name == "eu-west-2"
         """,
     )
     run(machine).assert_outcomes(passed=1)
 
 
-def test_what_was_set_is_taken_back_at_the_end(machine: pytest.Pytester) -> None:
-    machine.makepyfile(my_action=LIGHT_HANDLER, test_my_action=TEST)
-    script = machine.makepyfile(
-        script="""
-        import os, pytest
-        before = dict(os.environ)
-        outcome = pytest.main(["-q", "-p", "no:faker", "-p", "no:randomly", "test_my_action.py"])
-        changed = {name for name in {*before, *os.environ}
-                   if before.get(name) != os.environ.get(name)}
-        of_aws = sorted(name for name in changed if name.startswith("AWS"))
-        print("outcome", int(outcome), "changed", of_aws)
+def test_for_those_who_do_not_ask_for_us_all_is_as_without_us(machine: pytest.Pytester) -> None:
+    machine.makeconftest(
+        """
+        import os
+        os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
         """
     )
-    machine.run(sys.executable, script).stdout.fnmatch_lines(["outcome 0 changed []"])
+    machine.makepyfile(
+        my_action=LIGHT_HANDLER,
+        test_unused="""
+        import os
+        import boto3, my_action, pytest
+        from botocore.exceptions import NoCredentialsError, NoRegionError
+
+        def is_untouched():
+            ours = {"AWS_EC2_METADATA_DISABLED"}
+            assert {name for name in os.environ if name.startswith("AWS_")} == ours
+            assert boto3.Session().get_credentials() is None
+            assert boto3.Session().region_name is None
+            with pytest.raises(NoCredentialsError) as caught:
+                my_action.ssm.describe_parameters()
+            assert type(caught.value) is NoCredentialsError
+            return True
+
+        def test_before():
+            assert is_untouched()
+
+        def test_a_client_that_was_made_without_a_region_reaches_nothing_by_it():
+            client = boto3.client("ssm", aws_access_key_id="a", aws_secret_access_key="b")
+            with pytest.raises(NoRegionError):
+                client.describe_parameters()
+
+        def test_used(cpjob):
+            cpjob.add_lambda_job().invoke(my_action.codepipeline_only)
+
+        def test_afterwards():
+            assert is_untouched()
+        """,
+    )
+    with (machine.path / "my_action.py").open("a") as handler:
+        handler.write(
+            "\ndef codepipeline_only(event, context):\n"
+            "    job_id = event['CodePipeline.job']['id']\n"
+            "    codepipeline.put_job_success_result(jobId=job_id)\n"
+        )
+    run(machine).assert_outcomes(passed=4)
+
+
+# -- calls while code is imported ------------------------------------------------------------------
+
+CALLS = """
+import boto3
+
+who = boto3.client("sts").get_caller_identity()
+
+
+def lambda_handler(event, context):
+    job_id = event["CodePipeline.job"]["id"]
+    boto3.client("codepipeline").put_job_success_result(jobId=job_id)
+"""
+
+
+def test_a_call_at_import_is_stopped_and_told_with_its_place_and_the_way_out(
+    machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    machine.makepyfile(
+        calls=CALLS,
+        more_calls=CALLS,
+        public="""
+        import boto3
+        from botocore import UNSIGNED
+        from botocore.config import Config
+
+        boto3.client("s3", config=Config(signature_version=UNSIGNED)).list_objects(Bucket="public")
+        """,
+        test_collected="import calls",
+        test_unsigned="import public",
+        test_in_a_fixture="""
+        import pytest
+
+        @pytest.fixture
+        def calls():
+            import more_calls
+
+        def test_before_cpjob(calls, cpjob):
+            pass
+
+        def test_without_us(calls):
+            pass
+        """,
+        test_swallowed="""
+        import boto3
+        from botocore.exceptions import NoCredentialsError
+
+        try:
+            boto3.client("sts").get_caller_identity()
+        except NoCredentialsError:
+            at_home = True
+
+        def test_as_without_us():
+            assert at_home
+        """,
+        test_by_name="""
+        def test_the_way_out(cpjob):
+            job = cpjob.add_lambda_job(input_artifacts=["Source"])
+            assert job.invoke("calls.lambda_handler").status == "Succeeded"
+        """,
+    )
+
+    result = run(machine, "--continue-on-collection-errors")
+
+    result.assert_outcomes(passed=2, errors=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR collecting test_collected.py*",
+            "E *CallAtImportError: sts.GetCallerIdentity was called while code was imported*, at"
+            " calls.py:3, and nothing fakes it: this machine has no AWS configuration.",
+            'E *job.invoke("package.module.handler")*cpjob_aws_env = false*',
+            "*ERROR collecting test_unsigned.py*",
+            "E *UnfakedCallError: s3.ListObjects was called *, at public.py:5, and *",
+            "*ERROR at setup of test_before_cpjob*",
+            "E *CallAtImportError: sts.GetCallerIdentity was called in the set-up of a test, before"
+            " its cpjob was there, at more_calls.py:3, *",
+            "*ERROR at setup of test_without_us*",
+            "E *exceptions.NoCredentialsError: Unable to locate credentials",
+        ]
+    )
+
+
+def test_where_something_is_configured_calls_at_import_are_the_users_business(
+    machine: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in REAL.items():
+        monkeypatch.setenv(name, value)
+    machine.makepyfile(
+        calls="""
+        import botocore.awsrequest, botocore.httpsession
+
+        sent = []
+
+        def answer(session, request):
+            sent.append(request.url)
+            class Raw:
+                def stream(self):
+                    return [b"<R><GetCallerIdentityResult/></R>"]
+            return botocore.awsrequest.AWSResponse(request.url, 200, {}, Raw())
+
+        # What the network would answer; below of what anybody else puts there.
+        botocore.httpsession.URLLib3Session.send = answer
+        """,
+        conftest="import calls",
+        test_calls="""
+        import boto3, calls
+
+        boto3.client("sts").get_caller_identity()
+
+        def test_it_left():
+            assert len(calls.sent) == 1
+        """,
+    )
+    run(machine).assert_outcomes(passed=1)
+
+    machine.makeini("[pytest]\ncpjob_stop_calls_at_import = true")
+    (machine.path / "calls.py").write_text("", encoding="utf-8")
+    result = run(machine)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *UnfakedCallError: sts.GetCallerIdentity was called *, at test_calls.py:3, *"
+            ": cpjob_stop_calls_at_import is set."
+        ]
+    )
+
+
+def test_a_mock_that_answers_at_import_goes_on_answering(machine: pytest.Pytester) -> None:
+    machine.makepyfile(
+        calls=CALLS,
+        conftest="""
+        from moto import mock_aws
+
+        mock = mock_aws()
+        mock.start()
+        import calls
+        mock.stop()
+        """,
+        test_it="""
+        import calls
+
+        def test_answered():
+            assert calls.who["Account"] == "123456789012"
+        """,
+    )
+    result = run(machine)
+    # botocore needs a region for STS, and moto sets none.
+    result.assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
@@ -167,12 +350,6 @@ def test_which_variables_are_a_configuration(
 ) -> None:
     environ = {"HOME": str(tmp_path), **variables}
     assert is_configured(environ) == configured
-
-    undo = Undo()
-    configure_nothing(environ, "us-east-1", undo)
-    assert ("AWS_SECRET_ACCESS_KEY" in environ) != configured
-    undo.all()
-    assert environ == {"HOME": str(tmp_path), **variables}
 
 
 @pytest.mark.parametrize("name", ["config", "credentials"])
@@ -389,6 +566,12 @@ def test_a_monkeypatch_that_came_first_puts_back_nothing_of_ours(
         def test_nothing_is_left_either():
             assert of_aws() == before
 
+        def test_what_was_not_there(monkeypatch, cpjob):
+            monkeypatch.delenv("AWS_SHARED_CREDENTIALS_FILE")
+
+        def test_is_not_there_again():
+            assert of_aws() == before
+
         def test_two_stubs(monkeypatch):
             with CodePipelineStub():
                 change(monkeypatch)
@@ -426,7 +609,7 @@ def test_a_monkeypatch_that_came_first_puts_back_nothing_of_ours(
         """,
     )
 
-    run(machine).assert_outcomes(passed=11)
+    run(machine).assert_outcomes(passed=13)
 
 
 @pytest.mark.parametrize(
@@ -520,6 +703,55 @@ def test_the_machines_endpoints_keep_nobody_from_the_artifacts(
     )
 
     run(machine).assert_outcomes(passed=5)
+
+
+PROFILES = f"""
+{SSO}
+[profile assumed]
+role_arn = arn:aws:iam::111122223333:role/dev
+source_profile = keys
+[profile keys]
+aws_access_key_id = {REAL_KEY}
+aws_secret_access_key = {REAL["AWS_SECRET_ACCESS_KEY"]}
+region = ap-south-1
+[profile program]
+credential_process = touch started
+"""
+
+
+def test_a_profile_of_any_kind_works_on_the_dummies_and_is_not_asked(
+    machine: pytest.Pytester,
+) -> None:
+    aws_files(PROFILES, f"[secret]\naws_access_key_id = {REAL_KEY}\n")
+    machine.makepyfile(
+        """
+        import os, sys
+        import boto3, pytest
+
+        read = []
+        sys.addaudithook(lambda event, args: event == "open" and read.append(str(args[0])))
+        early = {"keys": boto3.Session(profile_name="keys")}
+        read.clear()
+
+        @pytest.mark.parametrize("name", ["work", "assumed", "keys", "program", "secret", "none"])
+        def test_profile(cpjob, name):
+            job = cpjob.add_lambda_job()
+            for session in (boto3.Session(profile_name=name), early.get(name)):
+                if session is not None:
+                    assert session.get_credentials().access_key == "AKIACPJOBOWNROLE0000"
+                    client = session.client("codepipeline")
+                    assert client.meta.region_name == "us-east-1"
+                    client.get_job_details(jobId=job.id)
+            assert not [path for path in read if path.endswith(".aws/credentials")]
+
+        def test_nothing_was_run():
+            assert not os.path.exists("started")
+            with pytest.raises(Exception, match="none"):
+                boto3.Session(profile_name="none").client("s3")
+            assert boto3.Session(profile_name="keys").get_credentials().access_key[:4] == "AKIA"
+        """
+    )
+    run(machine).assert_outcomes(passed=7)
 
 
 def test_documents_do_not_depend_on_the_developers_region(

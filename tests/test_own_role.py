@@ -159,7 +159,7 @@ def test_a_role_that_the_handler_assumed_is_its_own_role_too(
     )
 
     assert refusal(lambda: s3.get_object(**place(job, "Source"))) == ("AccessDenied", 403)
-    with pytest.raises(ContractError, match="called with the handler's own role"):
+    with pytest.raises(ContractError, match="with the function's own role"):
         cpjob.check()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pipeline_definitions import action, declaration
+from user_projects import run
 
 from pytest_cpjob.__main__ import main
 from pytest_cpjob.pipelines.drawing import definition_mermaid
@@ -33,7 +34,9 @@ flowchart LR
   a3 -. "Post, #35;#123;Announced#125;" .-> a4
 """
 
-FAILING = """
+FAILING = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pytest_cpjob import StandIn
 from pipeline_definitions import declaration
 from pipeline_workers import performers
@@ -41,7 +44,7 @@ from pipeline_workers import performers
 def test_it(cpjob):
     pipeline = cpjob.add_pipeline(declaration())
     compiled = StandIn(failure="exit status <1>")
-    execution = pipeline.run(performers(**{"Build/Compile": compiled}), variables={"Owner": "a"})
+    execution = pipeline.run(performers(**{{"Build/Compile": compiled}}), variables={"Owner": "a"})
     assert execution.status == "Succeeded"
 """
 
@@ -97,7 +100,6 @@ def test_bad_input_is_one_line(
 
 
 def test_a_failing_test_shows_the_timeline(pytester: pytest.Pytester) -> None:
-    pytester.syspathinsert(Path(__file__).parent)
     pytester.makepyfile(FAILING)
 
     result = pytester.runpytest("-p", "no:randomly")
@@ -115,10 +117,9 @@ def test_a_failing_test_shows_the_timeline(pytester: pytest.Pytester) -> None:
 
 def test_an_html_report_has_the_picture(pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_html")
-    pytester.syspathinsert(Path(__file__).parent)
     pytester.makepyfile(FAILING)
 
-    pytester.runpytest("-p", "no:randomly", "--html=report.html", "--self-contained-html")
+    run(pytester.path, "--html=report.html", "--self-contained-html", beside="html")
 
     report = (pytester.path / "report.html").read_text()
     assert "cpjob-execution" in report

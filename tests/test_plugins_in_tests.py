@@ -71,7 +71,7 @@ def test_an_asynchronous_test_has_its_findings(my_action: pytest.Pytester) -> No
 
     result = run(my_action.path, beside="asyncio")
 
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*no-result: job *"])
 
 
@@ -123,7 +123,7 @@ def test_a_call_that_a_mock_swallowed_is_missed(my_action: pytest.Pytester) -> N
 
     result = run(my_action.path, beside="pytest_mock")
 
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*no-result: job *"])
 
 
@@ -272,8 +272,7 @@ def test_a_test_case_needs_no_pytest_to_run(my_action: pytest.Pytester) -> None:
 
     result.stderr.fnmatch_lines(
         [
-            "*ContractError: *",
-            "- no-result: job *",
+            "*ContractError: no-result: job *",
             f"Ran {CASES_PASS + 1} tests*",
             "FAILED (failures=1)",
         ]

@@ -16,13 +16,14 @@ PACKAGE = """
 ActionConfiguration ActionContext ActionTypeArgument ActionTypeId Artifact ArtifactError
 ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider CodePipelineStub
 Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
-EncryptionKeyArgument Endpoint FakerGenerator GetJobDetailsResponse GetThirdPartyJobDetailsResponse
+EncryptionKeyArgument Endpoint FakerGenerator FindingName GetJobDetailsResponse
+GetThirdPartyJobDetailsResponse
 HandlerError HOSTILE_ARTIFACTS Job JobArtifact JobData JobDetails JobDetailsFactory JobFacts
 InputArtifact JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory
 LambdaJob LambdaJobData LambdaSessionCredentials Pipeline PipelineContext PipelineContextFactory
 PipelineWarning PollJob S3ArtifactLocation StageContext IneffectivePolicyWarning
 ThirdPartyJobData ThirdPartyJobDetails ThirdPartyJobDetailsFactory ThirdPartyPipelineContext
-UnfakedCallError UnknownVariableWarning WorkerError
+UnexpectedResult UnfakedCallError UnknownVariableWarning WorkerError
 """
 STRATEGIES = """
 artifacts continuation_tokens credentials failure_details failure_messages FailureDetails
@@ -30,12 +31,13 @@ job_details lambda_events output_variables pipeline_contexts poll_jobs third_par
 user_parameters
 """
 STUB = """
-add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance at calls
-check client fail invoke jobs now results run_worker scheduled_event
+add_action_type add_job add_job_from add_lambda_job add_pipeline add_third_party_job advance at
+calls check client fail invoke jobs now results run_worker scheduled_event
 """
 JOB = """
-calls client_id client_token context continuation details encryption_key event facts id
-input_artifacts invoke nonce output_artifacts result state_change_event status
+calls client_id client_token context continuation details encryption_key event facts
+failure id input_artifacts invoke last nonce output_artifacts result state_change_event status
+success timeline
 """
 PIPELINE = "actions add_job arn declaration name"
 ARTIFACT = "bucket content exists files key kms_key_id name put revision text uri"
@@ -48,8 +50,9 @@ MARKERS = "cpjob cpjob_faults cpjob_job_variants cpjob_warm"
 OPTIONS = "account_id allow own_role region role_policy seed"
 INI = """
 cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_role_policy cpjob_seed
+cpjob_stop_calls_at_import
 """
-PYTEST_OPTIONS = "--cpjob-seed"
+PYTEST_OPTIONS = "--cpjob-seed --cpjob-report"
 FINDINGS = """
 leaked-secret missing-output no-result not-acknowledged not-owner not-permitted output-encryption
 own-role raised raised-after-result refused-request running-thread second-result unfaked-call

@@ -33,7 +33,7 @@ def test_the_failing_report_is_what_the_terminal_shows(
 
     result = run_forked(pytester.path, "-p", "no:faker")
 
-    result.assert_outcomes(passed=1, errors=1)
+    result.assert_outcomes(failed=1)
     assert f"\n{shown}" in result.stdout.str()
 
 

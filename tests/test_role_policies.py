@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from pytest_cpjob.aws.codepipeline_model import operations
-from pytest_cpjob.iam.managed_policies import managed_policy
-from pytest_cpjob.iam.operations import (
+from pytest_cpjob.iam.codepipeline_actions import (
     CODEPIPELINE_OTHERS,
     CODEPIPELINE_RESOURCES,
     CODEPIPELINE_WITHOUT_RESOURCE,
-    Place,
-    permissions_for,
 )
+from pytest_cpjob.iam.managed_policies import managed_policy
+from pytest_cpjob.iam.operations import Place, permissions_for
 from pytest_cpjob.iam.patterns import UNKNOWN, matches, may_match
 from pytest_cpjob.iam.policies import NO_RESOURCE, Permissions, Resource, read_policies
 

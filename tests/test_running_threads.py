@@ -87,9 +87,11 @@ def test_a_thread_that_outlives_its_test_is_found_and_named(straggler: Straggler
 
     assert caught.value.names == ("running-thread",)
     assert str(caught.value) == (
-        "1 finding: CodePipeline could not have lived with what this code did.\n"
-        "- running-thread: thread 'straggler' was still running at the end.\n"
-        "  The thread goes on after its test, and could call AWS; it stays cut off until it ends.\n"
+        "running-thread: thread 'straggler' is still running after the test.\n"
+        "  It goes on after its test and could call AWS; its calls are blocked until it ends."
+        " Lambda freezes such a thread when the handler returns.\n"
+        "  To fix it: Join the thread, or tell it to stop, before the code under test returns. See"
+        " docs/findings.md#running-thread\n"
         '  To allow it: CodePipelineStub(allow=["running-thread"]) or'
         ' @pytest.mark.cpjob(allow=["running-thread"])'
     )
@@ -135,7 +137,7 @@ def test_in_pytest_it_is_an_error_of_the_tests_teardown(pytester: pytest.Pyteste
     result.stdout.fnmatch_lines(
         [
             "*ERROR at teardown of test_leaves_a_thread*",
-            "- running-thread: thread 'uploader' was still running at the end.",
+            "running-thread: thread 'uploader' is still running after the test.",
         ]
     )
 
@@ -251,6 +253,37 @@ def test_a_stragglers_later_call_is_refused_and_in_no_record(straggler: Straggle
     assert next_tests._harness.inspection.findings == []
 
 
+def test_what_a_straggler_starts_is_refused_as_well(straggler: Straggler) -> None:
+    """A timer that starts the next one, or a pool: each by a thread that nobody has seen."""
+    children: list[Straggler] = []
+
+    def arm() -> str:
+        child = Straggler(CLIENT.list_action_types, name="child")
+        child.thread.start()
+        children.append(child)
+        return "armed"
+
+    straggler._do = arm
+    start = threading.Thread.start
+    with CodePipelineStub(allow=["running-thread"]):
+        straggler.thread.start()
+    with CodePipelineStub() as next_tests:
+        straggler.act()
+        straggler.let_go()
+        children[0].act()
+        job = next_tests.add_lambda_job()
+        with ThreadPoolExecutor(1) as pool:  # the next test's own threads are no descendants
+            pool.submit(CLIENT.put_job_success_result, jobId=job.id).result(10)
+    with CodePipelineStub():
+        children[0].act()
+    children[0].let_go()
+    release()
+
+    assert [type(heard) for heard in children[0].heard] == [UnfakedCallError] * 2
+    assert job.status == "Succeeded"
+    assert threading.Thread.start is start
+
+
 def test_a_straggler_is_refused_without_any_stub_too(straggler: Straggler) -> None:
     left_behind(straggler)
 
@@ -352,7 +385,7 @@ def test_a_thread_that_a_handler_leaves_is_found(cpjob: CodePipelineStub) -> Non
     cpjob.invoke(lambda event, context: thread.start())
     cpjob._harness.settle()
 
-    with pytest.raises(ContractError, match="thread 'straggler' was still running at the end"):
+    with pytest.raises(ContractError, match="thread 'straggler' is still running after the test"):
         cpjob.check()
     lock.release()
     thread.join()

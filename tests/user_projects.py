@@ -17,6 +17,7 @@ import pytest_cpjob
 PLUGINS = (
     "asyncio",
     "faker",
+    "html",
     "hypothesispytest",
     "pytest_mock",
     "randomly",

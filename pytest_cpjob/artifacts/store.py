@@ -1,14 +1,12 @@
 """The store: artifact objects in moto's S3, with the keys they need in moto's KMS.
 
-moto is started for the first job with artifacts, also inside a `mock_aws` of the test's own, and
-stopped with the stub. A test without artifacts does not pay for importing moto.
+It is there from the first job with artifacts on; nothing here runs before.
 """
 
 from __future__ import annotations
 
 import functools
 import io
-import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from tempfile import SpooledTemporaryFile
@@ -17,12 +15,11 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import ArtifactError
-from pytest_cpjob.requirements import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from moto.core.models import MockAWS
+    from pytest_cpjob.artifacts.moto_session import MotoSession
 
 LARGEST_KEPT = 1024 * 1024
 """Maximum bytes of an object that is kept in memory after it was read, to not read it again."""
@@ -31,7 +28,6 @@ LARGEST_SENT = 8 * 1024 * 1024
 """Maximum bytes of an object that is put by a request; larger ones go to moto's backend."""
 
 _CHUNK = 1024 * 1024
-_MOTOS_KEYS = {"AWS_ACCESS_KEY_ID": "FOOBARKEY", "AWS_SECRET_ACCESS_KEY": "FOOBARSECRET"}
 
 
 class StoredObject(NamedTuple):
@@ -51,69 +47,32 @@ class ArtifactStore:
         on_client: called with each client of the store's own, which must not be checked.
     """
 
-    def __init__(self, on_client: Callable[[Any], None]) -> None:
+    def __init__(self, moto: MotoSession, on_client: Callable[[Any], None]) -> None:
         self.buckets: dict[str, str] = {}
         self.keys: set[str] = set()
         self._kept: dict[tuple[str, str], tuple[str | None, bytes]] = {}
         self._on_client = on_client
-        self._mock: MockAWS | None = None
-        self._moto_was_active = False
-        self._default_session: Any = None
-        self._patches: list[Any] = []
+        self._moto = moto
         self._made: list[Callable[[], object]] = []
 
     def start(self) -> None:
-        """Start moto, unless it was already started here; the environment does not change."""
-        if self._mock is not None:
-            return
-        require("moto")
-        import boto3
-        from moto import mock_aws
-
-        mock = mock_aws()
-        self._moto_was_active = _count(mock) > 0
-        self._default_session = boto3.DEFAULT_SESSION
-        before = list(_active_patches())
-        with _environment_kept():
-            mock.start()
-        self._patches = [patch for patch in _active_patches() if patch not in before]
-        self._mock = mock
+        """Start moto, unless it was already started here."""
+        self._moto.start()
 
     @property
     def is_started(self) -> bool:
-        """Whether moto was started, so that objects may exist."""
-        return self._mock is not None
+        """Whether there are objects to read."""
+        return self._moto.is_started
 
     def stop(self) -> None:
-        """Stop the moto started here, and undo what moto does not undo when mocks overlap.
-
-        A `mock_aws` of the test's own may have been stopped earlier or be stopped later than ours.
-        moto restores boto3's default session and its own settings only if the mock that was
-        started first is also stopped last; otherwise the next test would get a session of moto's.
-        """
-        mock, self._mock = self._mock, None
+        """Forget all objects; where a `mock_aws` of the user's goes on, they go out of it."""
         self.buckets.clear()
         self.keys.clear()
         self._kept.clear()
-        if mock is None:
-            return
-        with _environment_kept():
-            mock.stop()
-        others = _count(mock) > 0
         made, self._made = self._made, []
-        if others:
+        if self._moto.stop():
             for take_out in made:
                 take_out()
-        left = [patch for patch in reversed(self._patches) if patch in _active_patches()]
-        if self._moto_was_active:
-            for patch in left if others else _left_by_others():
-                patch.stop()
-        elif others:
-            import boto3
-
-            for patch in left:
-                _active_patches().remove(patch)
-            boto3.DEFAULT_SESSION = self._default_session
 
     def make_bucket(self, bucket: str, region: str) -> None:
         """Create the artifact bucket in the job's region, versioned as CodePipeline's are."""
@@ -121,8 +80,8 @@ class ArtifactStore:
         if bucket in self.buckets:
             return
         s3 = self._client("s3", region)
-        # Only a moto of the test's own may already have a bucket of this name.
-        if not (self._moto_was_active and _exists(s3, bucket)):
+        # In a moto that was started here, nobody has made a bucket of this name.
+        if not (self._moto.was_there and _exists(s3, bucket)):
             where = {} if region == "us-east-1" else {"LocationConstraint": region}
             s3.create_bucket(
                 Bucket=bucket, **({"CreateBucketConfiguration": where} if where else {})
@@ -278,47 +237,3 @@ def _take_out_bucket(name: str) -> None:
             bucket.keys.pop(key)
         for upload in bucket.multiparts.values():
             upload.dispose()
-
-
-def _count(mock: MockAWS) -> int:
-    return int(getattr(type(mock), "_nested_count", 0))
-
-
-@contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Keep AWS's variables unchanged while moto starts or stops, in whatever order."""
-    before = {name: os.environ.get(name) for name in _MOTOS_KEYS}
-    # moto's stop deletes the variables that it believes to have set, also after an overlap.
-    os.environ.update({name: before[name] or value for name, value in _MOTOS_KEYS.items()})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _active_patches() -> list[Any]:
-    """Return all patches of unittest.mock in the process that were started and not stopped.
-
-    moto does not tell which patches it has started; only this list of unittest.mock's does.
-    """
-    from unittest.mock import _patch
-
-    patches: list[Any] = getattr(_patch, "_active_patches", [])
-    return patches
-
-
-def _left_by_others() -> list[Any]:
-    """Return the patches that a mock of the test's own left when it was stopped before ours."""
-    import boto3
-    from moto.core.config import default_user_config
-
-    return [
-        patch
-        for patch in reversed(list(_active_patches()))
-        if getattr(patch, "in_dict", None) is default_user_config
-        or (getattr(patch, "attribute", None) == "DEFAULT_SESSION" and patch.getter() is boto3)
-    ]

@@ -1,10 +1,8 @@
-"""AWS's environment variables: dummy values that let clients be created, in place of real ones."""
+"""AWS's environment variables: what a machine has configured, and what a stub puts before it."""
 
 from __future__ import annotations
 
-import gc
 import os
-import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Final
 
@@ -69,46 +67,21 @@ def _says_something(path: str) -> bool:
         return False
 
 
-def configure_nothing(environ: MutableMapping[str, str], region: str, undo: Undo) -> None:
-    """Set a region and dummy credentials where there is no configuration at all."""
-    if is_configured(environ):
-        return
-    undo.set_variable(environ, "AWS_DEFAULT_REGION", region)
-    for name, value in DUMMY_CREDENTIALS.items():
-        undo.set_variable(environ, name, value)
-
-
 def hide_machine(environ: MutableMapping[str, str], undo: Undo, region: str) -> None:
     """Replace a developer's real credentials by dummy ones until the undo.
 
-    A region is set if no variable names one: the region of a hidden profile, or of a config file
-    on this machine, would be different or missing on the next machine. Credentials are left
-    alone if the dummies, or moto's own, are already set.
+    A region is set where no variable names one: a hidden profile's, or that of a file that only
+    this machine has, would be gone or another on the next machine. Credentials are not touched
+    where moto's own are in place already.
     """
     for name in NOT_WHILE_ACTIVE:
         if name in environ:
             undo.set_variable(environ, name, None)
+    # Sessions read it for the names of its profiles, and with them the keys.
+    undo.set_variable(environ, "AWS_SHARED_CREDENTIALS_FILE", os.devnull)
     if not environ.get("AWS_DEFAULT_REGION"):
         undo.set_variable(environ, "AWS_DEFAULT_REGION", region)
-    if environ.get("AWS_ACCESS_KEY_ID") in (DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"], MOTOS_KEY):
+    if environ.get("AWS_ACCESS_KEY_ID") == MOTOS_KEY:
         return
-    before = {name: environ.get(name) for name in DUMMY_CREDENTIALS}
     for name, value in DUMMY_CREDENTIALS.items():
         undo.set_variable(environ, name, value)
-    undo.later(lambda: _tell_mocks_that_go_on(environ, before))
-
-
-def _tell_mocks_that_go_on(environ: Mapping[str, str], before: Mapping[str, str | None]) -> None:
-    """Correct what a `mock_aws`, started under the stub and stopped after it, will restore.
-
-    It saved our dummy credentials as the original ones, and only the mock object holds them.
-    """
-    if environ.get("AWS_ACCESS_KEY_ID") != MOTOS_KEY or "moto.core.models" not in sys.modules:
-        return
-    from moto.core.models import MockAWS
-
-    for mock in gc.get_objects():
-        kept = mock._orig_creds if type(mock) is MockAWS else {}
-        for name, value in before.items():
-            if kept.get(name) == DUMMY_CREDENTIALS[name]:
-                kept[name] = value

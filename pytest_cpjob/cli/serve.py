@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_cpjob.aws.environment import NOT_WHILE_ACTIVE
-from pytest_cpjob.contract.findings import report_of
 from pytest_cpjob.contract.masking import mask
+from pytest_cpjob.contract.reports import report_of
 from pytest_cpjob.endpoint.server import EndpointServer, environment
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job import Job

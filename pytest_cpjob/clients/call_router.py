@@ -9,16 +9,18 @@ from urllib.parse import unquote
 
 from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
 from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.call_sites import Site, site_of_traceback
 from pytest_cpjob.clients import credentials as credentials_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
-from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters
+from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
+from pytest_cpjob.service.grants import Grant
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.results import RESULTS
+from pytest_cpjob.service.results import POLLS, RESULTS
 from pytest_cpjob.threads import CallListener, current_run
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
@@ -42,7 +44,7 @@ class CallRouter:
         access: Callable[[], Access],
         is_in_store: Callable[[str, Mapping[str, Any]], bool],
         on_result: Callable[[JobRecord], None],
-        on_stopped: Callable[[tuple[str, str | None]], None],
+        on_stopped: Callable[[StoppedCall], None],
         roles: RoleCheck,
     ) -> None:
         self._service = service
@@ -53,6 +55,7 @@ class CallRouter:
         self._on_result = on_result
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
+        self._in_hand = threading.local()
         self._roles = roles
         self.outside_runs: CallListener | None = None
         self.endpoint_url: str | None = None
@@ -64,6 +67,12 @@ class CallRouter:
             listener.calling(call)
 
     # -- answers ---------------------------------------------------------------------------------
+
+    def serves(self, call: PendingCall) -> bool:
+        """Whether the service itself answers the call."""
+        return call.service == "codepipeline" and self._service.answers(
+            call.operation, call.request
+        )
 
     def answer(
         self, call: PendingCall, params: Mapping[str, Any], url: str, credentials: object
@@ -82,7 +91,7 @@ class CallRouter:
                 if call.service == "s3":
                     self._note_owners(call, params, presented)
                 return _meet(call.fault, call, url)
-        if call.service == "codepipeline" and self._service.answers(call.operation, call.request):
+        if self.serves(call):
             return self._denied(call, url, presented) or self._answer(call, url, presented)
         if call.service == "s3" and not call.by_test:
             presented = credentials_of.resolve(credentials, presented)
@@ -138,7 +147,7 @@ class CallRouter:
         request = call.request
         grant = self._service.grants.find(presented.access_key_id)
         if grant is not None:
-            return refused(url, self._not_authorized(call.operation, grant.job_id))
+            return refused(url, self._refuse_artifact_credentials(call, grant, presented))
         job_id = request.get("jobId")  # may be of any type over HTTP
         job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
         call.job, call.state = job, job.status if job is not None else None
@@ -156,13 +165,25 @@ class CallRouter:
             return refused(url, answer)
         return answered(url, answer)
 
-    def _not_authorized(self, operation: str, job_id: str) -> ServiceError:
-        partition = partition_of(self._region)
-        role = self._service.registry.jobs[job_id].role
+    def _refuse_artifact_credentials(
+        self, call: PendingCall, grant: Grant, presented: Presented
+    ) -> ServiceError:
+        """Say why artifact credentials open nothing here: who they are is looked at first."""
+        if presented.session_token != grant.credentials.session_token:
+            return ServiceError(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        if self._service.clock.now >= grant.expires_at:
+            return ServiceError(
+                "ExpiredTokenException", "The security token included in the request is expired"
+            )
+        job = self._service.registry.jobs[grant.job_id]
         return ServiceError(
             "AccessDeniedException",
-            f"User: arn:{partition}:sts::{self._account_id}:assumed-role/{role}/"
-            f"1624294113598 is not authorized to perform: codepipeline:{operation}",
+            f"User: arn:{partition_of(job.facts.region)}:sts::{job.facts.account_id}:assumed-role/"
+            f"{job.role}/1624294113598 is not authorized to perform: codepipeline:"
+            f"{call.operation}",
         )
 
     # -- S3 --------------------------------------------------------------------------------------
@@ -212,7 +233,10 @@ class CallRouter:
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
         """Record the call in the call log, and notify the runner."""
         if not call.is_the_endpoints:
-            self._service.call_log.add_call(self._entry(call, error))
+            entry = self._entry(call, error)
+            self._service.call_log.add_call(entry)
+            if call.service == "codepipeline" and not call.by_test:
+                self._follow(call, entry.call.error)
         listener = current_run() or self.outside_runs
         if listener is not None and not call.by_test:
             listener.called(call, error)
@@ -240,8 +264,9 @@ class CallRouter:
             error if _is_rejected(call, code) else None,
             call.fault,
             call.state,
-            _job_of_the_run(),
+            self._worked_on(),
             call.denial,
+            call.site,
         )
 
     def _known(self, call: PendingCall) -> tuple[str, ...]:
@@ -250,9 +275,38 @@ class CallRouter:
             return call.job_ids
         return tuple(id for id in call.job_ids if id in self._service.registry.jobs)
 
-    def stopped(self, what: str) -> None:
+    def _worked_on(self) -> str | None:
+        """Return the job that this thread works on, as far as its calls have shown."""
+        run_for = _job_of_the_run()
+        if run_for is not None:
+            return run_for
+        job_id: str | None = getattr(self._in_hand, "job_id", None)
+        return job_id
+
+    def _follow(self, call: PendingCall, code: str | None) -> None:
+        """Learn which job a worker's thread has in hand: what else it calls is about that one."""
+        if call.is_async:  # many tasks of one thread may each have a job in hand
+            return
+        if call.operation in POLLS:
+            self._in_hand.job_id = call.job_ids[0] if code is None and call.job_ids else None
+        elif call.job is not None:
+            is_done = call.operation in RESULTS and code is None
+            self._in_hand.job_id = None if is_done else call.job.id
+
+    def stopped(self, what: str, site: Site | None = None) -> None:
         """Note what the network guard stopped."""
-        self._on_stopped((what, _job_of_the_run()))
+        self._on_stopped(StoppedCall(what, self._worked_on(), site))
+
+    def raised(self, error: BaseException) -> None:
+        """Note what a worker raised, with the job that its thread has in hand, if any."""
+        job_id = self._worked_on()
+        if job_id is not None:
+            self._service.call_log.add_note(
+                self._service.clock.now,
+                job_id,
+                f"the worker raised {error!r}",
+                site_of_traceback(error.__traceback__),
+            )
 
 
 def _job_of_the_run() -> str | None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import boto3
 import botocore
-from botocore.credentials import Credentials, RefreshableCredentials
+from botocore.credentials import Credentials, EnvProvider, RefreshableCredentials
 from botocore.session import Session
 from botocore.signers import RequestSigner
 
@@ -165,12 +165,16 @@ def resolve(credentials: Any, presented: Presented) -> Presented:
 
 
 def leave_sessions_alone(undo: Undo, is_active: Callable[[], bool]) -> None:
-    """Keep sessions from caching dummy credentials; restore boto3's default session at the undo.
+    """Let sessions look for credentials in the environment only, and remember none, until the undo.
 
-    A session that a module creates once would otherwise keep the dummies after the test, and use
-    them in tests that want real credentials.
+    A profile of any kind, on this machine or not, works on the dummies: neither its program nor its
+    files are asked, nor a token's. boto3's default session is the one of before again afterwards.
     """
-    undo.set_attribute(Session, "get_credentials", _forgetting(Session.get_credentials, is_active))
+    undo.set_attribute(Session, "get_credentials", _finding(Session.get_credentials, is_active))
+    undo.set_attribute(Session, "get_auth_token", _tokenless(Session.get_auth_token, is_active))
+    undo.set_attribute(
+        Session, "get_scoped_config", _of_no_profile(Session.get_scoped_config, is_active)
+    )
     made: list[tuple[object, object]] = []
     undo.later(lambda: _restore_default_session(made))
     undo.set_attribute(
@@ -178,17 +182,42 @@ def leave_sessions_alone(undo: Undo, is_active: Callable[[], bool]) -> None:
     )
 
 
-def _forgetting(original: Callable[..., Any], is_active: Callable[[], bool]) -> Callable[..., Any]:
+def _finding(original: Callable[..., Any], is_active: Callable[[], bool]) -> Callable[..., Any]:
     def get_credentials(self: Any) -> Any:
         if self._credentials is not None or not is_active():
             return original(self)
-        try:
-            return original(self)
-        finally:
-            # botocore's cache, which would outlive the stub.
-            self._credentials = None
+        for provider in self.get_component("credential_provider").providers:
+            # A project's own, such as one for a job's credentials, is asked as ever.
+            if _is_of_botocore(provider) and not isinstance(provider, EnvProvider):
+                continue
+            credentials = provider.load()
+            if credentials is not None:
+                return credentials
+        return EnvProvider().load() or Credentials(*DUMMY_CREDENTIALS.values(), method="env")
 
     return get_credentials
+
+
+def _is_of_botocore(provider: object) -> bool:
+    return type(provider).__module__.startswith("botocore.")
+
+
+def _tokenless(original: Callable[..., Any], is_active: Callable[[], bool]) -> Callable[..., Any]:
+    def get_auth_token(self: Any, **kwargs: Any) -> Any:
+        return None if is_active() else original(self, **kwargs)
+
+    return get_auth_token
+
+
+def _of_no_profile(
+    original: Callable[..., Any], is_active: Callable[[], bool]
+) -> Callable[..., Any]:
+    def get_scoped_config(self: Any) -> Any:
+        if is_active() and self.get_config_variable("profile") is not None:
+            return {}
+        return original(self)
+
+    return get_scoped_config
 
 
 def _noting(

@@ -1,10 +1,11 @@
 """The interceptor: the stub answers every botocore client, whenever and however it was created.
 
-All clients call through `BaseClient._make_api_call`, where moto's manual, too, recommends to
-patch. While a stub is active it is wrapped for two purposes: to register our handlers on the
-events of the calling client, and to record the call in the call log when it ends.
-The handlers answer at `before-call`: after botocore has validated the parameters, before it signs
-or sends anything. So no credentials are needed, and moto never gets what is answered here.
+`BaseClient._make_api_call` is the one way that all clients call through, and the place that
+moto's manual names for this. While a stub is active it is wrapped, to note the call in the call log
+when it ends. The answer is given one step further in, where `Endpoint.make_request` would make an
+HTTP request: after botocore has validated the parameters and every hook of the user's has had its
+say, before anything is signed or sent. So no credentials are needed, what is answered is what would
+have been sent, and moto never sees what is answered here.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from botocore.client import BaseClient
-from botocore.httpsession import URLLib3Session
+from botocore.endpoint import Endpoint
+from botocore.httpsession import ProxyConfiguration, URLLib3Session
 
+from pytest_cpjob.call_sites import Site, call_site
 from pytest_cpjob.clients.credentials import (
     leave_sessions_alone,
     presented_by,
@@ -28,10 +31,12 @@ from pytest_cpjob.clients.credentials import (
 from pytest_cpjob.clients.endpoint_urls import send_to_aws_endpoint
 from pytest_cpjob.clients.forked_processes import ForkedProcesses
 from pytest_cpjob.clients.leftover_threads import is_cut_off
-from pytest_cpjob.clients.network_guard import check_leaving
+from pytest_cpjob.clients.moto_gaps import is_gap
+from pytest_cpjob.clients.network_guard import check_leaving, passing_by_proxy
 from pytest_cpjob.clients.pending_call import PendingCall, pending_call, plain_copy
 from pytest_cpjob.clients.responses import Answer
 from pytest_cpjob.clients.session_cache import share_endpoints, share_events, share_models
+from pytest_cpjob.clients.transfers import transfer_without_crt
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.threads import is_tests
@@ -44,11 +49,18 @@ _AIO_SESSIONS = (
 )
 
 
+_FRAMES_BETWEEN = 3
+"""From our wrap's own function for a call's beginning to botocore's for an operation."""
+
+
 class Router(Protocol):
     """Answers the intercepted calls."""
 
     def begin(self, call: PendingCall) -> None:
         """Be notified of a call before anything else; raising ends it without a record."""
+
+    def serves(self, call: PendingCall) -> bool:
+        """Whether the service itself answers the call."""
 
     def answer(
         self, call: PendingCall, params: Params, url: str, credentials: object
@@ -61,7 +73,7 @@ class Router(Protocol):
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
         """Record the call in the call log when it has ended."""
 
-    def stopped(self, what: str) -> None:
+    def stopped(self, what: str, site: Site | None) -> None:
         """Record a request that the network guard blocked."""
 
 
@@ -98,14 +110,18 @@ class ClientInterceptor:
         self._active = True
         self.forked.begin()
         self._undo.later(self._deactivate)
-        self._undo.later(self._forget_clients)
+        self._undo.later(self._take_moto_back)
         share_models(self._undo)
         share_events(self._undo)
         share_endpoints(self._undo)
         sign_with_dummies(self._undo, self._is_active)
         leave_sessions_alone(self._undo, self._is_active)
         self._wrap(BaseClient, "_make_api_call", self._wrapped)
+        self._wrap(BaseClient, "_emit_api_params", self._reading)
+        self._wrap(Endpoint, "make_request", self._answering)
         self._wrap(URLLib3Session, "send", self._guarded)
+        self._wrap(ProxyConfiguration, "proxy_url_for", self._without_proxy)
+        transfer_without_crt(self._undo)
         self._wrap_aiobotocore_once_there()
 
     def remove(self) -> None:
@@ -148,7 +164,7 @@ class ClientInterceptor:
             try:
                 response = original(client, operation_name, api_params)
             except BaseException as error:
-                self._router.finish(call, error)
+                self._failed(call, error)
                 raise
             finally:
                 pending_call.reset(token)
@@ -169,7 +185,7 @@ class ClientInterceptor:
             try:
                 response = await original(client, operation_name, api_params)
             except BaseException as error:
-                self._router.finish(call, error)
+                self._failed(call, error)
                 raise
             finally:
                 pending_call.reset(token)
@@ -181,20 +197,102 @@ class ClientInterceptor:
     def _begin(self, client: BaseClient, operation: str, params: Params) -> PendingCall:
         service = client.meta.service_model.service_name
         self.forked.refuse(f"{service}.{operation}")
-        number = self._meet(client)
+        number = self._number(client)
         by_test = client in self.own_clients or is_tests()
         call = PendingCall(
             service,
             operation,
-            plain_copy(params),
+            # CodePipeline's are copied once the user's hooks have seen them.
+            params if service == "codepipeline" else plain_copy(params),
             by_test,
             Caller(number, self._thread_number(), None, by_test),
             client.meta.endpoint_url,
+            None if by_test else call_site(_FRAMES_BETWEEN),
         )
+        call.signer = getattr(client, "_request_signer", None)
         self._router.begin(call)
         return call
 
-    # -- a client's events -----------------------------------------------------------------------
+    def _failed(self, call: PendingCall, error: BaseException) -> None:
+        if not call.by_test and is_gap(error):
+            self._router.stopped(call.name, call.site)
+        if call.request is not None:
+            call.request = plain_copy(call.request)
+        self._router.finish(call, error)
+
+    def _reading(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Take CodePipeline's parameters as the user's hooks have left them."""
+
+        def _emit_api_params(client: BaseClient, *args: Any, **kwargs: Any) -> Any:
+            params = original(client, *args, **kwargs)
+            self._read(params)
+            return params
+
+        return _emit_api_params
+
+    def _reading_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        async def _emit_api_params(client: BaseClient, *args: Any, **kwargs: Any) -> Any:
+            params = await original(client, *args, **kwargs)
+            self._read(params)
+            return params
+
+        return _emit_api_params
+
+    def _read(self, params: Params) -> None:
+        call = pending_call.get()
+        if call is not None and self._active and call.service == "codepipeline":
+            call.request = plain_copy(params)
+
+    # -- answers ---------------------------------------------------------------------------------
+
+    def _answering(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def make_request(endpoint: Any, operation_model: Any, request: dict[str, Any]) -> Any:
+            call = pending_call.get()
+            if call is None or not self._active:
+                return original(endpoint, operation_model, request)
+            if call.is_async:  # of aiobotocore this method is the same, and returns a coroutine
+                return self._answer_async(original, endpoint, operation_model, request, call)
+            if self._router.serves(call) and is_watched(endpoint, operation_model):
+                endpoint.create_request(request, operation_model)
+            answer = self._answer(call, request)
+            if answer is None:
+                answer = original(endpoint, operation_model, request)
+                self._router.passed(call, *answer)
+            return answer
+
+        return make_request
+
+    async def _answer_async(
+        self,
+        original: Callable[..., Any],
+        endpoint: Any,
+        operation_model: Any,
+        request: dict[str, Any],
+        call: PendingCall,
+    ) -> Any:
+        if self._router.serves(call) and is_watched(endpoint, operation_model):
+            await endpoint.create_request(request, operation_model)
+        answer = self._answer(call, request)
+        if answer is None:
+            answer = await original(endpoint, operation_model, request)
+            self._router.passed(call, *answer)
+        return answer
+
+    def _answer(self, call: PendingCall, request: dict[str, Any]) -> Answer | None:
+        context = request.get("context") or {}
+        redirect = context.get("s3_redirect") or {}
+        answer = self._router.answer(
+            call,
+            redirect.get("params") or call.request,
+            str(request.get("url", "")),
+            presented_by(call.signer, context.get("client_config"), self._is_issued),
+        )
+        # moto answers aiobotocore over HTTP only: what it sends there is to arrive there.
+        if answer is None and call.is_in_store and not call.is_async:
+            send_to_aws_endpoint(request, call.endpoint_url, call.service, context["client_region"])
+        return answer
+
+    # -- clients ---------------------------------------------------------------------------------
 
     def _thread_number(self) -> int:
         """Return this thread's number; `threading.get_ident` reuses those of ended threads."""
@@ -203,11 +301,10 @@ class ClientInterceptor:
             number = self._thread.number = next(self._numbers)
         return number
 
-    def _meet(self, client: BaseClient) -> int:
-        """Make sure that our handlers are on this client, and moto's too once moto is imported.
+    def _number(self, client: BaseClient) -> int:
+        """Return a client's number; `id` gives a forgotten client's once more.
 
-        Returns:
-            The client's number, as `id` reuses those of deleted clients.
+        Moto is told of the client, once there is a moto.
         """
         moto_there = "moto.core.models" in sys.modules
         met = self._met.get(client)
@@ -215,9 +312,6 @@ class ClientInterceptor:
             return met.number
         with self._lock:
             met = self._met.get(client)
-            if met is None:
-                client.meta.events.register("before-call", self._before_call)
-                client.meta.events.register("after-call", self._after_call)
             if moto_there:
                 self._tell_moto(client)
             number = next(self._numbers) if met is None else met.number
@@ -228,44 +322,17 @@ class ClientInterceptor:
         """Register moto on a client created before moto was imported (its `patch_client`)."""
         from moto.core.models import botocore_stubber, patch_client
 
-        if not _has_handler(client, "before-send", botocore_stubber):
+        if botocore_stubber not in handlers_of(client.meta.events, "before-send"):
             patch_client(client)
             self._told.add(client)
 
-    def _forget_clients(self) -> None:
-        """Remove our handlers, and those of moto that we registered, from all living clients."""
-        for client in list(self._met):
-            client.meta.events.unregister("before-call", self._before_call)
-            client.meta.events.unregister("after-call", self._after_call)
+    def _take_moto_back(self) -> None:
+        """Take moto's handlers, where we put them, off the clients that are still there."""
         if self._told:
             from moto.core.models import botocore_stubber
 
             for client in list(self._told):
                 client.meta.events.unregister("before-send", botocore_stubber)
-
-    def _before_call(
-        self, model: Any, params: Any, request_signer: Any, context: Any, **_: Any
-    ) -> Answer | None:
-        call = pending_call.get()
-        if call is None or not self._active:
-            return None
-        redirect = context.get("s3_redirect") or {}
-        given = redirect.get("params") or call.request
-        answer = self._router.answer(
-            call,
-            given,
-            str(params.get("url", "")),
-            presented_by(request_signer, context.get("client_config"), self._is_issued),
-        )
-        # moto answers aiobotocore only as an HTTP server: there the client's own URL is right.
-        if answer is None and call.is_in_store and not call.is_async:
-            send_to_aws_endpoint(params, call.endpoint_url, call.service, context["client_region"])
-        return answer
-
-    def _after_call(self, http_response: Any, parsed: dict[str, Any], **_: Any) -> None:
-        call = pending_call.get()
-        if call is not None and self._active:
-            self._router.passed(call, http_response, parsed)
 
     # -- the network -----------------------------------------------------------------------------
 
@@ -285,12 +352,19 @@ class ClientInterceptor:
 
         return send
 
+    def _without_proxy(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def proxy_url_for(configuration: Any, url: str) -> Any:
+            proxy = original(configuration, url)
+            return passing_by_proxy(url, proxy) if self._active else proxy
+
+        return proxy_url_for
+
     def _check_leaving(self, request: Any) -> None:
         call = pending_call.get()
 
         def report(what: str) -> None:
             if call is None or not call.by_test:
-                self._router.stopped(what)
+                self._router.stopped(what, call.site if call else call_site())
 
         check_leaving(request.method, request.url, call.name if call else None, report)
 
@@ -314,6 +388,7 @@ class ClientInterceptor:
 
     def _wrap_aiobotocore(self, client_class: Any) -> None:
         self._wrap(client_class, "_make_api_call", self._wrapped_async)
+        self._wrap(client_class, "_emit_api_params", self._reading_async)
         sign_asynchronously_with_dummies(self._undo, self._is_active)
         for module, name in _AIO_SESSIONS:
             session_class = getattr(sys.modules.get(module), name, None)
@@ -321,9 +396,21 @@ class ClientInterceptor:
                 self._wrap(session_class, "send", self._guarded_async)
 
 
-def _has_handler(client: BaseClient, event: str, handler: object) -> bool:
-    """Return whether exactly this handler is registered for an event of the client."""
-    emitter = getattr(client.meta.events, "_emitter", client.meta.events)
+def handlers_of(events: Any, event: str) -> list[Any]:
+    """Return the handlers that a client's emitter has for an event."""
+    emitter = getattr(events, "_emitter", events)
     handlers = getattr(emitter, "_handlers", None)
-    found = handlers.prefix_search(event) if handlers is not None else ()
-    return any(each is handler for each in found)
+    return list(handlers.prefix_search(event)) if handlers is not None else []
+
+
+def is_watched(endpoint: Any, operation_model: Any) -> bool:
+    """Whether somebody but botocore itself wants to see a request before it is sent.
+
+    Only then is it made, and signed, of a call that is answered without one.
+    """
+    service_id = operation_model.service_model.service_id.hyphenize()
+    event = f"request-created.{service_id}.{operation_model.name}"
+    return any(
+        not (getattr(each, "__module__", None) or "").startswith(("botocore.", "aiobotocore."))
+        for each in handlers_of(endpoint._event_emitter, event)
+    )

@@ -1,4 +1,4 @@
-"""Threads that outlive their test: blocked from calling AWS until they end.
+"""Threads that outlive their test, and those that they start: blocked from calling AWS.
 
 Otherwise a thread of one test would call the stub of a later one, or AWS itself.
 """
@@ -26,6 +26,11 @@ def is_cut_off() -> bool:
     return bool(_cut_off) and threading.current_thread() in _cut_off
 
 
+def threads_cut_off() -> frozenset[threading.Thread]:
+    """Return the threads that outlived their test, and those that they have started."""
+    return frozenset(_cut_off)
+
+
 def cut_off(threads: Iterable[threading.Thread]) -> None:
     """Block these threads from calling AWS; the patch is removed once all of them have ended."""
     release()
@@ -34,6 +39,9 @@ def cut_off(threads: Iterable[threading.Thread]) -> None:
         original = client_class._make_api_call
         if not _is_guarded(original):
             _undo.set_attribute(client_class, "_make_api_call", _guarded(original))
+    start = threading.Thread.start
+    if not _is_guarded(start):
+        _undo.set_attribute(threading.Thread, "start", _by_descent(start))
 
 
 def release() -> None:
@@ -72,3 +80,15 @@ def _guarded(original: Callable[..., Any]) -> Callable[..., Any]:
 
     _guards.add(_make_api_call)
     return _make_api_call
+
+
+def _by_descent(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Cut off what a thread that is cut off starts: a timer's next one, a pool's."""
+
+    def start(thread: threading.Thread) -> None:
+        if is_cut_off():
+            _cut_off.add(thread)
+        original(thread)
+
+    _guards.add(start)
+    return start

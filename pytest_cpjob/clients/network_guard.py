@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from botocore.exceptions import EndpointConnectionError
+from urllib3.exceptions import LocationParseError
+from urllib3.util import parse_url
 
 from pytest_cpjob.errors import UnfakedCallError
 
@@ -15,14 +18,43 @@ _METADATA = tuple(map(ipaddress.ip_network, ("169.254.0.0/16", "fd00:ec2::/32"))
 
 
 def is_loopback(url: str) -> bool:
-    """Return whether a URL stays on this machine, as those of local emulators do."""
-    host = (urlsplit(url).hostname or "").lower()
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
+    """Whether a URL stays on this machine, so that local emulators go on working.
+
+    A name below `localhost` does only where it is resolved so: many machines ask a name server. A
+    URL that urllib3, which sends it, reads as another host's does not.
+    """
+    try:
+        host = (urlsplit(url).hostname or "").lower()
+        sent_to = (parse_url(url).host or "").strip("[]").lower()
+    except (ValueError, LocationParseError):
+        return False
+    if host != sent_to:
+        return False
+    return host == "localhost" or (
+        _resolves_to_loopback(host) if host.endswith(".localhost") else _is_loopback_address(host)
+    )
+
+
+def _resolves_to_loopback(host: str) -> bool:
+    try:
+        found = socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return all(_is_loopback_address(str(address[4][0])) for address in found)
+
+
+def _is_loopback_address(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def passing_by_proxy(url: str, proxy: str | None) -> str | None:
+    """Return the proxy that a request is sent by: none where it would leave the machine by it."""
+    if proxy is None or not is_loopback(url) or is_loopback(proxy):
+        return proxy
+    return None
 
 
 def check_leaving(method: str, url: str, call: str | None, report: Callable[[str], None]) -> None:

@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_cpjob.call_sites import Site
 from pytest_cpjob.service.call_log import Caller, Change
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.jobs import JobRecord
@@ -20,10 +21,12 @@ class PendingCall:
     """A client's call from its beginning to its end.
 
     Attributes:
-        request: our own copy of the parameters.
+        request: our own copy of the parameters, CodePipeline's as the user's hooks have left them.
         by_test: whether the client is the test's own: not recorded, and exempt from faults.
         endpoint_url: the client's endpoint.
+        site: where the user's code made the call.
         is_async: whether the client is aiobotocore's.
+        signer: what the client signs with.
         job: the job that it names, looked up once.
         hides_missing: whether S3 answers AccessDenied to these credentials for a missing object.
         fault: the fault that applies to it.
@@ -40,7 +43,9 @@ class PendingCall:
     by_test: bool
     caller: Caller
     endpoint_url: str = ""
+    site: Site | None = None
     is_async: bool = False
+    signer: Any = None
     job: JobRecord | None = None
     job_ids: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-from pytest_cpjob.contract.findings import NO_REPLY, NOT_THE_JOBS, OWN_ROLE, Finding
+from pytest_cpjob.call_sites import Place, Site, place_of, site_of_traceback
+from pytest_cpjob.contract.artifact_access import foreign_credentials
+from pytest_cpjob.contract.findings import JOB, KINDS, NO_REPLY, Finding
 from pytest_cpjob.contract.leaks import leaked_secrets
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.observer import Evidence
-from pytest_cpjob.service.call_log import Call, CallEntry
+from pytest_cpjob.contract.outcomes import outcome, reported_by
+from pytest_cpjob.service.call_log import CallEntry
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS, JobSuccess
 
 _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
 _BY_A_CHILD: Final = frozenset({"no-result", "missing-output"})
 _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
+_LONGEST_REASON: Final = 300
+
+Mask = Callable[[str], str]
 
 
 def find_all(evidence: Evidence) -> list[Finding]:
-    """Give every finding, in the order of the jobs and then of the calls."""
+    """Return every finding, in the order of the jobs and then of the calls, secrets masked."""
     found: list[Finding] = []
     called = _calls_by_job(evidence)
     mask = masking(evidence.service)
@@ -30,46 +36,30 @@ def find_all(evidence: Evidence) -> list[Finding]:
         if not _answer_was_lost(entries):
             found += _raised_after_result(job, mask)
         found += _wrong_results(job, entries)
-        found += _outputs(job, evidence)
-    found += _own_role(evidence)
+        found += _outputs(job, _report_place(entries), evidence)
+    found += foreign_credentials(evidence)
     found += _refused_requests(evidence, mask)
     if evidence.service.registry.jobs:
-        found += leaked_secrets(evidence)
-    found += [
-        Finding(
-            "unfaked-call",
-            job_id,
-            f"{what}{f' for {evidence.label(job_id)}' if job_id else ''} was about to leave for the"
-            " network.",
-        )
-        for what, job_id in dict.fromkeys(evidence.stopped_calls)
-    ]
+        places = {job_id: _report_place(entries) for job_id, entries in called.items()}
+        found += leaked_secrets(evidence, places, mask)
+    found += _unfaked_calls(evidence)
     if evidence.forked_calls:
         # What the child would have reported or uploaded, nobody else had to.
         found = [finding for finding in found if finding.name not in _BY_A_CHILD]
+    found += _forked_calls(evidence)
+    found += _unused_faults(evidence)
     found += [
-        Finding(
-            "unfaked-call",
-            None,
-            f"{what} was called in a process that was forked from the test's, and refused there.",
-        )
-        for what in evidence.forked_calls
-    ]
-    found += [
-        Finding(
-            "unused-fault",
-            None,
-            f"{fault.code} was set up {_times(fault.times)} for {fault.service}.{fault.operation}"
-            f" and met {_times(fault.met)}.",
-        )
-        for fault in evidence.service.faults.unmet()
-    ]
-    found += [
-        Finding("running-thread", None, f"thread {name!r} was still running at the end.")
+        Finding("running-thread", None, f"thread {name!r} is still running after the test")
         for name in evidence.running_threads
     ]
-    masked = (finding._replace(what=mask(finding.what)) for finding in found)
-    return list(dict.fromkeys(masked))  # what happened again is one finding
+    return [
+        finding._replace(
+            what=mask(finding.what),
+            detail=mask(finding.detail),
+            label=evidence.label(finding.job_id),
+        )
+        for finding in found
+    ]
 
 
 def _calls_by_job(evidence: Evidence) -> dict[str, list[CallEntry]]:
@@ -81,34 +71,64 @@ def _calls_by_job(evidence: Evidence) -> dict[str, list[CallEntry]]:
     return called
 
 
-def _times(count: int) -> str:
-    return f"{count} time{'s' * (count != 1)}"
+def _place(site: Site | None) -> Place | None:
+    return None if site is None else place_of(site)
 
 
-def _no_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
+def _report_place(entries: list[CallEntry]) -> Place | None:
+    """Return where a job's result was reported."""
+    for entry in entries:
+        if entry.call.operation in RESULTS and entry.changes:
+            return _place(entry.site)
+    return None
+
+
+# -- results ---------------------------------------------------------------------------------------
+
+
+def _no_result(job: JobRecord, mask: Mask) -> Iterator[Finding]:
     if job.result is not None or job.abandoned:
         return
     late = " before it timed out" if job.status == "TimedOut" else ""
     if job.kind != "lambda":
         if job.acknowledged and not job.acknowledged_by_test:
-            what = f"{job.label} was acknowledged, and got no result{late}."
-            yield Finding("no-result", job.id, what)
+            yield _worded("no-result", job, f"{JOB} was acknowledged, and got no result{late}")
         return
-    words = NO_REPLY.replace("{name}", job.facts.configuration["FunctionName"])
     if job.raised:
         error = job.raised[-1][0]
-        what = f"the handler raised {_shown(error, mask)} before any result of {job.label}."
-        yield Finding("raised", job.id, what, words)
+        what = f"the handler raised {_shown(error, mask)} before any result of {JOB}"
+        yield _worded("raised", job, what)._replace(place=_raised_at(error))
     elif job.delivered:
-        what = f"{job.label} was delivered to its function, and got no result{late}."
-        yield Finding("no-result", job.id, what, words)
+        what = f"{JOB} was delivered to its function, and got no result{late}"
+        yield _worded("no-result", job, what)
 
 
-def _raised_after_result(job: JobRecord, mask: Callable[[str], str]) -> Iterator[Finding]:
+def _worded(name: str, job: JobRecord, what: str) -> Finding:
+    """Return a finding whose advice names what such a job is reported with."""
+    kind = KINDS[name]
+    partner = "third_party_" if job.kind == "third-party" else ""
+    no_reply = "."
+    if job.kind == "lambda":
+        is_given = {"function_name", "configuration"} & job.first.given
+        function = job.facts.configuration["FunctionName"] if is_given else "..."
+        no_reply = NO_REPLY.replace("{name}", function)
+    success, failure = (f"put_{partner}job_{ending}_result" for ending in ("success", "failure"))
+    return Finding(
+        name,
+        job.id,
+        what,
+        consequence=kind.consequence.replace("{no_reply}", no_reply),
+        fix=kind.fix.replace("{success}", success)
+        .replace("{failure}", failure)
+        .replace("{acknowledge}", f"acknowledge_{partner}job"),
+    )
+
+
+def _raised_after_result(job: JobRecord, mask: Mask) -> Iterator[Finding]:
     after = [error for error, had_result in job.raised if had_result]
     if after:
-        what = f"the handler raised {_shown(after[0], mask)} after the result of {job.label}."
-        yield Finding("raised-after-result", job.id, what)
+        what = f"the handler raised {_shown(after[0], mask)} after the result of {JOB}"
+        yield Finding("raised-after-result", job.id, what, _raised_at(after[0]))
 
 
 def _answer_was_lost(entries: list[CallEntry]) -> bool:
@@ -122,18 +142,29 @@ def _answer_was_lost(entries: list[CallEntry]) -> bool:
     )
 
 
-def _shown(error: BaseException, mask: Callable[[str], str]) -> str:
+def _raised_at(error: BaseException) -> Place | None:
+    return _place(site_of_traceback(error.__traceback__))
+
+
+def _shown(error: BaseException, mask: Mask) -> str:
     text = mask(str(error)).partition("\n")[0]
     if len(text) > 120:
         text = f"{text[:120]}..."
     return f"{type(error).__name__} ({text})" if text else type(error).__name__
 
 
+class _Reported(NamedTuple):
+    """What is known of a job's result while its calls are read."""
+
+    entry: CallEntry
+    answer_lost: bool
+
+
 def _wrong_results(job: JobRecord, entries: list[CallEntry]) -> Iterator[Finding]:
     """Find what was reported, or asked, by who should not have, or more than once."""
     losers: set[tuple[int, int]] = set()
     unaware_owners: set[tuple[int, int]] = set()
-    reported = answer_lost = False
+    reported: _Reported | None = None
     for entry in entries:
         call, worker = entry.call, entry.caller[:2]
         if call.operation in _ACKNOWLEDGES:
@@ -144,39 +175,47 @@ def _wrong_results(job: JobRecord, entries: list[CallEntry]) -> Iterator[Finding
             elif call.error == "InvalidNonceException" and worker not in unaware_owners:
                 losers.add(worker)
         elif call.operation in RESULTS | _DETAILS and worker in losers:
-            what = f"{call.operation} for {job.label} after its acknowledgement was refused."
-            yield Finding("not-owner", job.id, what)
+            what = f"{call.operation} for {JOB} after its acknowledgement was refused"
+            yield Finding("not-owner", job.id, what, _place(entry.site))
         elif call.operation in RESULTS and call.error == "InvalidJobStateException":
             if entry.state in ("Queued", "Dispatched"):
-                what = f"{call.operation} for {job.label}, which it had not acknowledged."
-                yield Finding("not-acknowledged", job.id, what)
-            elif reported and entry.fault is None and not answer_lost:
-                what = f"{call.operation} for {job.label}, which had its result already."
-                yield Finding("second-result", job.id, what)
+                what = f"{call.operation} for {JOB}, which it had not acknowledged"
+                yield _worded("not-acknowledged", job, what)._replace(place=_place(entry.site))
+            elif reported is not None and entry.fault is None and not reported.answer_lost:
+                yield _second_result(job, reported.entry, entry)
         if call.operation in RESULTS and entry.changes:
-            reported = True
-            answer_lost = answer_lost or entry.fault is not None
+            lost = reported is not None and reported.answer_lost
+            first = entry if reported is None else reported.entry
+            reported = _Reported(first, lost or entry.fault is not None)
 
 
-def _outputs(job: JobRecord, evidence: Evidence) -> Iterator[Finding]:
+def _second_result(job: JobRecord, first: CallEntry, second: CallEntry) -> Finding:
+    one, other = (outcome(reported_by(each.call)) for each in (first, second))
+    what = f"{second.call.operation} for {JOB}, which had its result already"
+    detail = f"First: {one}. Then: {other}."
+    return Finding("second-result", job.id, what, _place(second.site), detail=detail)
+
+
+# -- outputs ---------------------------------------------------------------------------------------
+
+
+def _outputs(job: JobRecord, place: Place | None, evidence: Evidence) -> Iterator[Finding]:
     result = job.result
     if not isinstance(result, JobSuccess) or result.continuation_token is not None:
         return
     for name, stored in evidence.outputs.get(job.id, {}).items():
         if stored is None:
-            what = (
-                f"success of {job.label} was reported, and output artifact {name!r} not uploaded."
-            )
-            yield Finding("missing-output", job.id, what)
+            what = f"success of {JOB} was reported, and output artifact {name!r} not uploaded"
+            yield Finding("missing-output", job.id, what, place)
         elif job.facts.encryption_key and not _same_key(
             stored.kms_key_id, job.facts.encryption_key
         ):
             with_what = f"with {stored.kms_key_id}" if stored.kms_key_id else "without a KMS key"
             what = (
-                f"output artifact {name!r} of {job.label} was uploaded {with_what}, not with the"
-                f" pipeline's key {job.facts.encryption_key}."
+                f"output artifact {name!r} of {JOB} was uploaded {with_what}, not with the"
+                f" pipeline's key {job.facts.encryption_key}"
             )
-            yield Finding("output-encryption", job.id, what)
+            yield Finding("output-encryption", job.id, what, place)
 
 
 def _same_key(one: str | None, other: str) -> bool:
@@ -187,38 +226,7 @@ def _same_key(one: str | None, other: str) -> bool:
     return short == its
 
 
-def _own_role(evidence: Evidence) -> Iterator[Finding]:
-    seen = set()
-    for entry in evidence.service.call_log.tested():
-        call = entry.call
-        if entry.holder in (None, "job"):
-            continue
-        if evidence.own_role and entry.holder == "own-role":
-            continue
-        job_id = call.job_ids[0] if call.job_ids else None
-        about = f"an artifact of {evidence.label(job_id)}" if job_id else "no job's artifact"
-        whose = {
-            "own-role": "the handler's own role",
-            "other-job": "another job's artifactCredentials",
-        }.get(entry.holder or "", "credentials that are nobody's")
-        what = (
-            f"s3.{call.operation} on {_object(call, evidence)}, {about}, was called with {whose}."
-        )
-        if what not in seen:
-            seen.add(what)
-            words = OWN_ROLE if entry.holder == "own-role" else NOT_THE_JOBS
-            yield Finding("own-role", job_id, what, words)
-
-
-def _object(call: Call, evidence: Evidence) -> str:
-    """Name the object that a call touched: of a copy's two, the one that is an artifact."""
-    bucket, key = call.request.get("Bucket"), call.request.get("Key")
-    source = call.request.get("CopySource")
-    if source and (bucket, key) not in evidence.service.registry.owners:
-        if isinstance(source, str):
-            return f"s3://{source.lstrip('/')}"
-        bucket, key = source.get("Bucket"), source.get("Key")
-    return f"s3://{bucket}/{key}" if key else f"s3://{bucket}"
+# -- calls -----------------------------------------------------------------------------------------
 
 
 def _not_permitted(evidence: Evidence) -> Iterator[Finding]:
@@ -228,31 +236,89 @@ def _not_permitted(evidence: Evidence) -> Iterator[Finding]:
             continue
         call = entry.call
         job_id = call.job_ids[0] if call.job_ids else entry.job_id
-        about = f" for {evidence.label(job_id)}" if job_id else ""
-        where = f" ({denial.place})" if denial.place else ""
+        known = job_id in evidence.service.registry.jobs
+        about = f" for {JOB}" if known else f" for job {job_id}"
         on = _resource(denial.resource)
         what = (
-            f"{call.service}.{call.operation}{about}{where} was called with the function's own"
-            f" role, and {denial.role} does not allow {denial.action} on {on}."
+            f"{call.service}.{call.operation}{about if job_id else ''} was called with the"
+            f" function's own role, and {denial.role} does not allow {denial.action} on {on}"
         )
-        yield Finding("not-permitted", job_id, what, f"{denial.why}.\n  Write: {denial.way_out}")
+        yield Finding(
+            "not-permitted",
+            job_id,
+            what,
+            _place(entry.site),
+            consequence=f"AWS refuses the call: {denial.why}.",
+            fix=f"Write: {denial.way_out}",
+        )
 
 
 def _resource(resource: str) -> str:
     return '"*"' if resource == "*" else resource
 
 
-def _refused_requests(evidence: Evidence, mask: Callable[[str], str]) -> Iterator[Finding]:
+def _refused_requests(evidence: Evidence, mask: Mask) -> Iterator[Finding]:
     for entry in evidence.service.call_log.tested():
         call = entry.call
         if entry.error is None or evidence.surfaced(entry.error):
             continue
         job_id = call.job_ids[0] if call.job_ids else entry.job_id
-        about = f" for {evidence.label(job_id)}" if job_id else ""
-        reason = str(entry.error).partition("calling the ")[2] or str(entry.error)
-        reason = " ".join(mask(entry.message or reason).split())[:300]
+        known = job_id in evidence.service.registry.jobs
+        about = f" for {JOB}" if known else f" for job {job_id}, which does not exist,"
         what = (
-            f"{call.service}.{call.operation}{about} was refused, and the test did not hear of it:"
-            f" {reason}"
+            f"{call.service}.{call.operation}{about if job_id else ''} was rejected, and the code"
+            f" swallowed the error: {_reason(entry.error, entry.message, mask)}"
         )
-        yield Finding("refused-request", job_id, what)
+        yield Finding("refused-request", job_id, what, _place(entry.site))
+
+
+def _reason(error: BaseException, message: str, mask: Mask) -> str:
+    """Return what is wrong with a request; botocore writes one violation a line."""
+    reason = mask(message or str(error).partition("calling the ")[2] or str(error))
+    first, *violations = [" ".join(line.split()) for line in reason.splitlines() if line.strip()]
+    text = f"{first} {'; '.join(violations)}".strip() if first.endswith(":") else first
+    if violations and not first.endswith(":"):
+        text = "; ".join((first, *violations))
+    return text[:_LONGEST_REASON].rstrip(".")
+
+
+def _unfaked_calls(evidence: Evidence) -> Iterator[Finding]:
+    for what, job_id, site in evidence.stopped_calls:
+        service, _, operation = what.partition(".")
+        is_call = operation.isalnum()
+        fix = KINDS["unfaked-call"].fix
+        if is_call:
+            fix = fix.replace("{operation}", operation).replace("{service}", service)
+        else:
+            fix = "Start moto's mock_aws() in the test, or stub this request."
+        about = f" for {JOB}" if job_id else ""
+        yield Finding(
+            "unfaked-call",
+            job_id,
+            f"{what}{about} was blocked before it reached the network",
+            _place(site),
+            fix=fix,
+        )
+
+
+def _forked_calls(evidence: Evidence) -> Iterator[Finding]:
+    for what in evidence.forked_calls:
+        yield Finding(
+            "unfaked-call",
+            None,
+            f"{what} was called in a process that was forked from the test's, and refused there",
+            fix="Call AWS in the test's own process, or start another one with cpjob_endpoint.",
+        )
+
+
+def _unused_faults(evidence: Evidence) -> Iterator[Finding]:
+    for fault in evidence.service.faults.unmet():
+        what = (
+            f"{fault.code} was set up {_times(fault.times)} for {fault.service}.{fault.operation}"
+            f" and met {_times(fault.met)}"
+        )
+        yield Finding("unused-fault", None, what)
+
+
+def _times(count: int) -> str:
+    return f"{count} time{'s' * (count != 1)}"

@@ -1,122 +1,215 @@
-"""The findings: their names, what CodePipeline makes of each, and how each is allowed.
+"""The findings: one table of their names, what follows from each, and how it is fixed.
 
-This is the one table of the contract's wording. The checks say what the code did; the table says
-what would have come of it, in AWS's own words where they are known.
+The checks say what the code did. The table says what CodePipeline does then, in AWS's own words
+where they are known, and what to change. `reports` puts both into a text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from pytest_cpjob.errors import ContractError
+from pytest_cpjob.call_sites import Place
 
-CONSEQUENCES: Final = {
-    "no-result": "CodePipeline waits until the action times out, then fails it{words}",
-    "raised": (
-        "Lambda runs the same event up to two more times; unless one of them reports,"
-        " CodePipeline waits until the action times out, then fails it{words}"
+Severity = Literal["contract", "security", "test"]
+"""What is broken: CodePipeline's job contract, a secret, or what the test is worth."""
+
+JOB: Final = "\0job\0"
+"""Stands for the job in a finding's text, so that one of several jobs is told once."""
+
+PAGE: Final = "docs/findings.md"
+"""The page of the documentation that explains each finding, under its name."""
+
+
+class FindingKind(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        severity: what is broken.
+        consequence: what happens in a pipeline.
+        fix: what to change in the code, or in the test.
+    """
+
+    severity: Severity
+    consequence: str
+    fix: str
+
+    @property
+    def breaks_contract(self) -> bool:
+        """Whether the code breaks CodePipeline's job contract."""
+        return self.severity == "contract"
+
+
+KINDS: Final[dict[str, FindingKind]] = {
+    "own-role": FindingKind(
+        "contract",
+        "The function's own role can open the artifact bucket only if somebody gave it more"
+        " rights; artifactCredentials come with each job and open exactly its artifacts.",
+        "Make the S3 client from the job's artifactCredentials:"
+        " boto3.Session(accessKeyId, secretAccessKey, sessionToken).client('s3').",
     ),
-    "raised-after-result": (
-        "Lambda runs the same event again: its work is done twice, and the second result is"
-        " refused with InvalidJobStateException."
+    "not-permitted": FindingKind(
+        "contract",
+        "AWS refuses the call.",
+        "Allow it in the policy of the function's role.",
     ),
-    "second-result": "The first result stands; the second gets InvalidJobStateException.",
-    "not-acknowledged": (
+    "unfaked-call": FindingKind(
+        "test",
+        "In a pipeline this call is real; here nothing answers it, and the test shows nothing of"
+        " what follows.",
+        "Start moto's mock_aws() in the test, stub this client, or make the call fail:"
+        " cpjob.fail('{operation}', 'AccessDeniedException', service='{service}').",
+    ),
+    "refused-request": FindingKind(
+        "contract",
+        "AWS does not accept this request: what it was to report or do has not happened.",
+        "Send what the API takes, and let the error be seen; a test that wants it expects it with"
+        " pytest.raises.",
+    ),
+    "not-acknowledged": FindingKind(
+        "contract",
         "CodePipeline hands the job to another worker, and refuses the result of one that never"
-        " acknowledged it (InvalidJobStateException)."
+        " acknowledged it (InvalidJobStateException).",
+        "Call {acknowledge} with the nonce of the poll before any work on the job.",
     ),
-    "not-owner": (
+    "not-owner": FindingKind(
+        "contract",
         "Another worker has the job: what this one reports ends, or fails, work that is not its"
-        " own."
+        " own.",
+        "Leave a job whose acknowledgement was refused (InvalidNonceException), and go on to the"
+        " next.",
     ),
-    "missing-output": (
+    "second-result": FindingKind(
+        "contract",
+        "The first result stands; the second gets InvalidJobStateException.",
+        "Report once, as the last thing: return after a report, and keep the success report out of"
+        " the `try` whose `except` reports the failure.",
+    ),
+    "raised": FindingKind(
+        "contract",
+        "Lambda runs the same event up to two more times; unless one of them reports, CodePipeline"
+        " waits until the action times out, then fails it{no_reply}",
+        "Catch it in the handler, and report it with put_job_failure_result(jobId=...,"
+        " failureDetails={'type': 'JobFailed', 'message': str(error)}).",
+    ),
+    "raised-after-result": FindingKind(
+        "contract",
+        "Lambda runs the same event again: its work is done twice, and the second result is"
+        " refused with InvalidJobStateException.",
+        "Report last, after everything that may raise, and do not raise again what was reported.",
+    ),
+    "no-result": FindingKind(
+        "contract",
+        "CodePipeline waits until the action times out, then fails it{no_reply}",
+        "Call {success} or {failure} on every way out of the code.",
+    ),
+    "missing-output": FindingKind(
+        "contract",
         "CodePipeline shows the action as succeeded; the next action that reads the artifact fails"
-        ' with "Unable to access the artifact with Amazon S3 object key".'
+        ' with "Unable to access the artifact with Amazon S3 object key".',
+        "Upload each output artifact to the s3Location in the job before reporting success, or"
+        " report a failure.",
     ),
-    "output-encryption": (
+    "output-encryption": FindingKind(
+        "contract",
         "An action in another account, or one that may use the pipeline's key only, cannot read"
-        " the artifact."
+        " the artifact.",
+        "Upload it with ServerSideEncryption='aws:kms' and"
+        " SSEKMSKeyId=job['data']['encryptionKey']['id'].",
     ),
-    "own-role": "{words}",
-    "refused-request": (
-        "AWS does not take this request, so nothing that it was to report or do has happened."
+    "leaked-secret": FindingKind(
+        "security",
+        "Whoever reads it can use the credentials until they expire, and logs are kept.",
+        "Print, log and report the job's id instead of the whole event, job or configuration.",
     ),
-    "leaked-secret": "Whoever reads it can use the secret while it is good: logs are kept.",
-    "unfaked-call": "In the pipeline this call is real; here it was stopped, and tests nothing.",
-    "unused-fault": "The test did not test what it set up.",
-    "not-permitted": "AWS refuses the call: {words}",
-    "running-thread": (
-        "The thread goes on after its test, and could call AWS; it stays cut off until it ends."
+    "unused-fault": FindingKind(
+        "test",
+        "The test did not test what it set up.",
+        "Compare operation, service and times with the calls that were made (cpjob.calls), or take"
+        " the fault away.",
+    ),
+    "running-thread": FindingKind(
+        "test",
+        "It goes on after its test and could call AWS; its calls are blocked until it ends. Lambda"
+        " freezes such a thread when the handler returns.",
+        "Join the thread, or tell it to stop, before the code under test returns.",
     ),
 }
+"""Every finding by name, causes before consequences: this is the order of a report."""
 
-NO_REPLY: Final = (
-    ': "The AWS Lambda function {name} failed to return a result. Check the function to verify'
-    " that it has permission to call the PutJobSuccessResult action and that it made a call to"
-    ' PutJobSuccessResult."'
-)
-"""What CodePipeline shows of a Lambda action without a reply (seen in five public threads)."""
+NO_REPLY: Final = ' ("The AWS Lambda function {name} failed to return a result. ...").'
+"""How what CodePipeline shows of a Lambda action without a reply begins (seen in five threads)."""
 
-OWN_ROLE: Final = (
-    "The function's own role needs access to the artifact bucket, and reads what no pipeline gave"
-    " it; artifactCredentials are for these objects and no others."
-)
 NOT_THE_JOBS: Final = (
     "S3 refuses them: a job's artifactCredentials are for the artifacts of that job and no others."
+)
+NO_ARTIFACT: Final = (
+    "The job's artifactCredentials would be refused here as well: they open the objects of this"
+    " job's artifacts and nothing else."
 )
 
 
 class Finding(NamedTuple):
-    """One thing that CodePipeline could not have lived with.
+    """One thing that the code did, or the test left undone.
 
     Attributes:
         name: as `allow=[...]` takes it.
         job_id: the job that it is about, None where it is about none.
-        what: what the code did.
-        words: what is put into the table's sentence.
+        what: what the code did, a clause without its full stop; `JOB` stands for the job.
+        place: where in the user's code, if it is known.
+        label: the job as it is named.
+        detail: what belongs to `what` on a line of its own.
+        consequence: what happens then, where it is not the table's.
+        fix: what to change, where it is not the table's.
+        allowed_by: the option that allows it, where it is not `allow=[...]`.
+        hint: what else to know before it is allowed.
+        times: how often it was found.
+        others: the ids of more jobs that it is about.
     """
 
     name: str
     job_id: str | None
     what: str
-    words: str = "."
+    place: Place | None = None
+    label: str = ""
+    detail: str = ""
+    consequence: str = ""
+    fix: str = ""
+    allowed_by: str = ""
+    hint: str = ""
+    times: int = 1
+    others: tuple[str, ...] = ()
 
-    def told(self, *, in_pytest: bool) -> str:
-        """Give the finding as one bullet: what happened, what comes of it, how to allow it."""
-        consequence = CONSEQUENCES[self.name].replace("{words}", self.words)
-        return f"- {self.name}: {self.what}\n  {consequence}\n  {self._way_out(in_pytest)}"
+    @property
+    def kind(self) -> FindingKind:
+        """Its row of the table."""
+        return KINDS[self.name]
 
-    def _way_out(self, in_pytest: bool) -> str:
-        if self.words == OWN_ROLE:
-            return (
-                "Make the S3 client from the job's artifactCredentials, or open the bucket to the"
-                f" handler's own role with {_written('own_role=True', in_pytest)}"
-            )
-        allow = f"To allow it: {_written(f'allow=[{_quoted(self.name)}]', in_pytest)}"
-        if self.words == NOT_THE_JOBS:
-            return f"{allow}; own_role=True is for the handler's own role only"
-        return allow
+    def is_about(self, job_id: str) -> bool:
+        """Whether it is about a job."""
+        return job_id == self.job_id or job_id in self.others
 
-
-def _written(option: str, in_pytest: bool) -> str:
-    """Give an option as it is written: on the marker, or where a stub is made."""
-    marker = f"@pytest.mark.cpjob({option})"
-    return marker if in_pytest else f"CodePipelineStub({option}) or {marker}"
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
-
-
-def error_of(findings: Sequence[Finding], *, in_pytest: bool = True) -> ContractError:
-    """Give the error that reports the findings, one bulleted list."""
-    names = tuple(finding.name for finding in findings)
-    return ContractError(report_of(findings, in_pytest=in_pytest), names)
+    def said(self) -> str:
+        """Return what the code did, as a sentence without its full stop."""
+        others = len(self.others)
+        label = self.label
+        if others:
+            label += f" and {others} more job{'s' * (others > 1)}"
+        times = f", {self.times} times" if self.times > others + 1 else ""
+        return f"{self.what.replace(JOB, label)}{times}"
 
 
-def report_of(findings: Sequence[Finding], *, in_pytest: bool = True) -> str:
-    """Give the findings as text; outside the plugin's fixture a stub's arguments allow them."""
-    count = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
-    listed = "\n".join(finding.told(in_pytest=in_pytest) for finding in findings)
-    return f"{count}: CodePipeline could not have lived with what this code did.\n{listed}"
+def folded(found: list[Finding]) -> list[Finding]:
+    """Return the findings in a report's order, with those of one line and one text as one."""
+    first: dict[tuple[object, ...], Finding] = {}
+    for finding in found:
+        key = (finding.name, finding.what, finding.place, finding.consequence, finding.fix)
+        known = first.get(key)
+        if known is None:
+            first[key] = finding
+            continue
+        others = known.others
+        if finding.job_id is not None and not known.is_about(finding.job_id):
+            others = (*others, finding.job_id)
+        first[key] = known._replace(times=known.times + finding.times, others=others)
+    rank = {name: number for number, name in enumerate(KINDS)}
+    return sorted(first.values(), key=lambda finding: rank[finding.name])

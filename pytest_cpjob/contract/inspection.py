@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pytest_cpjob.contract.checks import find_all
-from pytest_cpjob.contract.findings import Finding
+from pytest_cpjob.contract.findings import Finding, folded
 from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
+
+_MAY_STILL_BE_DONE = frozenset({"no-result", "raised", "unused-fault"})
+"""Findings that something was not done, which code that still runs may yet do."""
 
 
 class Inspection:
@@ -20,17 +23,45 @@ class Inspection:
         self._settings = settings
         self._service = service
         self._observer = observer
+        self._reported: set[Finding] = set()
         self.findings: list[Finding] = []
 
     def new_findings(self) -> list[Finding]:
         """Return what is found and neither allowed nor reported before; it is reported now."""
-        found = [
+        return self._new(find_all(self._observer.evidence()))
+
+    def settled_findings(self, *, code_runs: bool) -> list[Finding]:
+        """Return those of the new findings that nothing can change any more.
+
+        A job that a worker has acknowledged may be reported on by a fixture's teardown.
+
+        Args:
+            code_runs: whether code that the test has started is still running.
+        """
+        return self._new(
+            [
+                finding
+                for finding in find_all(self._observer.evidence())
+                if not self._may_change(finding, code_runs)
+            ]
+        )
+
+    def _new(self, found: list[Finding]) -> list[Finding]:
+        new = [
             finding
-            for finding in find_all(self._observer.evidence())
-            if finding not in self.findings and not self._is_allowed(finding)
+            for finding in found
+            if finding not in self._reported and not self._is_allowed(finding)
         ]
-        self.findings += found
-        return found
+        self._reported.update(new)
+        together = folded(new)
+        self.findings += together
+        return together
+
+    def _may_change(self, finding: Finding, code_runs: bool) -> bool:
+        if finding.name == "running-thread" or (code_runs and finding.name in _MAY_STILL_BE_DONE):
+            return True
+        job = self._service.registry.jobs.get(finding.job_id or "")
+        return finding.name == "no-result" and job is not None and job.kind != "lambda"
 
     def _is_allowed(self, finding: Finding) -> bool:
         """Whether the test allows it, its job, or, if it is about none, any of its jobs."""

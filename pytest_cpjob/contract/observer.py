@@ -6,6 +6,7 @@ The checks read the `Evidence` that it gives.
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,10 @@ from types import CodeType, MappingProxyType
 from typing import IO, NamedTuple
 
 from pytest_cpjob.artifacts.store import ArtifactStore, StoredObject
+from pytest_cpjob.call_sites import Site
 from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.patching import Undo
+from pytest_cpjob.service.call_log import StoppedCall
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 
@@ -25,58 +28,64 @@ class Evidence(NamedTuple):
 
     Attributes:
         outputs: by job, what each output was when its result was reported.
-        stopped_calls: what the network guard stopped, and the job it was called for, if any.
+        stopped_calls: what the network guard has blocked.
         surfaced: whether the test has seen an error, so that it was not swallowed.
-        printed: texts that the code wrote, by where it wrote them.
+        written: texts that the code wrote, by where it wrote them, each with its call site.
+        captured: what pytest has captured of the test, by where.
         read_output: opens all that can be read in an output artifact, by where it is.
         forked_calls: what forked children called, which was refused.
         running_threads: names of threads that did not end.
         own_role: whether the handler's own role was let into the bucket.
+        is_test_code: whether a call site is in the test's own file.
     """
 
     service: JobService
     outputs: Mapping[str, Mapping[str, StoredObject | None]] = MappingProxyType({})
-    stopped_calls: Sequence[tuple[str, str | None]] = ()
+    stopped_calls: Sequence[StoppedCall] = ()
     surfaced: Callable[[BaseException], bool] = lambda error: False
-    printed: Mapping[str, str] = MappingProxyType({})
+    written: Mapping[str, Sequence[tuple[str, Site | None]]] = MappingProxyType({})
+    captured: Mapping[str, str] = MappingProxyType({})
     read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]] = lambda job, name: ()
     forked_calls: Sequence[str] = ()
     running_threads: Sequence[str] = ()
     own_role: bool = False
+    is_test_code: Callable[[Site | None], bool] = lambda site: False
 
     @property
     def jobs(self) -> list[JobRecord]:
         """The jobs, in the order in which they were created."""
         return list(self.service.registry.jobs.values())
 
-    def label(self, job_id: str) -> str:
-        """Name the job of an id that a request carried; there may be no such job."""
-        job = self.service.registry.jobs.get(job_id)
-        return f"job {job_id}, which does not exist," if job is None else job.label
+    def label(self, job_id: str | None) -> str:
+        """Return how a job is named; nothing where there is none of that id."""
+        job = self.service.registry.jobs.get(job_id or "")
+        return "" if job is None else job.label
 
 
 class Observer:
     """Keeps what the code under test wrote, raised, uploaded and left running.
 
     Attributes:
-        stopped_calls: what the network guard stopped, and the job it was called for, if any.
+        stopped_calls: what the network guard has blocked.
         forked_calls: returns what forked children of the process have called.
         running_threads: the threads that did not end with the test.
         test_code: the code whose frames are the test's own.
+        directory: what files are named relative to in a report.
     """
 
     def __init__(self, service: JobService, store: ArtifactStore, *, own_role: bool) -> None:
         self._service = service
         self._store = store
         self._own_role = own_role
-        self._written: dict[str, list[str]] = {}
+        self._written: dict[str, list[tuple[str, Site | None]]] = {}
         self._captured: dict[str, str] = {}
         self._met: set[int] = set()
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
-        self.stopped_calls: list[tuple[str, str | None]] = []
+        self.stopped_calls: list[StoppedCall] = []
         self.forked_calls: Callable[[], Sequence[str]] = tuple
         self.running_threads: list[threading.Thread] = []
         self.test_code: set[CodeType] = set()
+        self.directory = os.getcwd()
 
     def is_tested_by(self, function: Callable[..., object]) -> None:
         """Learn whose frames are the test's own: an error that is raised there, the test saw."""
@@ -94,9 +103,9 @@ class Observer:
         finally:
             undo.all()
 
-    def wrote(self, where: str, text: str) -> None:
-        """Keep what the code writes, to find secrets in."""
-        self._written.setdefault(where, []).append(text)
+    def wrote(self, where: str, text: str, site: Site | None) -> None:
+        """Keep what the code writes, to find secrets in, and the line that wrote it."""
+        self._written.setdefault(where, []).append((text, site))
 
     def captured(self, where: str, text: str) -> None:
         """Keep what somebody else has captured of the test so far."""
@@ -132,14 +141,17 @@ class Observer:
             stopped_calls=self.stopped_calls,
             forked_calls=self.forked_calls(),
             surfaced=self._surfaced,
-            printed={
-                where: "".join(self._written.get(where, ())) + self._captured.get(where, "")
-                for where in (*self._written, *self._captured)
-            },
+            written=self._written,
+            captured=self._captured,
             running_threads=[thread.name for thread in self.running_threads],
             read_output=self._read_output,
             own_role=self._own_role,
+            is_test_code=self._is_test_code,
         )
+
+    def _is_test_code(self, site: Site | None) -> bool:
+        """Whether a call came from the test function itself."""
+        return site is not None and site[0] in self.test_code
 
     def _surfaced(self, error: BaseException) -> bool:
         """Whether the test itself saw an error, or it reached the test's own frame."""

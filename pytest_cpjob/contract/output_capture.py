@@ -8,10 +8,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pytest_cpjob.call_sites import Site, call_site, is_users
 from pytest_cpjob.patching import Undo
 
-Hear = Callable[[str, str], None]
-"""Told where something was written, and what."""
+Hear = Callable[[str, str, Site | None], None]
+"""Called with where something was written, what, and the line of the user's code that wrote it."""
 
 
 def capture_output(hear: Hear, undo: Undo) -> None:
@@ -56,7 +57,7 @@ class _Tee:
 
     def write(self, text: str) -> int:
         if self._hear is not None:
-            self._hear(self._where, text)
+            self._hear(self._where, text, call_site(2))
         written: int = self._stream.write(text)
         return written
 
@@ -79,7 +80,12 @@ class _Listener(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._hear("the log", self.format(record))
+            site = (record.pathname, record.lineno)
+            self._hear(
+                "the log",
+                self.format(record),
+                site if is_users(record.pathname) else call_site(2),
+            )
         except Exception:
             # A record that cannot be formatted is for the handlers of others to complain about.
             return

@@ -77,10 +77,14 @@ class Application:
         """Record an internal error."""
         self.failures.append((what, error))
 
-    def respond(self, http: HttpRequest) -> Answer | None:
-        """Answer one request; None means to break the connection."""
+    def respond(self, http: HttpRequest, *, is_earlier: bool = False) -> Answer | None:
+        """Answer one request; None is for a connection that is to break.
+
+        Args:
+            is_earlier: it came by a connection to a test that has ended.
+        """
         with self._idle:
-            harness = self._harness
+            harness = None if is_earlier else self._harness
             self._answering += 1
         try:
             if harness is None:
@@ -143,8 +147,8 @@ class Application:
         request: wire.Request,
         error: Exception,
     ) -> Answer:
-        """Report to the test, and to the caller, that the call cannot be answered."""
-        if isinstance(error, UnfakedCallError):
+        """Tell the test, and the caller, that there is no answer."""
+        if isinstance(error, (UnfakedCallError, NotImplementedError)):
             harness.router.stopped(call.name)
         else:
             self.fail(call.name, error)

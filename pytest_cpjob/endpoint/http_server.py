@@ -53,8 +53,8 @@ class Answer(NamedTuple):
     body: bytes
 
 
-Respond = Callable[[HttpRequest], "Answer | None"]
-"""Answers a request; None breaks the connection, so that the client gets no answer."""
+Respond = Callable[["WebServer", HttpRequest], "Answer | None"]
+"""Answers a server's request; None breaks the connection, so that the answer is lost."""
 
 
 class _MalformedError(Exception):
@@ -62,7 +62,7 @@ class _MalformedError(Exception):
 
 
 class WebServer(socketserver.ThreadingTCPServer):
-    """Serves one function on one port.
+    """Serves one function on one port, from when it is made until the port is closed.
 
     Args:
         address: host and port, port 0 for a free one.
@@ -86,7 +86,32 @@ class WebServer(socketserver.ThreadingTCPServer):
         self._numbers = itertools.count(1)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
+        self._is_closing = False
         super().__init__(address, _Handler)
+        self._thread = threading.Thread(target=self._accept, name=f"{OURS} server", daemon=True)
+        self._thread.start()
+
+    def _accept(self) -> None:
+        """Take connections. Not `serve_forever`: to end that takes as long as it sleeps."""
+        while True:
+            try:
+                connection, address = self.get_request()
+            except OSError:  # the client went away before, or the port is closed
+                if self._is_closing:
+                    return
+                continue
+            if self._is_closing:
+                connection.close()
+                return
+            self.process_request(connection, address)
+
+    def close_port(self) -> None:
+        """Take no connection any more; those that are open stay."""
+        self._is_closing = True
+        with suppress(OSError):
+            socket.create_connection((str(self.server_address[0]), self.port), 5).close()
+        self._thread.join()
+        self.server_close()
 
     @property
     def port(self) -> int:
@@ -145,7 +170,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(400, str(error))
             return
         request = HttpRequest(self.command, self.path, self.headers, body, self._number)
-        answer = self.server.respond(request)
+        answer = self.server.respond(self.server, request)
         if answer is None:
             self.close_connection = True
         else:

@@ -24,7 +24,10 @@ class MotoApplication:
     """moto's server application, for requests that are already parsed.
 
     Args:
-        host, port: where requests are received.
+        host, port: where requests come in.
+
+    Attributes:
+        port: that port, as moto is to know it.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -32,7 +35,7 @@ class MotoApplication:
         server: Any = importlib.import_module("moto.server")
         self._dispatcher = server.DomainDispatcherApplication(server.create_backend_app)
         self._host = host
-        self._port = port
+        self.port = port
 
     def answer(self, request: HttpRequest) -> Answer:
         """Answer one request.
@@ -67,7 +70,7 @@ class MotoApplication:
             "REQUEST_URI": request.target,
             "REMOTE_ADDR": self._host,
             "SERVER_NAME": self._host,
-            "SERVER_PORT": str(self._port),
+            "SERVER_PORT": str(self.port),
             "SERVER_PROTOCOL": "HTTP/1.1",
             _SPELLINGS: {},
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from http.client import HTTPConnection
@@ -15,10 +14,9 @@ from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.requirements import require
-from pytest_cpjob.threads import OURS
 
 if TYPE_CHECKING:
-    from pytest_cpjob.endpoint.http_server import Answer, HttpRequest
+    from pytest_cpjob.endpoint.http_server import Answer, HttpRequest, WebServer
     from pytest_cpjob.harness import Harness
 
 HOST: Final = "127.0.0.1"
@@ -28,9 +26,12 @@ _NEEDED: Final = ("cbor2", "flask", "flask_cors")
 class EndpointServer:
     """Serves one stub at a time; created once for a whole test run.
 
+    Each stub has a port of its own: what a test has left running, and still calls, never meets the
+    next test's jobs.
+
     Args:
-        port: the port, 0 for a free one.
-        on_call: called with each call and its outcome, as text.
+        port: the first stub's port, 0 for a free one.
+        on_call: told of each call and its outcome.
 
     Raises:
         CpjobError: a dependency is not installed; the message names the extra.
@@ -45,21 +46,26 @@ class EndpointServer:
                 )
         require("cbor2")
         from pytest_cpjob.endpoint.app import Application
-        from pytest_cpjob.endpoint.http_server import WebServer
         from pytest_cpjob.endpoint.moto_app import MotoApplication
 
-        self._server = WebServer((HOST, port), self._respond, self._failed)
-        self._application = Application(MotoApplication(HOST, self._server.port), on_call)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever,
-            kwargs={"poll_interval": 0.05},
-            name=f"{OURS} server",
-            daemon=True,
-        )
-        self._thread.start()
+        self._earlier: list[WebServer] = []
+        self._server = self._open(port)
+        self._has_served = False
+        self._moto = MotoApplication(HOST, self._server.port)
+        self._application = Application(self._moto, on_call)
 
-    def _respond(self, request: HttpRequest) -> Answer | None:
-        return self._application.respond(request)
+    def _open(self, port: int) -> WebServer:
+        from pytest_cpjob.endpoint.http_server import WebServer
+
+        taken = {server.port for server in self._earlier}
+        server = WebServer((HOST, port), self._respond, self._failed)
+        while server.port in taken:
+            server.close_port()
+            server = WebServer((HOST, port), self._respond, self._failed)
+        return server
+
+    def _respond(self, server: WebServer, request: HttpRequest) -> Answer | None:
+        return self._application.respond(request, is_earlier=server is not self._server)
 
     def _failed(self, error: BaseException) -> None:
         self._application.fail("a connection", error)
@@ -77,7 +83,13 @@ class EndpointServer:
             connection.getresponse().read()
 
     def serve(self, harness: Harness) -> None:
-        """Answer from this stub from now on."""
+        """Let this stub answer from now on."""
+        if self._has_served:
+            self._server.close_port()
+            self._earlier.append(self._server)
+            self._server = self._open(0)
+            self._moto.port = self._server.port
+        self._has_served = True
         harness.router.endpoint_url = self.url
         self._application.serve(harness)
 
@@ -94,11 +106,10 @@ class EndpointServer:
             raise CpjobError(f"the endpoint could not answer:{listed}") from failures[0][1]
 
     def stop(self) -> None:
-        """Close the port and all connections."""
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server.end_connections()
+        """Close the port, and every connection."""
+        self._server.close_port()
+        for server in (*self._earlier, self._server):
+            server.end_connections()
 
 
 class Endpoint:

@@ -6,12 +6,12 @@ import difflib
 import json
 from typing import Final, NamedTuple
 
-from pytest_cpjob.iam.operations import (
+from pytest_cpjob.iam.codepipeline_actions import (
     CODEPIPELINE_OTHERS,
     CODEPIPELINE_RESOURCES,
     CODEPIPELINE_WITHOUT_RESOURCE,
-    Permission,
 )
+from pytest_cpjob.iam.operations import Permission
 from pytest_cpjob.iam.patterns import UNKNOWN, may_match
 from pytest_cpjob.iam.policies import NO_RESOURCE, Statement, Verdict
 
@@ -26,7 +26,6 @@ class Denial(NamedTuple):
         resource: as a message shows it.
         why: the nearest statement, and what is wrong with it.
         way_out: the statement that would allow it.
-        place: `file:line` of the call, empty if it is not known.
     """
 
     action: str
@@ -34,7 +33,6 @@ class Denial(NamedTuple):
     role: str
     why: str
     way_out: str
-    place: str = ""
 
 
 def denial_of(needed: Permission, verdict: Verdict) -> Denial:

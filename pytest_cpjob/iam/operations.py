@@ -11,82 +11,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from pytest_cpjob.iam.codepipeline_actions import (
+    CODEPIPELINE_RESOURCES,
+    CODEPIPELINE_WITHOUT_RESOURCE,
+)
 from pytest_cpjob.iam.patterns import UNKNOWN
 from pytest_cpjob.iam.policies import ANYTHING, NO_RESOURCE, Resource
-
-CODEPIPELINE_RESOURCES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        (
-            "PollForJobs",
-            "CreateCustomActionType",
-            "DeleteCustomActionType",
-            "UpdateActionType",
-        ),
-        "actiontype",
-    ),
-    **dict.fromkeys(
-        (
-            "GetPipeline",
-            "GetPipelineState",
-            "GetPipelineExecution",
-            "ListPipelineExecutions",
-            "ListActionExecutions",
-            "ListRuleExecutions",
-            "ListDeployActionExecutionTargets",
-            "StartPipelineExecution",
-            "StopPipelineExecution",
-            "CreatePipeline",
-            "UpdatePipeline",
-            "DeletePipeline",
-        ),
-        "pipeline",
-    ),
-    **dict.fromkeys(
-        (
-            "RetryStageExecution",
-            "RollbackStage",
-            "OverrideStageCondition",
-            "EnableStageTransition",
-            "DisableStageTransition",
-        ),
-        "stage",
-    ),
-    **dict.fromkeys(("PutApprovalResult", "PutActionRevision"), "action"),
-}
-"""The resource type of CodePipeline's operations that take one."""
-
-CODEPIPELINE_WITHOUT_RESOURCE: Final = frozenset(
-    {
-        "AcknowledgeJob",
-        "AcknowledgeThirdPartyJob",
-        "GetActionType",
-        "GetJobDetails",
-        "GetThirdPartyJobDetails",
-        "ListActionTypes",
-        "ListPipelines",
-        "ListRuleTypes",
-        "PollForThirdPartyJobs",
-        "PutJobFailureResult",
-        "PutJobSuccessResult",
-        "PutThirdPartyJobFailureResult",
-        "PutThirdPartyJobSuccessResult",
-    }
-)
-"""Those that take none: only a statement on `*` allows them."""
-
-CODEPIPELINE_OTHERS: Final = frozenset(
-    {
-        "DeleteWebhook",
-        "DeregisterWebhookWithThirdParty",
-        "ListTagsForResource",
-        "ListWebhooks",
-        "PutWebhook",
-        "RegisterWebhookWithThirdParty",
-        "TagResource",
-        "UntagResource",
-    }
-)
-"""The rest, of which handlers call hardly any: their resource counts as any."""
 
 _PREFIXES: Final[Mapping[str, str]] = {
     **{

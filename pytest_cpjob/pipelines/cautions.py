@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from pytest_cpjob.iam.codepipeline_actions import CODEPIPELINE_WITHOUT_RESOURCE
 from pytest_cpjob.iam.denials import impossible_arn, misspelt
-from pytest_cpjob.iam.operations import CODEPIPELINE_WITHOUT_RESOURCE
 from pytest_cpjob.iam.policies import NO_RESOURCE, Permissions, Statement
 from pytest_cpjob.pipelines.definition import Definition
 from pytest_cpjob.pipelines.providers import provider_of

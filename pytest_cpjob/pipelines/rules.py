@@ -8,60 +8,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pytest_cpjob.aws.codepipeline_model import violations
 from pytest_cpjob.documents.refusals import shortened
 from pytest_cpjob.pipelines.definition import CustomActionType, Declaration
-from pytest_cpjob.pipelines.providers import PROVIDERS, V2_ONLY, Provider, provider_of
-from pytest_cpjob.pipelines.variables import (
-    BUILT_IN,
-    EXECUTION_ID,
-    PIPELINE_VARIABLES,
-    Action,
-    Reference,
-    actions_of,
-    malformed_references_of,
-    references_of,
+from pytest_cpjob.pipelines.providers import V2_ONLY, Provider, provider_of
+from pytest_cpjob.pipelines.rule_context import (
+    ACTION,
+    STAGE,
+    STRUCTURE,
+    VALIDATION,
+    Broken,
+    Context,
+    is_source,
 )
+from pytest_cpjob.pipelines.variable_rules import namespaces, references, variables
+from pytest_cpjob.pipelines.variables import Action, actions_of
 
-STRUCTURE: Final = "InvalidStructureException"
-STAGE: Final = "InvalidStageDeclarationException"
-ACTION: Final = "InvalidActionDeclarationException"
-VALIDATION: Final = "ValidationException"
 _MOST_STAGES: Final = 50
-_REFERENCE_FORMAT: Final = (
-    "Valid format for a pipeline execution variable reference is a namespace and a key separated by"
-    " a period (.). The following pipeline execution variables are referencing a namespace that"
-    " does not exist."
-)
-
-
-class Broken(NamedTuple):
-    """One broken rule: where, and what CreatePipeline would answer."""
-
-    place: str
-    code: str
-    text: str
-
-
-class Context(NamedTuple):
-    """What the rules look at."""
-
-    declaration: Declaration
-    actions: list[Action]
-    region: str
-    custom_types: Mapping[tuple[str, ...], CustomActionType]
-
-    @property
-    def stages(self) -> list[Mapping[str, Any]]:
-        """The stages, in order."""
-        return [each for each in self.declaration.get("stages") or () if isinstance(each, Mapping)]
-
-    @property
-    def is_v2(self) -> bool:
-        """Whether what only V2 pipelines have is fine: an omitted type does not say."""
-        return self.declaration.get("pipelineType") != "V1"
 
 
 def check_declaration(
@@ -152,21 +117,17 @@ def _stages(context: Context) -> Iterator[Broken]:
 
 def _sources(context: Context) -> Iterator[Broken]:
     first = [each for each in context.actions if each.stage_number == 0]
-    if not first or any(not _is_source(each) for each in first):
+    if not first or any(not is_source(each) for each in first):
         text = "Pipeline should start with a stage that only contains source actions"
         yield Broken(str(context.stages[0].get("name")) if context.stages else "pipeline",
                      STRUCTURE, text)  # fmt: skip
     for each in context.actions:
-        if each.stage_number > 0 and _is_source(each):
+        if each.stage_number > 0 and is_source(each):
             text = "Source actions can only be included in the first stage of the pipeline"
             yield Broken(each.full_name, STRUCTURE, text)
-    if context.actions and all(map(_is_source, context.actions)):
+    if context.actions and all(map(is_source, context.actions)):
         text = "Pipeline should contain at least 1 action whose category is not Source"
         yield Broken("pipeline", STRUCTURE, text)
-
-
-def _is_source(action: Action) -> bool:
-    return action.action_type.get("category") == "Source"
 
 
 def _artifacts(context: Context) -> Iterator[Broken]:
@@ -267,84 +228,9 @@ def _stores(context: Context) -> Iterator[Broken]:
     for each in context.actions:
         other = each.declared.get("region") not in (None, context.region)
         is_aws = each.action_type.get("owner") == "AWS"
-        if other and (_is_source(each) or not is_aws):
+        if other and (is_source(each) or not is_aws):
             text = "source, partner and custom actions run in the pipeline's own region"
             yield Broken(each.full_name, ACTION, text)
-
-
-def _namespaces(context: Context) -> Iterator[Broken]:
-    artifacts = {name for each in context.actions for name in each.artifacts("outputArtifacts")}
-    variables = context.declaration.get("variables")
-    by_namespace: dict[str, list[Action]] = {}
-    for each in context.actions:
-        if each.namespace is not None:
-            by_namespace.setdefault(str(each.namespace), []).append(each)
-    for namespace, users in by_namespace.items():
-        if len(users) > 1 or (namespace == PIPELINE_VARIABLES and variables):
-            listed = "\n".join(
-                f"StageName=[{user.stage}], ActionName=[{user.name}], Namespace=[{namespace}]"
-                for user in users
-            )
-            text = (
-                "Namespaces must be unique across the pipeline definition. The following occur more"
-                f" than once in the pipeline. {_one_line(listed)}"
-            )
-            yield Broken(users[-1].full_name, ACTION, text)
-        if namespace in artifacts:
-            text = f"namespace {namespace!r} is the name of an artifact"
-            yield Broken(users[0].full_name, ACTION, text)
-        if namespace == BUILT_IN:
-            text = f"namespace {BUILT_IN!r} is CodePipeline's own"
-            yield Broken(users[0].full_name, ACTION, text)
-
-
-def _one_line(text: str) -> str:
-    return text.replace("\n", " ")
-
-
-def _references(context: Context) -> Iterator[Broken]:
-    givers = {each.namespace: each for each in context.actions if each.namespace is not None}
-    declared = context.declaration.get("variables") or ()
-    names = {each.get("name") for each in declared if isinstance(each, Mapping)}
-    for action in context.actions:
-        for found in malformed_references_of(action):
-            yield Broken(action.full_name, ACTION, f"{_REFERENCE_FORMAT} {found.told}")
-        for found in references_of(action):
-            yield from _reference(found, givers, names if declared else None)
-
-
-def _reference(
-    found: Reference, givers: Mapping[str, Action], names: set[Any] | None
-) -> Iterator[Broken]:
-    place = found.action.full_name
-    if found.namespace == BUILT_IN and found.key == EXECUTION_ID:
-        return
-    if found.namespace == PIPELINE_VARIABLES and found.namespace not in givers:
-        if names is None or found.key not in names:
-            text = f"The referenced variables haven't been declared. {found.told}"
-            yield Broken(place, STRUCTURE, text)
-        elif _is_source(found.action):
-            text = f"Variables at the pipeline level cannot be used in source actions. {found.told}"
-            yield Broken(place, STRUCTURE, text)
-        return
-    giver = givers.get(found.namespace)
-    if giver is None or not giver.runs_before(found.action):
-        text = f"{_REFERENCE_FORMAT} {found.told}"
-        if giver is not None:
-            text = f"{text} ({giver.full_name} has that namespace, and does not run before)"
-        yield Broken(place, ACTION, text)
-
-
-def _variables(context: Context) -> Iterator[Broken]:
-    declared = context.declaration.get("variables") or ()
-    counted = Counter(each.get("name") for each in declared if isinstance(each, Mapping))
-    for name, times in counted.items():
-        if times > 1:
-            text = (
-                "Variable names must be unique. The following variable name is already in use:"
-                f" {name}"
-            )
-            yield Broken("pipeline", STRUCTURE, text)
 
 
 def _versions(context: Context) -> Iterator[Broken]:
@@ -398,10 +284,9 @@ _RULES: Final[tuple[Callable[[Context], Iterator[Broken]], ...]] = (
     _artifacts,
     _providers,
     _stores,
-    _namespaces,
-    _references,
-    _variables,
+    namespaces,
+    references,
+    variables,
     _versions,
     _failure,
 )
-__all__ = ["PROVIDERS", "Broken", "check_declaration"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Generator
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from pytest_cpjob.aws.environment import configure_nothing
-from pytest_cpjob.patching import Undo, restore_late_variables
+from pytest_cpjob.clients.import_guard import ImportGuard
+from pytest_cpjob.patching import Undo, restore_late_changes
 from pytest_cpjob.plugin.fixtures import (
     CALLED,
+    FAILED,
     HARNESS,
     NOT_PASSED,
     SWEEP,
@@ -31,7 +31,7 @@ from pytest_cpjob.plugin.fixtures import (
     forget,
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
-from pytest_cpjob.plugin.options import BUILT_IN, INI, SEED, add_options, check_flags
+from pytest_cpjob.plugin.options import BUILT_IN, FLAGS, INI, REPORT, SEED, add_options, check_flags
 from pytest_cpjob.settings import BUILT_IN_REGION
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ __all__ = [
 ]
 
 _UNDO: Final = pytest.StashKey[Undo]()
+_IMPORT_GUARD: Final = pytest.StashKey[ImportGuard]()
 _SWEEPS: Final = {
     "cpjob_job_variants": "other jobs that AWS can send",
     "cpjob_faults": "faults that its calls can run into",
@@ -73,9 +74,20 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.add_cleanup(undo.all)
     load_own_modules_plainly(undo)
     check_flags(early_config)
-    if early_config.getini("cpjob_aws_env"):
+    makes_clients = early_config.getini("cpjob_aws_env")
+    stops_calls = early_config.getini("cpjob_stop_calls_at_import")
+    if makes_clients or stops_calls:
         region = early_config.getini("cpjob_region") or BUILT_IN_REGION
-        configure_nothing(os.environ, region, undo)
+        guard = ImportGuard(region, makes_clients=makes_clients, stops_calls=stops_calls or None)
+        guard.install(undo)
+        guard.watch("while code was imported for its tests to be collected")
+        early_config.stash[_IMPORT_GUARD] = guard
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    guard = session.config.stash.get(_IMPORT_GUARD, None)
+    if guard is not None:
+        guard.rest()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -91,6 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
             f"{name}(*names, without=[]): run this test of the cpjob fixture again for {what}; all"
             " variations, or only the named ones.",
         )
+    config.pluginmanager.register(_Colours(), "cpjob-colours")
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
         import secrets
@@ -99,6 +112,13 @@ def pytest_configure(config: pytest.Config) -> None:
         seed = worker_input["cpjob_seed"] if worker_input else secrets.token_hex(4)
     if seed is not None:
         config.stash[SEED] = seed
+    files = config.getoption("--cpjob-report")
+    in_pytest_html = _is_shown_by_pytest_html(config)
+    config.stash[REPORT] = bool(files) or in_pytest_html
+    if config.stash[REPORT]:
+        from pytest_cpjob.plugin.run_report import start
+
+        start(config, files, in_pytest_html=in_pytest_html)
 
 
 def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
@@ -107,13 +127,14 @@ def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
     if found and name.startswith("cpjob_"):
         from pytest_cpjob.settings import nearest
 
-        meant = nearest(name, (*INI, "cpjob_aws_env"))
+        meant = nearest(name, (*INI, *FLAGS))
         raise pytest.UsageError(f"unknown option {name.strip()!r} in the ini file{meant}")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput["cpjob_seed"] = node.config.stash.get(SEED, None)
+    node.workerinput["cpjob_width"] = node.config.get_terminal_writer().fullwidth
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -130,10 +151,15 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"cpjob: {', '.join(told)}" if told else None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    # An earlier run of the same test may have been interrupted before its last report.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    # An earlier run of the same test may have been ended before its last report.
     forget(item)
+    guard = item.config.stash.get(_IMPORT_GUARD, None)
+    if guard is None or "cpjob" not in getattr(item, "fixturenames", ()):
+        return (yield)
+    with guard.watching("in the set-up of a test, before its cpjob was there"):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -146,40 +172,105 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
+    _fail_for_findings(item, call)
+    undo = Undo()
+    try:
+        _hide_frames(item, call, undo)
+        report = yield
+    finally:
+        undo.all()
     if call.when == "teardown" and _active_harness() is None:
-        restore_late_variables()
+        restore_late_changes()
     harness = item.stash.get(HARNESS, None)
-    if harness is None:
-        return report
+    if harness is not None:
+        _explain(harness, item, call, report)
+    elif report.failed and call.when == "setup":
+        _explain_scope(report)
+    return report
+
+
+def _fail_for_findings(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Let a test fail for what its code did, before any plugin hears that it has passed."""
+    harness = item.stash.get(HARNESS, None)
+    if harness is not None and call.when == "call" and call.excinfo is None:
+        from pytest_cpjob.plugin.report import fail_for_findings
+
+        fail_for_findings(harness, item, call)
+
+
+def _hide_frames(item: pytest.Item, call: pytest.CallInfo[None], undo: Undo) -> None:
+    """Leave out frames that are neither the test's nor of the code under test."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        from pytest_cpjob.plugin.tracebacks import hide_frames
+
+        hide_frames(call.excinfo.value, undo, of_aws=HARNESS in item.stash)
+
+
+def _explain(
+    harness: Harness, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    """Say in a report what became of the test's jobs, and keep what a later report needs."""
     from pytest_cpjob.plugin import report as reporting
 
+    stash = item.stash
     if call.excinfo is not None and call.when != "teardown":
-        item.stash[NOT_PASSED] = True
-    item.stash[CALLED] = item.stash.get(CALLED, False) or call.when == "call"
-    reporting.capture_sections(harness, report)
-    if call.when == "teardown":
+        stash[NOT_PASSED] = True
+        stash[FAILED] = stash.get(FAILED, False) or report.failed
+    stash[CALLED] = stash.get(CALLED, False) or call.when == "call"
+    try:
+        reporting.capture_sections(harness, report)
         if report.failed:
-            reporting.show_findings_alone(report, call)
-        failed = report.failed or item.stash.get(NOT_PASSED, False)
+            reporting.explain_failure(harness, report, call)
+        elif call.when == "teardown" and stash.get(FAILED, False):
+            reporting.add_late_findings(harness, report)
+    except Exception as error:
+        # The test's own failure is never lost to what was to be said of it.
+        report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
+    if call.when == "teardown":
+        failed = report.failed or stash.get(NOT_PASSED, False)
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
+        if item.config.stash[REPORT]:
+            _keep_record(harness, item.config, report)
         forget(item)
-    if report.failed:
-        try:
-            reporting.mask_secrets(harness, report)
-            reporting.explain_failure(harness, report)
-        except Exception as error:
-            # Never lose the test's own failure because of an error in its description.
-            report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
     if call.when == "call" and harness.executions:
         from pytest_cpjob.plugin.executions import show_executions
 
         show_executions(harness, report)
-    return report
+
+
+def _keep_record(harness: Harness, config: pytest.Config, report: pytest.TestReport) -> None:
+    """Put what a report of the run shows of a test on its last report."""
+    from pytest_cpjob.plugin.run_report import keep_record
+
+    keep_record(
+        harness,
+        report,
+        in_file=bool(config.getoption("--cpjob-report")),
+        in_pytest_html=_is_shown_by_pytest_html(config),
+    )
+
+
+def _is_shown_by_pytest_html(config: pytest.Config) -> bool:
+    """Whether pytest-html, whose option this is, writes its page of the run."""
+    return bool(config.getoption("htmlpath", None))
+
+
+def _explain_scope(report: pytest.TestReport) -> None:
+    """Say what to do where a fixture of a wider scope asks for one of ours."""
+    text = report.longreprtext
+    if "ScopeMismatch" in text and "cpjob" in text:
+        report.sections.append(
+            (
+                "cpjob hints setup",
+                "- Every test has a service of its own, so cpjob and its like have function scope:"
+                " give the fixture that asks for it scope='function', or make shared data without"
+                " it, and the jobs in each test.",
+            )
+        )
 
 
 def _active_harness() -> Harness | None:
@@ -201,6 +292,25 @@ def pytest_assertrepr_compare(
     return explain_comparison(harness.service, op, left, right, others)
 
 
+class _Colours:
+    """Shows what we say of failures in colour, where the terminal has it."""
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> Generator[None, object, object]:
+        writer = terminalreporter.config.get_terminal_writer()
+        failed = [
+            report
+            for kind in ("failed", "error")
+            for report in terminalreporter.stats.get(kind, ())
+        ]
+        if not failed or not writer.hasmarkup or "pytest_cpjob.plugin.report" not in sys.modules:
+            return (yield)
+        from pytest_cpjob.plugin.colours import in_colour
+
+        with in_colour(failed, writer.markup):
+            return (yield)
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     told = [
         report
@@ -209,10 +319,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         if hasattr(report, "cpjob")
     ]
     if told:
-        from pytest_cpjob.plugin.report import last_line
+        from pytest_cpjob.plugin.report import last_lines
 
-        line = last_line(told)
-        if line is not None:
+        for line in last_lines(told):
             terminalreporter.write_line(line, yellow=True)
     failed = terminalreporter.stats.get("failed") or terminalreporter.stats.get("error")
     if failed and config.getoption("--cpjob-seed") == "random":

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Final, get_args
 
 from pytest_cpjob.contract.masking import masking
-from pytest_cpjob.contract.timeline import outcome
+from pytest_cpjob.contract.outcomes import outcome
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.masked_copies import original_of

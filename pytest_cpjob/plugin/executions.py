@@ -25,4 +25,10 @@ def show_executions(harness: Harness, report: pytest.TestReport) -> None:
     if report.failed:
         for each in shown:
             title = f"cpjob timeline of execution {each.id}"
-            report.sections.append((title, mask(harness.service, each.timeline)))
+            report.sections.append((title, mask(harness.service, _in_short(each.timeline))))
+
+
+def _in_short(timeline: str) -> str:
+    """Return what became of stages and actions; the values and artifacts are in `timeline`."""
+    lines = timeline.splitlines()
+    return "\n".join(line for line in lines if not line.startswith(" " * 6) or "!" in line)

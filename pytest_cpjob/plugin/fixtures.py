@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_cpjob.patching import Undo
-from pytest_cpjob.plugin.options import settings_of
+from pytest_cpjob.plugin.options import report_width, settings_of
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
@@ -32,6 +34,8 @@ CALLED: Final = pytest.StashKey[bool]()
 """Whether the test itself has finished."""
 NOT_PASSED: Final = pytest.StashKey[bool]()
 """Whether the set-up or the test itself failed or was skipped."""
+FAILED: Final = pytest.StashKey[bool]()
+"""Whether the set-up or the test itself failed, and was not skipped or expected to."""
 _COUNTER: Final = pytest.StashKey[Iterator[int]]()
 SWEEP: Final = "_cpjob_sweep"
 """The name of the parameter for the variation of a sweep."""
@@ -39,7 +43,7 @@ SWEEP: Final = "_cpjob_sweep"
 
 def forget(item: pytest.Item) -> None:
     """Delete what is stored for a test, so that it does not outlive the report."""
-    kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, _COUNTER)
+    kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, FAILED, _COUNTER)
     for key in kept:
         if key in item.stash:
             del item.stash[key]
@@ -66,16 +70,14 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     from pytest_cpjob.stub import CodePipelineStub
 
     stub = CodePipelineStub._with(settings_of(request))
-    stub._start()
     harness = stub._harness
-    harness.observer.is_tested_by(request.function)
-    parameters = getattr(request.node, "callspec", None)
-    if parameters is not None and SWEEP in parameters.params:
-        harness.vary(parameters.params[SWEEP])
+    harness.observer.directory = str(request.config.invocation_params.dir)
+    harness.report_width = report_width(request.config)
     stash = request.node.stash
-    stash[HARNESS] = harness
 
     def finish() -> None:
+        if not harness.is_active:
+            return
         try:
             harness.settle()
             # A test that was interrupted by Ctrl-C has no report, so nothing is checked.
@@ -84,9 +86,26 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
         finally:
             harness.stop()
 
-    # Not `yield`, so that the return annotation is the one that users copy to their arguments.
+    # Not `yield`: a fixture's return annotation is what users annotate their arguments with. And
+    # before the start: whatever is raised from then on, the stub does not stay active.
     request.addfinalizer(finish)  # noqa: PT021
+    stub._start()
+    function = _test_function(request.node)
+    if function is not None:
+        harness.observer.is_tested_by(function)
+    parameters = getattr(request.node, "callspec", None)
+    if parameters is not None and SWEEP in parameters.params:
+        harness.vary(parameters.params[SWEEP])
+    stash[HARNESS] = harness
     return stub
+
+
+def _test_function(item: Any) -> Any:
+    """Return the function that a test runs; a doctest has none."""
+    function: Any = getattr(item, "function", None)
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function if hasattr(inspect.unwrap(function), "__code__") else None
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,9 @@ INI: Final = {
 SEED: Final = pytest.StashKey[str]()
 """The command line's seed."""
 
+REPORT: Final = pytest.StashKey[bool]()
+"""Whether a report of the run shows what happened to the jobs: ours, or pytest-html's."""
+
 BUILT_IN: Final = {
     "cpjob_seed": BUILT_IN_SEED,
     "cpjob_region": BUILT_IN_REGION,
@@ -33,9 +36,14 @@ BUILT_IN: Final = {
     "cpjob_own_role": False,
     "cpjob_role_policy": None,
     "cpjob_aws_env": True,
+    "cpjob_stop_calls_at_import": False,
 }
 
-_FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env")
+NO_TERMINAL: Final = 80
+"""How many columns a report has that no terminal shows."""
+
+FLAGS: Final = ("cpjob_own_role", "cpjob_aws_env", "cpjob_stop_calls_at_import")
+"""Options of the ini file that are true or false."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -46,15 +54,40 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SEED",
         help="The seed of the documents of all tests; 'random' for a different seed each run.",
     )
+    group.addoption(
+        "--cpjob-report",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="Write what happened to the jobs of each test to FILE.html, a page to look at, or to"
+        " FILE.md, for a CI job's summary; may be given twice.",
+    )
     for name, (kind, text) in INI.items():
         # The types are literals for pytest, but the table's type widens them to str.
         parser.addini(name, text, type=kind, default=None)  # type: ignore[arg-type]
     parser.addini(
         "cpjob_aws_env",
-        "Set a region and dummy credentials if the machine has no AWS configuration at all.",
+        "Whether clients can be made while code is imported although no region is known, and calls"
+        " be stopped then where the machine has no AWS configuration (default: true).",
         type="bool",
         default=True,
     )
+    parser.addini(
+        "cpjob_stop_calls_at_import",
+        "Whether AWS calls at import are stopped, whatever the machine has configured.",
+        type="bool",
+        default=False,
+    )
+
+
+def report_width(config: pytest.Config) -> int:
+    """Return how many columns the terminal has, in a worker of pytest-xdist the main process's."""
+    worker_input = getattr(config, "workerinput", None)
+    if worker_input is not None:
+        return int(worker_input["cpjob_width"])
+    if not config.pluginmanager.has_plugin("terminalreporter"):
+        return NO_TERMINAL
+    return config.get_terminal_writer().fullwidth
 
 
 def check_flags(config: pytest.Config) -> None:
@@ -63,7 +96,7 @@ def check_flags(config: pytest.Config) -> None:
     Raises:
         pytest.UsageError: naming the option.
     """
-    for name in _FLAGS:
+    for name in FLAGS:
         try:
             config.getini(name)
         except (pytest.UsageError, TypeError, ValueError) as error:  # depends on pytest's version

@@ -1,21 +1,33 @@
-"""What a test's report says of its jobs: findings, timelines, the last line; and its masking."""
+"""What a test's report says: findings, hints, timelines, the session's end; and its masking."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_cpjob.contract.findings import report_of
-from pytest_cpjob.contract.masking import mask, masking
+import pytest
+
+from pytest_cpjob.call_sites import is_own, package_of, shown_path
+from pytest_cpjob.contract.hints import hints
+from pytest_cpjob.contract.masking import masking
+from pytest_cpjob.contract.reports import error_of, report_of, wrapped
+from pytest_cpjob.contract.timeline import timeline
 from pytest_cpjob.errors import ContractError
 
 if TYPE_CHECKING:
-    import pytest
-
+    from pytest_cpjob.contract.findings import Finding
     from pytest_cpjob.harness import Harness
+    from pytest_cpjob.service.jobs import JobRecord
 
-MOST_TIMELINES: Final = 10
+MOST_LINES: Final = 25
+"""How many lines of ours a failing test has, about; findings are never cut short for it."""
+
+FEWEST_TIMELINE_LINES: Final = 12
+MOST_TIMELINES: Final = 3
+MOST_HINTS: Final = 3
+
+_RUNNERS: Final = frozenset({"_pytest", "pluggy"})
 
 
 def capture_sections(harness: Harness, report: pytest.TestReport) -> None:
@@ -28,32 +40,153 @@ def capture_sections(harness: Harness, report: pytest.TestReport) -> None:
         harness.observer.captured(where, text)
 
 
-def explain_failure(harness: Harness, report: pytest.TestReport) -> None:
-    """Add the findings, unless they are the failure itself, and the timelines to a report."""
-    from pytest_cpjob.contract.timeline import timeline
+def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Let a test that has passed fail in its call phase, for what nothing can change any more.
 
-    add = getattr(report.longrepr, "addsection", None)
-    if add is None:
-        add = _plain_sections(report)
+    As pytest's own unittest support does, it is given an exception that its code did not raise.
+    """
+    capture_sections(harness, pytest.TestReport.from_item_and_call(item, call))
+    found = harness.inspection.settled_findings(code_runs=harness.runs_code())
+    if found:
+        try:
+            raise error_of(found, directory=harness.observer.directory)
+        except ContractError:
+            call.excinfo = pytest.ExceptionInfo.from_current()
+
+
+def explain_failure(
+    harness: Harness, report: pytest.TestReport, call: pytest.CallInfo[None]
+) -> None:
+    """Show in a report that has failed the findings, hints and timelines, and hide secrets."""
+    error = None if call.excinfo is None else call.excinfo.value
+    told = 0
+    if isinstance(error, ContractError):
+        told = _show_findings(harness, report, call, error)
+    mask_secrets(harness, report)
+    # At the end of a test that failed nothing changes any more but what its teardown changes.
+    found = (
+        harness.inspection.new_findings()
+        if call.when == "teardown"
+        else harness.inspection.settled_findings(code_runs=harness.runs_code())
+    )
+    _add_sections(harness, report, found, told)
+
+
+def _show_findings(
+    harness: Harness,
+    report: pytest.TestReport,
+    call: pytest.CallInfo[None],
+    error: ContractError,
+) -> int:
+    """Let a report that findings have failed begin with them; return how many lines they take."""
+    assert call.excinfo is not None
+    is_asked_for = any(not is_own(str(entry.path)) for entry in _of_test(call.excinfo))
+    if not is_asked_for:
+        report.longrepr = call.excinfo.getrepr(style="value")
+    shown: Any = report.longrepr
+    crash = getattr(shown, "reprcrash", None)
+    if crash is not None:
+        crash.message = _in_short(str(error))
+    if is_asked_for or crash is None:
+        return 0
+    lines = wrapped(str(error), harness.report_width).splitlines()
+    [entry] = shown.reprtraceback.reprentries
+    entry.lines[:] = lines
+    place = next(
+        (found.place for found in harness.inspection.findings if found.name == error.names[0]), None
+    )
+    if place is not None:
+        # As pytest's own are: what annotates a failure, or jumps to it, finds the line there.
+        path = shown_path(place.path, harness.observer.directory)
+        crash.path, crash.lineno = place.path, place.line
+        entry.reprfileloc = type(crash)(path, place.line, ", ".join(dict.fromkeys(error.names)))
+    return len(lines)
+
+
+def _in_short(text: str) -> str:
+    """Return what each finding is, without the exception's class before the findings' names.
+
+    It stands in the short summary, in a CI service's annotation, and as junit's message.
+    """
+    first, *others = text.splitlines()
+    return "\n".join([first, *(line for line in others if line.startswith("- "))])
+
+
+def _of_test(excinfo: pytest.ExceptionInfo[BaseException]) -> Iterator[Any]:
+    """Iterate over the frames that are neither pytest's nor of what runs it."""
+    return (entry for entry in excinfo.traceback if package_of(str(entry.path)) not in _RUNNERS)
+
+
+def _add_sections(
+    harness: Harness, report: pytest.TestReport, found: Sequence[Finding], told: int
+) -> None:
+    add = getattr(report.longrepr, "addsection", None) or _plain_sections(report)
+    width, directory = harness.report_width, harness.observer.directory
+    sections = []
+    if found:
+        sections.append(("cpjob findings", report_of(found, directory=directory)))
+    hinted = hints(harness.service)
+    if hinted:
+        sections.append(("cpjob hints", "\n".join(f"- {hint}" for hint in hinted[:MOST_HINTS])))
+    hide = masking(harness.service)
+    for name, text in sections:
+        shown = wrapped(hide(text), width)
+        told += shown.count("\n") + 2
+        add(name, shown, "-")
+    for name, text in _timelines(harness, MOST_LINES - told):
+        add(name, hide(text), "-")
+
+
+def _timelines(harness: Harness, room: int) -> Iterator[tuple[str, str]]:
+    """Iterate over the timelines of the actions that a failure is about, each with its title."""
+    firsts = [job for job in list(harness.service.registry.jobs.values()) if job.previous is None]
+    findings = harness.inspection.findings
+    about = [job for job in firsts if any(_is_about(finding, job) for finding in findings)]
+    chosen = about[:MOST_TIMELINES] or firsts[-MOST_TIMELINES:]
+    for job in chosen:
+        most = max(FEWEST_TIMELINE_LINES, room // len(chosen) - 1)
+        text = timeline(
+            harness.service,
+            job,
+            findings,
+            width=harness.report_width,
+            most_lines=most,
+            directory=harness.observer.directory,
+        )
+        yield f"cpjob timeline of job {job.id}", text
+    if len(firsts) > len(chosen):
+        others = len(firsts) - len(chosen)
+        text = f"and {others} more job{'s' * (others > 1)}: print job.timeline"
+        yield "cpjob timelines", text
+
+
+def _is_about(finding: Finding, job: JobRecord | None) -> bool:
+    while job is not None:
+        if finding.is_about(job.id):
+            return True
+        job = job.continuation
+    return False
+
+
+def add_late_findings(harness: Harness, report: pytest.TestReport) -> None:
+    """Tell of what the teardown of a failed test has found: pytest shows it with the failure."""
     found = harness.inspection.new_findings()
     if found:
-        add("cpjob findings", mask(harness.service, report_of(found)), "-")
-    jobs = list(harness.service.registry.jobs.values())
-    for job in jobs[-MOST_TIMELINES:]:
-        of_job = [finding for finding in harness.inspection.findings if finding.job_id == job.id]
-        text = timeline(harness.service, job, of_job)
-        add(f"cpjob timeline of job {job.id}", mask(harness.service, text), "-")
-    if len(jobs) > MOST_TIMELINES:
-        add("cpjob timelines", f"and {len(jobs) - MOST_TIMELINES} earlier jobs", "-")
+        text = report_of(found, directory=harness.observer.directory)
+        shown = wrapped(masking(harness.service)(text), harness.report_width)
+        report.sections.append(("cpjob findings at teardown", shown))
 
 
 def _plain_sections(report: pytest.TestReport) -> Any:
-    """Give the way to add sections to a report that is text only."""
+    """Return the way to add sections to a report that is text only."""
 
     def add(name: str, content: str, sep: str) -> None:
         report.sections.append((name, content))
 
     return add
+
+
+# -- secrets ---------------------------------------------------------------------------------------
 
 
 def mask_secrets(harness: Harness, report: pytest.TestReport) -> None:
@@ -77,35 +210,41 @@ def _masked(shown: Any, hide: Callable[[str], str]) -> Any:
     return shown
 
 
-def show_findings_alone(report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
-    """Let findings at teardown be shown without the traceback into this plugin."""
-    assert call.excinfo is not None
-    if isinstance(call.excinfo.value, ContractError):
-        report.longrepr = call.excinfo.getrepr(style="value")
+# -- the session's end -----------------------------------------------------------------------------
 
 
 def tell(harness: Harness, *, failed: bool) -> dict[str, Any]:
-    """Give what the last line of the session needs of one test; it goes through xdist.
+    """Return what the session's end needs of one test; it goes through xdist.
 
     What a passing test found, it has asked for: by `pytest.raises` around `check()`.
     """
+    directory = harness.observer.directory
     return {
         "jobs": len(harness.service.registry.jobs),
-        "findings": [finding.name for finding in harness.inspection.findings] if failed else [],
+        "findings": [
+            (finding.name, "" if finding.place is None else finding.place.shown(directory))
+            for finding in harness.inspection.findings
+        ]
+        if failed
+        else [],
     }
 
 
-def last_line(reports: Iterable[Any]) -> str | None:
-    """Give the session's last line from reports with what was told; None where nothing was found.
+def last_lines(reports: Iterable[Any]) -> list[str]:
+    """Return the session's last lines from reports with what was told; none without findings.
 
-    Of a test that pytest-rerunfailures ran again, which is what `rerun` counts, the last run is
-    the one that is told of.
+    The findings by name and line of code, most frequent first, then all in one line. Of a test
+    that pytest-rerunfailures ran again, which is what `rerun` counts, the last run is told.
     """
     in_order = sorted(reports, key=lambda report: getattr(report, "rerun", 0))
     told = {report.nodeid: report.cpjob for report in in_order}
     jobs = sum(one["jobs"] for one in told.values())
-    found = Counter(name for one in told.values() for name in one["findings"])
+    found = Counter((name, place) for one in told.values() for name, place in one["findings"])
     if not found:
-        return None
-    counted = ", ".join(f"{name} {count}" for name, count in found.most_common())
-    return f"cpjob: {jobs} job{'s' * (jobs != 1)}, findings: {counted}"
+        return []
+    names: Counter[str] = Counter()
+    for (name, _), count in found.items():
+        names[name] += count
+    lines = [f"{name} x{count} {place}".rstrip() for (name, place), count in found.most_common()]
+    counted = ", ".join(f"{name} {count}" for name, count in names.most_common())
+    return [*lines, f"cpjob: {jobs} job{'s' * (jobs != 1)}, findings: {counted}"]

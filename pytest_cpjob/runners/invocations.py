@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any, Final, NamedTuple
 
+from pytest_cpjob.call_sites import site_of_traceback
 from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.errors import HandlerError
 from pytest_cpjob.harness import Harness
@@ -16,6 +18,8 @@ from pytest_cpjob.runners.lambda_runtime import (
     check_timeout,
 )
 from pytest_cpjob.service.jobs import JobRecord
+
+_SHOWN_TOKENS: Final = 3
 
 MOST_RETRIES: Final = 2
 """How often Lambda retries an asynchronous event at most (its API, MaximumRetryAttempts)."""
@@ -90,11 +94,23 @@ def invoke_job(
                 return job
             job = job.continuation
             tokens.append(str(job.facts.continuation_token))
-    listed = "\n".join(f"- {token[:120]!r}" for token in tokens)
     raise HandlerError(
         f"job {first.id} was still continuing after max_invocations={limits.max_invocations}"
-        f" invocations; its continuation tokens were:\n{listed}"
+        " invocations. If the handler needs more, raise max_invocations; if not, it never reports"
+        f" its end. Its continuation tokens were:\n{_listed(tokens)}"
     )
+
+
+def _listed(tokens: list[str]) -> str:
+    """List tokens, equal ones in a row once, and of many the first and the last ones."""
+    lines = []
+    for token, equal in groupby(tokens):
+        count = len(list(equal))
+        lines.append(f"- {token[:120]!r}{f' ({count} times)' if count > 1 else ''}")
+    if len(lines) > 2 * _SHOWN_TOKENS:
+        left_out = len(lines) - 2 * _SHOWN_TOKENS
+        lines[_SHOWN_TOKENS:-_SHOWN_TOKENS] = [f"- ... {left_out} more"]
+    return "\n".join(lines)
 
 
 def _loaded(
@@ -111,8 +127,8 @@ def _loaded(
     if handler is None:
         if code is None:
             raise HandlerError(
-                f"{job.label} does not say which code it runs, as one of a pipeline's definition"
-                " does: name it with job.invoke(handler)"
+                f"expected a handler(event, context) or its name, since {job.label} does not say"
+                " which code it runs, as one of a pipeline's definition does: job.invoke(handler)"
             )
         return runtime.load_code(code, context)
     if code is not None:
@@ -138,7 +154,12 @@ def _invoke_once(
             runtime.run(handler, event, context_of(harness, job, limits.timeout))
         except (Exception, SystemExit) as error:
             job.raised += ((error, job.result is not None),)
-            service.call_log.add_note(service.clock.now, job.id, f"the handler raised {error!r}")
+            service.call_log.add_note(
+                service.clock.now,
+                job.id,
+                f"the handler raised {error!r}",
+                site_of_traceback(error.__traceback__),
+            )
             harness.observer.met(error)
             if attempt == limits.retries:
                 raise

@@ -15,6 +15,7 @@ from pytest_cpjob.errors import WorkerError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.runners.worker_polls import MOST_HAND_OUTS, Poll, WorkerPolls
+from pytest_cpjob.service.results import POLLS
 from pytest_cpjob.threads import ClientCall, RunEnded, begin_run, end_run, wait_for_threads
 from pytest_cpjob.virtual_time.patches import virtual_time
 
@@ -40,7 +41,6 @@ _MORE_POLLERS: Final = 10
 """Threads that begin to poll once the others are done: a timer starts a new one for each poll."""
 
 _SUCCESSES: Final = frozenset({"PutJobSuccessResult", "PutThirdPartyJobSuccessResult"})
-_POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
 _SHOWN: Final = 5
 
 
@@ -121,6 +121,7 @@ class WorkerRun:
                 pass
             except BaseException as error:
                 self._harness.observer.met(error)
+                self._harness.router.raised(error)
                 raise
             self._ended.add(threading.current_thread())
             self._time.leave(threading.current_thread())
@@ -140,7 +141,7 @@ class WorkerRun:
     def _begin_call(self, call: ClientCall) -> None:
         if self._failure is not None:
             self._end_thread()
-        if call.operation in _POLLS:
+        if call.operation in POLLS:
             self._begin_poll(Poll.of(call.request))
         elif not self._polls.any_open and self._polls.is_idle():
             self._end_thread()
@@ -183,7 +184,7 @@ class WorkerRun:
             self._count_continuations(call)
         if error is not None:
             return
-        if call.operation in _POLLS:
+        if call.operation in POLLS:
             self._polls.note(call)
         else:
             self._polls.note_acknowledgement(call)

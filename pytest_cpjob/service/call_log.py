@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from pytest_cpjob.call_sites import Site
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.masked_copies import MaskedCopy
 
@@ -82,8 +83,9 @@ class CallEntry(NamedTuple):
         error: the exception that the caller got; kept for rejected requests only.
         fault: the fault that the call ran into.
         state: the job's state when its result was reported.
-        job_id: the job for which the calling code was run.
+        job_id: the job for which the calling code was run, or that it had in hand.
         denial: why the function's own role may not make the call.
+        site: where the user's code made the call.
     """
 
     at: float
@@ -97,10 +99,25 @@ class CallEntry(NamedTuple):
     state: str | None = None
     job_id: str | None = None
     denial: Denial | None = None
+    site: Site | None = None
 
     def is_about(self, job_id: str) -> bool:
         """Return whether it touched the job."""
         return job_id in self.call.job_ids or self.job_id == job_id or _has(self.changes, job_id)
+
+
+class StoppedCall(NamedTuple):
+    """A call that the network guard has blocked.
+
+    Attributes:
+        what: the call, such as `sts.GetCallerIdentity`.
+        job_id: the job that it was made for, if any.
+        site: where the user's code made it.
+    """
+
+    what: str
+    job_id: str | None
+    site: Site | None = None
 
 
 class ChangeEntry(NamedTuple):
@@ -115,11 +132,17 @@ class ChangeEntry(NamedTuple):
 
 
 class NoteEntry(NamedTuple):
-    """Something else that happened to a job, as text, such as that its handler raised."""
+    """Something else that happened to a job, as text, such as that its handler raised.
+
+    Attributes:
+        is_delivery: whether it is that CodePipeline delivered the job's event.
+    """
 
     at: float
     job_id: str
     text: str
+    site: Site | None = None
+    is_delivery: bool = False
 
     def is_about(self, job_id: str) -> bool:
         """Return whether it touched the job."""
@@ -154,9 +177,14 @@ class CallLog:
         """Append changes made by the clock."""
         self.entries.append(ChangeEntry(at, changes))
 
-    def add_note(self, at: float, job_id: str, text: str) -> None:
+    def add_note(self, at: float, job_id: str, text: str, site: Site | None = None) -> None:
         """Append something that happened to a job without a call."""
-        self.entries.append(NoteEntry(at, job_id, text))
+        self.entries.append(NoteEntry(at, job_id, text, site))
+
+    def add_delivery(self, at: float, job_id: str) -> None:
+        """Append that CodePipeline delivered a Lambda job's event."""
+        text = "event delivered to the function"
+        self.entries.append(NoteEntry(at, job_id, text, is_delivery=True))
 
     def tested(self) -> Iterator[CallEntry]:
         """Iterate over the calls of the code under test, in order."""

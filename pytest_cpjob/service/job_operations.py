@@ -205,6 +205,7 @@ class JobOperations:
             client_id=job.client_id,
             client_token=job.client_token,
             allow=job.allow,
+            given=job.given,
             previous=job,
             permissions=job.permissions,
             role=job.role,

@@ -204,7 +204,7 @@ class JobService:
         """Deliver a Lambda job: return the event with which CodePipeline invokes the function."""
         with self.lock:
             if not job.delivered:
-                self.call_log.add_note(self.clock.now, job.id, "event delivered to the function")
+                self.call_log.add_delivery(self.clock.now, job.id)
             job.delivered = True
             credentials = self.grants.current(job, self.clock.now)
             grant = self.grants.find(credentials.access_key_id)

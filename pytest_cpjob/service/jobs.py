@@ -34,6 +34,7 @@ class JobRecord:
     """What the service knows about one job.
 
     Attributes:
+        given: the arguments that the test gave; the other values are drawn.
         stream: the source of the job's drawn values (credentials, the ids of its continuation).
         nonce: the latest hand-out's, None before the first.
         first_nonce: the first hand-out's, if a captured document says it.
@@ -57,6 +58,7 @@ class JobRecord:
     client_id: str | None = None
     client_token: str | None = field(default=None, repr=False)
     allow: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
     status: Status = "Queued"
     nonce: str | None = None
     first_nonce: str | None = None
@@ -84,9 +86,37 @@ class JobRecord:
 
     @property
     def label(self) -> str:
-        """The job as messages name it: its id and where it stands in its pipeline."""
+        """The job as messages name it: its id, and where it stands in its pipeline."""
+        return f"job {self.id} ({self.place})"
+
+    @property
+    def place(self) -> str:
+        """Where it stands in its pipeline, by names that the test gave; else its action type.
+
+        Names that were drawn mean nothing to who reads them.
+        """
         facts = self.facts
-        return f"job {facts.id} ({facts.pipeline_name}/{facts.stage_name}/{facts.action_name})"
+        if "pipeline_name" in self.given:
+            return f"{facts.pipeline_name}/{facts.stage_name}/{facts.action_name}"
+        if {"stage_name", "action_name"} & self.given:
+            return f"{facts.stage_name}/{facts.action_name}"
+        return str(facts.action_type)
+
+    def artifact_name(self, bucket: object, key: object) -> str | None:
+        """Return which of its artifacts an object is, such as `input artifact 'Source'`."""
+        for direction, artifacts in (("input", self.facts.inputs), ("output", self.facts.outputs)):
+            for artifact in artifacts:
+                if (artifact.bucket, artifact.key) == (bucket, key):
+                    return f"{direction} artifact {artifact.name!r}"
+        return None
+
+    @property
+    def first(self) -> JobRecord:
+        """The job that began the action which this one continues; itself, if none came before."""
+        job = self
+        while job.previous is not None:
+            job = job.previous
+        return job
 
     @property
     def is_open(self) -> bool:

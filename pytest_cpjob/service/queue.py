@@ -7,13 +7,34 @@ is always in the order of its deadlines.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from pytest_cpjob.documents.facts import ActionType
 from pytest_cpjob.service import limits
 from pytest_cpjob.service.jobs import JobRecord, Kind, Status
 
 SetStatus = Callable[[JobRecord, Status], None]
+
+
+def why_passed_over(operation: str, request: Mapping[str, Any], job: JobRecord) -> str | None:
+    """Return why a poll did not hand a waiting job out, as the end of a sentence; None if it could.
+
+    Such as `with PipelineName=web: its PipelineName is 'webb'`.
+    """
+    if (operation == "PollForThirdPartyJobs") != (job.kind == "third-party"):
+        return None
+    asked = request.get("actionTypeId") or {}
+    own = job.facts.action_type.as_dict()
+    if asked != own:
+        polled = ":".join(str(asked.get(name)) for name in own)
+        return f"for {polled}: it is of {job.facts.action_type}"
+    for name, value in (request.get("queryParam") or {}).items():
+        there = job.facts.configuration.get(name)
+        if there != value:
+            has = f"its {name} is {there!r}" if there is not None else f"it has no {name}"
+            return f"with {name}={value}: {has}"
+    return None
 
 
 class Queue:

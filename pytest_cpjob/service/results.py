@@ -19,6 +19,9 @@ RESULTS: Final = frozenset(
 )
 """The operations that report a result."""
 
+POLLS: Final = frozenset({"PollForJobs", "PollForThirdPartyJobs"})
+"""The operations that hand jobs out."""
+
 
 class _Reported(MaskedCopy):
     """A result that a test writes prints in full; one that was reported prints without secrets."""

@@ -1,0 +1,147 @@
+"""moto's life under a stub: started with the first artifact, beside any `mock_aws` of the user's.
+
+`mock_aws` is made for one at a time. Of several, it puts boto3's default session and its settings
+back only where the first that starts is the last that stops; and it puts itself before whatever
+`responses` a test has begun. So none is started here. What it counts is counted up, which keeps
+moto answering, and objects alive, while the user's own mocks come and go; each of these puts back
+what it has changed when it stops, as it does without us.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS
+from pytest_cpjob.patching import Undo, when_imported
+from pytest_cpjob.requirements import require
+
+if TYPE_CHECKING:
+    from moto.core.models import MockAWS
+
+_OF_AWS: Final = re.compile(r"https?://[^/?#@]+\.amazonaws\.com(\.cn)?(:\d+)?([/?]|$)")
+
+
+class MotoSession:
+    """moto, kept answering for as long as a stub needs it.
+
+    Attributes:
+        is_started: whether it is kept answering from here.
+        was_there: whether a `mock_aws` was active before, with what is in it.
+    """
+
+    def __init__(self) -> None:
+        self.is_started = False
+        self.was_there = False
+        self._undo = Undo()
+        self._mocks: list[MockAWS] = []
+        self._variables: dict[str, str | None] = {}
+
+    # -- the user's own mocks ----------------------------------------------------------------------
+
+    def watch(self, undo: Undo) -> None:
+        """See every `mock_aws` that starts or stops until the undo."""
+        self._variables = {name: os.environ.get(name) for name in DUMMY_CREDENTIALS}
+        undo.later(self._leave_mocks)
+        when_imported("moto.core.models", lambda: self._watch(undo), undo)
+
+    def _watch(self, undo: Undo) -> None:
+        from moto.core.models import MockAWS
+
+        undo.set_attribute(MockAWS, "start", self._starting(MockAWS.start))
+        undo.set_attribute(MockAWS, "stop", self._stopping(MockAWS.stop))
+
+    def _starting(self, original: Callable[..., None]) -> Callable[..., None]:
+        def start(mock: MockAWS, *args: Any, **kwargs: Any) -> None:
+            original(mock, *args, **kwargs)
+            self._mocks.append(mock)
+            if self.is_started and type(mock)._nested_count == 2:
+                # The user's first: for `requests` it does what it would do without us.
+                mock._enable_patching(reset=False)
+
+        return start
+
+    def _stopping(self, original: Callable[..., None]) -> Callable[..., None]:
+        def stop(mock: MockAWS, *args: Any, **kwargs: Any) -> None:
+            original(mock, *args, **kwargs)
+            if mock in self._mocks:
+                self._mocks.remove(mock)
+            if self.is_started:
+                self._end(mock)
+
+        return stop
+
+    def _end(self, mock: MockAWS) -> None:
+        """Put back what moto puts back for the last mock only: while we count, none is."""
+        from moto.core.models import MockAWS, responses_mock
+
+        mock._default_session_mock.stop()
+        mock._user_config_mock.stop()
+        if MockAWS._nested_count == 1:
+            MockAWS._mocks_active = False
+            responses_mock.stop()
+
+    def _leave_mocks(self) -> None:
+        """Let a mock that goes on put back what was before the stub, not the stub's dummies."""
+        for mock in self._mocks:
+            for name, value in self._variables.items():
+                if mock._orig_creds.get(name) == DUMMY_CREDENTIALS[name]:
+                    mock._orig_creds[name] = value
+        self._mocks.clear()
+
+    # -- our own -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Keep moto answering from now on, unless it is already."""
+        if self.is_started:
+            return
+        require("moto")
+        from moto.core.models import MockAWS, botocore_stubber
+
+        with MockAWS._mock_init_lock:
+            self.was_there = MockAWS._nested_count > 0
+            MockAWS._nested_count += 1
+            if not self.was_there:
+                botocore_stubber.enabled = True
+                MockAWS().reset()
+        self.is_started = True
+        self._answer_requests()
+
+    def stop(self) -> bool:
+        """Keep it no longer, and return whether a mock of the user's goes on."""
+        if not self.is_started:
+            return False
+        self.is_started = False
+        self._undo.all()
+        from moto.core.models import MockAWS
+
+        with MockAWS._mock_init_lock:
+            MockAWS._nested_count -= 1
+            goes_on = MockAWS._nested_count > 0
+            if not goes_on:
+                MockAWS()._disable_patching(remove_data=True)
+        return goes_on
+
+    def _answer_requests(self) -> None:
+        """Answer what `requests` sends to AWS, such as a presigned URL; all else goes its way."""
+        from moto.core.custom_responses_mock import CallbackResponse
+        from moto.core.models import botocore_stubber
+        from requests.adapters import HTTPAdapter
+
+        answered_by_moto = getattr(
+            botocore_stubber, "process_prepared_request", botocore_stubber.process_request
+        )
+        original = HTTPAdapter.send
+
+        def send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+            if not (self.is_started and _OF_AWS.match(request.url or "")):
+                return original(adapter, request, *args, **kwargs)
+            answer = answered_by_moto(request)
+            if answer is None:  # the user's settings of moto let it pass
+                return original(adapter, request, *args, **kwargs)
+            made = CallbackResponse(request.method, _OF_AWS, callback=lambda _: answer)
+            return adapter.build_response(request, made.get_response(request))
+
+        self._undo.set_attribute(HTTPAdapter, "send", send)
