@@ -44,7 +44,7 @@ from pipeline_workers import performers
 def test_it(cpjob):
     pipeline = cpjob.add_pipeline(declaration())
     compiled = StandIn(failure="exit status <1>")
-    execution = pipeline.run(performers(**{{"Build/Compile": compiled}}), variables={"Owner": "a"})
+    execution = pipeline.run(performers(**{{"Build/Compile": compiled}}), variables={{"Owner": "a"}})
     assert execution.status == "Succeeded"
 """
 
