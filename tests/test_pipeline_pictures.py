@@ -44,7 +44,8 @@ from pipeline_workers import performers
 def test_it(cpjob):
     pipeline = cpjob.add_pipeline(declaration())
     compiled = StandIn(failure="exit status <1>")
-    execution = pipeline.run(performers(**{{"Build/Compile": compiled}}), variables={{"Owner": "a"}})
+    given = performers(**{{"Build/Compile": compiled}})
+    execution = pipeline.run(given, variables={{"Owner": "a"}})
     assert execution.status == "Succeeded"
 """
 

@@ -5,6 +5,7 @@ Such a pipeline has two stages: one Source action that gives all inputs, and the
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, Final
 
 from pytest_cpjob.harness import Harness
@@ -24,7 +25,7 @@ class SingleJobs:
     def __init__(self, harness: Harness) -> None:
         self._harness = harness
         self._records: dict[str, PipelineRecord] = {}
-        self._seen: set[str] = set()
+        self._seen = 0
 
     def names(self) -> list[str]:
         """Return the names of the pipelines."""
@@ -54,9 +55,11 @@ class SingleJobs:
         )
 
     def _take_in(self) -> None:
-        for job in list(self._harness.service.registry.jobs.values()):
-            if job.previous is None and not job.is_declared and job.id not in self._seen:
-                self._seen.add(job.id)
+        jobs = self._harness.service.registry.jobs
+        new = list(islice(jobs.values(), self._seen, None))
+        self._seen = len(jobs)
+        for job in new:
+            if job.previous is None and not job.is_declared:
                 self._add(job)
 
     def _add(self, job: JobRecord) -> None:
