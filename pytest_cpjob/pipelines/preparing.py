@@ -107,7 +107,7 @@ class Preparation:
         run.missing = {
             each.name: made[each.name][0].action.full_name
             for each in run.inputs
-            if not self._exists(each)
+            if not self._exists(execution, each)
         }
         is_s3_source = (action.action_type.get("category"), action.action_type.get("provider")) == (
             "Source",
@@ -128,9 +128,13 @@ class Preparation:
     def _name(self) -> str:
         return str(self._definition.declaration["name"])
 
-    def _exists(self, artifact: ArtifactFacts) -> bool:
-        store = self._harness.store
-        return artifact.bucket in store.buckets and store.head(artifact) is not None
+    def _exists(self, execution: ExecutionRecord, artifact: ArtifactFacts) -> bool:
+        place, store = (artifact.bucket, artifact.key), self._harness.store
+        if place not in execution.objects:
+            if artifact.bucket not in store.buckets or store.head(artifact) is None:
+                return False
+            execution.objects.add(place)
+        return True
 
     def _brought_to(self, bucket: str, artifact: ArtifactFacts, region: str) -> ArtifactFacts:
         """Return an artifact in the bucket of its consumer's region, copied there if need be."""

@@ -123,6 +123,7 @@ class ExecutionRecord:
         waits_for: the stage before which it waits.
         events: EventBridge's, in order.
         retries: how often a stage of it was retried.
+        objects: bucket and key of each artifact object that is known to be there.
         moves: whether its stages follow one another; not where a test adds single jobs.
     """
 
@@ -141,6 +142,7 @@ class ExecutionRecord:
     events: list[dict[str, Any]] = field(default_factory=list)
     retries: int = 0
     moves: bool = True
+    objects: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def has_ended(self) -> bool:

@@ -282,6 +282,12 @@ class PipelineRuns:
         values = self._stream.at("stand-in", execution.number, run.number).values
         store = self._harness.store
         failure = stand_in_for(run, performance.stand_in, self._definition, store, values)
+        if failure is None:
+            execution.objects |= {
+                (each.bucket, each.key)
+                for each in run.outputs
+                if performance.stand_in.content_of(each.name) is not None
+            }
         self._end(execution, run, failure)
 
     def _end(self, execution: ExecutionRecord, run: ActionRun, failure: Failure | None) -> None:
