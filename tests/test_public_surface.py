@@ -13,9 +13,9 @@ from pytest_cpjob import CodePipelineStub, StandIn, strategies
 from pytest_cpjob.cli.parser import main
 
 PACKAGE = """
-ActionConfiguration ActionContext ActionExecution ActionTypeArgument ActionTypeId Artifact ArtifactError
-ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider CodePipelineStub
-Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
+ActionConfiguration ActionContext ActionExecution ActionTypeArgument ActionTypeId Artifact
+ArtifactError ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider
+CodePipelineStub Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
 EncryptionKeyArgument Endpoint FakerGenerator FindingName GetJobDetailsResponse
 GetThirdPartyJobDetailsResponse
 HandlerError HOSTILE_ARTIFACTS Job JobArtifact JobData JobDetails JobDetailsFactory JobFacts
