@@ -83,6 +83,13 @@ def test_a_source_tells_its_revision_and_a_build_none(cpjob: CodePipelineStub) -
     assert execution.actions["Source/Site"].output_variables["VersionId"] == "v-1"
 
 
+def test_an_action_s_job_tells_its_success(cpjob: CodePipelineStub) -> None:
+    job = run(cpjob).actions["Announce"].job
+    assert job is not None
+
+    assert job.success.output_variables == {"post": "42"}
+
+
 def test_all_jobs_have_one_execution(cpjob: CodePipelineStub) -> None:
     execution = run(cpjob)
 

@@ -432,6 +432,24 @@ def test_a_single_job_is_in_a_pipeline_of_two_stages(cpjob: CodePipelineStub) ->
     assert shown["stages"][0]["actions"][0]["outputArtifacts"] == names("Source")
 
 
+def test_a_custom_approval_is_answered_by_its_worker_only(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_job(
+        action_type="Approval:Custom:Board:1", pipeline_name="docs", stage_name="Approve"
+    )
+    client = cpjob.client()
+
+    state = client.get_pipeline_state(name="docs")["stageStates"][1]["actionStates"][0]
+    assert "token" not in state["latestExecution"]
+    with pytest.raises(client.exceptions.InvalidApprovalTokenException):
+        client.put_approval_result(
+            pipelineName="docs",
+            stageName="Approve",
+            actionName=job.facts.action_name,
+            token=job.facts.action_execution_id,
+            result={"status": "Approved", "summary": ""},
+        )
+
+
 def test_a_single_job_s_execution_is_stopped(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_lambda_job(pipeline_name="docs")
     execution_id = job.facts.pipeline_execution_id

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.documents.pipeline_events import action_type_of
 from pytest_cpjob.pipelines.definition import Definition
+from pytest_cpjob.pipelines.records import is_manual_approval
 from pytest_cpjob.pipelines.stand_ins import StandIn
 from pytest_cpjob.pipelines.variables import Action, actions_of
 from pytest_cpjob.settings import nearest
@@ -71,7 +72,7 @@ def performances_of(
         key = next((each for each in keys[action.full_name] if each in given), None)
         if key is not None:
             found[action.full_name] = _performance(action, key, given[key])
-        elif _is_approval(action):
+        elif is_manual_approval(action):
             found[action.full_name] = _APPROVAL
         elif not _has_job(action):
             found[action.full_name] = _DEFAULT
@@ -208,10 +209,6 @@ def _is_lambda(action: Action) -> bool:
         "Invoke",
         "Lambda",
     )
-
-
-def _is_approval(action: Action) -> bool:
-    return action.action_type.get("category") == "Approval"
 
 
 def _has_job(action: Action) -> bool:

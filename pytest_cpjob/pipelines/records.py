@@ -89,8 +89,14 @@ class ActionRun:
 
     @property
     def is_approval(self) -> bool:
-        """Whether it waits for somebody to approve."""
-        return self.action.action_type.get("category") == "Approval"
+        """Whether it waits for somebody to approve; custom approvals have workers instead."""
+        return is_manual_approval(self.action)
+
+
+def is_manual_approval(action: Action) -> bool:
+    """Tell whether an action is AWS's manual approval."""
+    kind = action.action_type
+    return (kind.get("owner"), kind.get("category")) == ("AWS", "Approval")
 
 
 @dataclass(eq=False)
