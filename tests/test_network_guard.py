@@ -102,7 +102,7 @@ def test_each_client_keeps_its_own_endpoint(cpjob: CodePipelineStub, region: str
     [
         (lambda: client("s3").list_buckets(), "s3.ListBuckets"),
         (lambda: client("ssm").get_parameter(Name="stage"), "ssm.GetParameter"),
-        (lambda: client("codepipeline").list_pipelines(), "codepipeline.ListPipelines"),
+        (lambda: client("codepipeline").list_webhooks(), "codepipeline.ListWebhooks"),
         (
             lambda: client("s3", config=Config(signature_version=UNSIGNED)).list_buckets(),
             "s3.ListBuckets",

@@ -236,6 +236,10 @@ def _explain(
         if item.config.stash[REPORT]:
             _keep_record(harness, item.config, report)
         forget(item)
+    if call.when == "call" and harness.executions:
+        from pytest_cpjob.plugin.executions import show_executions
+
+        show_executions(harness, report)
 
 
 def _keep_record(harness: Harness, config: pytest.Config, report: pytest.TestReport) -> None:
