@@ -163,11 +163,17 @@ def _learn(path: str) -> bool:
 
 
 def site_of_traceback(traceback: TracebackType | None) -> Site | None:
-    """Return the innermost place of the user's code that an exception came through."""
-    found: Site | None = None
+    """Return the innermost place of the user's code that an exception came through.
+
+    A place outside of installed packages comes first: what the user calls is often one of those.
+    """
+    own: Site | None = None
+    installed: Site | None = None
     while traceback is not None:
-        path = traceback.tb_frame.f_code.co_filename
-        if is_users(path):
-            found = traceback.tb_frame.f_code, traceback.tb_lasti
+        code = traceback.tb_frame.f_code
+        if is_users(code.co_filename):
+            installed = code, traceback.tb_lasti
+            if package_of(code.co_filename) is None:
+                own = installed
         traceback = traceback.tb_next
-    return found
+    return own or installed
