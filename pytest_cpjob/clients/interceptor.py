@@ -73,7 +73,7 @@ class Router(Protocol):
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
         """Record the call in the call log when it has ended."""
 
-    def stopped(self, what: str, site: Site | None) -> None:
+    def stopped(self, what: str, site: Site | None, *, in_moto: bool = False) -> None:
         """Record a request that the network guard blocked."""
 
 
