@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-import threading
 from types import CodeType, FrameType, TracebackType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -103,17 +102,23 @@ def call_site(depth: int = 1) -> Site | None:
 def _site_of_transfer(frame: FrameType | None) -> Site | None:
     """Return who waits for the transfer whose thread this is: s3transfer calls in its own threads.
 
-    In such a thread no frame is the user's; the one that called `upload_file` waits in the main
-    thread.
+    In such a thread no frame is the user's; the one that called `upload_file` waits in another.
+    Where several lines wait for transfers, it is not known which of them this one is for.
     """
     if not _is_in_transfer(frame):
         return None
-    waiting = sys._current_frames().get(threading.main_thread().ident or 0)
-    if not _is_in_transfer(waiting):
-        return None
-    while waiting is not None and not is_users(waiting.f_code.co_filename):
-        waiting = waiting.f_back
-    return None if waiting is None else (waiting.f_code, waiting.f_lasti)
+    waiting = {
+        site
+        for each in sys._current_frames().values()
+        if _is_in_transfer(each) and (site := _innermost_of_user(each)) is not None
+    }
+    return waiting.pop() if len(waiting) == 1 else None
+
+
+def _innermost_of_user(frame: FrameType | None) -> Site | None:
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
 def _is_in_transfer(frame: FrameType | None) -> bool:

@@ -437,3 +437,37 @@ def test_a_wrong_job_id_says_what_to_write(project: pytest.Pytester) -> None:
         result.stdout.str(),
         re.MULTILINE,
     )
+
+
+def test_the_place_of_an_upload_in_a_workers_own_thread_is_known(
+    project: pytest.Pytester,
+) -> None:
+    result = run(
+        project,
+        """
+import io
+
+def uploads(event):
+    at = event["CodePipeline.job"]["data"]["outputArtifacts"][0]["location"]["s3Location"]
+    s3 = boto3.client("s3", region_name="us-east-1")
+    with pytest.raises(Exception, match="AccessDenied"):
+        s3.upload_fileobj(io.BytesIO(b"site"), at["bucketName"], at["objectKey"])
+
+def in_a_thread(event, context):
+    thread = threading.Thread(target=uploads, args=[event])
+    thread.start()
+    thread.join()
+    careful(event, context)
+
+def in_the_functions(event, context):
+    uploads(event)
+    careful(event, context)
+
+@pytest.mark.parametrize("handler", [in_a_thread, in_the_functions])
+@pytest.mark.cpjob(allow=["missing-output"])
+def test_it(cpjob, handler):
+    cpjob.add_lambda_job(output_artifacts=["Site"]).invoke(handler)
+""",
+    )
+
+    assert "own-role x2 test_it.py:11" in result.outlines
