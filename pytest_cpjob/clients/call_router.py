@@ -293,9 +293,9 @@ class CallRouter:
             is_done = call.operation in RESULTS and code is None
             self._in_hand.job_id = None if is_done else call.job.id
 
-    def stopped(self, what: str, site: Site | None = None) -> None:
-        """Note what the network guard stopped."""
-        self._on_stopped(StoppedCall(what, self._worked_on(), site))
+    def stopped(self, what: str, site: Site | None = None, *, in_moto: bool = False) -> None:
+        """Note what nothing answered: the network guard stopped it, or moto does not have it."""
+        self._on_stopped(StoppedCall(what, self._worked_on(), site, in_moto))
 
     def raised(self, error: BaseException) -> None:
         """Note what a worker raised, with the job that its thread has in hand, if any."""
