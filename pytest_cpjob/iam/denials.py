@@ -26,7 +26,6 @@ class Denial(NamedTuple):
         resource: as a message shows it.
         why: the nearest statement, and what is wrong with it.
         way_out: the statement that would allow it.
-        place: `file:line` of the call, empty if it is not known.
     """
 
     action: str
@@ -34,7 +33,6 @@ class Denial(NamedTuple):
     role: str
     why: str
     way_out: str
-    place: str = ""
 
 
 def denial_of(needed: Permission, verdict: Verdict) -> Denial:
