@@ -228,6 +228,28 @@ def test_revisions_and_keys_are_those_of_the_source(cpjob: CodePipelineStub) -> 
     assert len(code.revision or "") == 40
 
 
+def test_an_s3_sources_key_keeps_a_tars_extension(cpjob: CodePipelineStub) -> None:
+    given = declaration()
+    action(given, "Site")["configuration"]["S3ObjectKey"] = "web/site.tar.gz"
+
+    code = cpjob.add_pipeline(given).add_job("Docs").input_artifacts["Code"]
+
+    assert code.key.endswith(".tar.gz")
+    assert len(code.revision or "") == 32
+
+
+def test_an_images_revision_is_its_digest(cpjob: CodePipelineStub) -> None:
+    given = declaration()
+    action(given, "Site").update(
+        actionTypeId=kind("Source", "ECR"), configuration={"RepositoryName": "web"}
+    )
+
+    code = cpjob.add_pipeline(given).add_job("Docs").input_artifacts["Code"]
+
+    assert (code.revision or "").startswith("sha256:")
+    assert not code.key.endswith(".zip")
+
+
 def test_region_bucket_and_key_are_those_of_the_action(cpjob: CodePipelineStub) -> None:
     given = declaration()
     key = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"

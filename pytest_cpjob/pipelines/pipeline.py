@@ -32,6 +32,9 @@ from pytest_cpjob.service.results import JobSuccess
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import Artifact
+    from pytest_cpjob.documents.values import Draws
+
+_TAR_ENDINGS: Final = (".tar.gz", ".tgz", ".tar")
 
 
 class Pipeline:
@@ -247,8 +250,8 @@ class Pipeline:
     def _artifact(self, name: str, user: Action) -> Artifact:
         """Return an artifact as this execution has it: its object is where its maker puts it.
 
-        Source: an S3 source keeps `.zip`, and its revision is the object's version; a repository's
-        is the commit. Of what an action has built no revision is known.
+        Source: an S3 source keeps its object's extension, `.zip` as a rule. Of what an action has
+        built no revision is known.
         """
         maker = next(
             (each for each in self._actions.values() if name in each.artifacts("outputArtifacts")),
@@ -258,9 +261,8 @@ class Pipeline:
         key = values.artifact_object_key(self.name, name)
         revision = None
         if maker.action_type.get("category") == "Source" and maker is not user:
-            from_s3 = maker.action_type.get("provider") == "S3"
-            key = f"{key}.zip" if from_s3 else key
-            revision = values.s3_version_id() if from_s3 else values.commit_id()
+            key += _source_extension(maker)
+            revision = _source_revision(maker, values)
         bucket = store_of(region_of(user, self._definition), self._definition)["location"]
         artifact: Artifact = {
             "name": name,
@@ -336,3 +338,19 @@ def _mapping(argument: str, given: object) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         raise ValueError(f"{argument}: expected a dict, got {given!r:.60}")
     return given
+
+
+def _source_extension(source: Action) -> str:
+    """Return what the keys of a source's artifacts end in."""
+    if source.action_type.get("provider") != "S3":
+        return ""
+    key = str(source.configuration.get("S3ObjectKey"))
+    return next((each for each in _TAR_ENDINGS if key.endswith(each)), ".zip")
+
+
+def _source_revision(source: Action, values: Draws) -> str:
+    """Return the id of a version: the object's of S3, an image's digest of ECR, else a commit's."""
+    provider = source.action_type.get("provider")
+    if provider == "S3":
+        return values.s3_version_id()
+    return values.image_digest() if provider == "ECR" else values.commit_id()
