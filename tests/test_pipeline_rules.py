@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pipeline_definitions import action, declaration, kind, load, names
+from pipeline_definitions import Change, action, declaration, kind, load, names
 
 
 def stages(given: dict[str, Any], *which: int) -> None:
@@ -222,6 +222,28 @@ def test_every_broken_rule_is_told_with_its_stage_and_action() -> None:
     assert first == "the definition: CreatePipeline would refuse this pipeline, by 3 rules:"
     assert [line.split(":", 1)[0] for line in lines] == ["- Build/Compile", "- Build",
                                                          "- Build/Announce"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda given: given.update(stages=3),
+        lambda given: given.update(stages={"a": 1}),
+        lambda given: given.update(variables=[{"name": ["x"]}]),
+        lambda given: given["stages"][0].update(actions=3),
+        lambda given: rename(given, "Docs", namespace=["x"]),
+        lambda given: rename(given, "Docs", region=["x"]),
+        lambda given: rename(given, "Docs", inputArtifacts=3),
+        lambda given: rename(given, "Docs", actionTypeId=3),
+        lambda given: rename(given, "Docs", runOrder="first"),
+    ],
+)
+def test_a_value_of_another_type_is_told_by_its_path(change: Change) -> None:
+    given = declaration()
+    change(given)
+
+    with pytest.raises(ValueError, match="failed to satisfy constraint: Member must be a"):
+        load(given)
 
 
 def test_masked_secrets_of_get_pipeline_are_taken() -> None:

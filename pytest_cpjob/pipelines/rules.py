@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from pytest_cpjob.aws.codepipeline_model import violations
+from pytest_cpjob.aws.constraints import TypeMismatch
 from pytest_cpjob.documents.refusals import shortened
 from pytest_cpjob.pipelines.definition import CustomActionType, Declaration
 from pytest_cpjob.pipelines.providers import V2_ONLY, Provider, provider_of
@@ -41,13 +42,18 @@ def check_declaration(
     Raises:
         ValueError: listing every broken rule, with the stage and the action.
     """
-    context = Context(
-        declaration,
-        actions_of(declaration),
-        region,
-        {each.action_type: each for each in action_types},
-    )
-    broken = list(dict.fromkeys(each for rule in _RULES for each in rule(context)))
+    against_model = violations("PipelineDeclaration", declaration, "pipeline")
+    found = [_of_model(declaration, *each) for each in against_model]
+    if not any(isinstance(each, TypeMismatch) for each in against_model):
+        # Of what has not even the shape of a declaration, no other rule can tell anything.
+        context = Context(
+            declaration,
+            actions_of(declaration),
+            region,
+            {each.action_type: each for each in action_types},
+        )
+        found += [each for rule in _RULES for each in rule(context)]
+    broken = list(dict.fromkeys(found))
     if broken:
         count = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
         listed = "\n".join(f"- {place}: {code}: {text}" for place, code, text in broken)
@@ -56,11 +62,10 @@ def check_declaration(
         )
 
 
-def _model(context: Context) -> Iterator[Broken]:
-    for path, constraint in violations("PipelineDeclaration", context.declaration, "pipeline"):
-        text = f"Value at '{path}' failed to satisfy constraint: {constraint}"
-        shown = _shown(_value_at(context.declaration, path))
-        yield Broken(_named(context, path), VALIDATION, f"{text}{shown}")
+def _of_model(declaration: Declaration, path: str, constraint: str) -> Broken:
+    text = f"Value at '{path}' failed to satisfy constraint: {constraint}"
+    shown = _shown(_value_at(declaration, path))
+    return Broken(_named(declaration, path), VALIDATION, f"{text}{shown}")
 
 
 def _value_at(declaration: Declaration, path: str) -> Any:
@@ -82,13 +87,13 @@ def _shown(value: Any) -> str:
     return "" if value is None or isinstance(value, list) else f" (got {shortened(value)})"
 
 
-def _named(context: Context, path: str) -> str:
+def _named(declaration: Declaration, path: str) -> str:
     """Return the stage and the action that a path of the model's is about."""
     steps = path.split(".")
     numbers = [int(step) for step in steps if step.isdigit()]
     if len(steps) < 3 or steps[1] != "stages" or not numbers:
         return "pipeline"
-    stage = context.declaration["stages"][numbers[0] - 1]
+    stage = declaration["stages"][numbers[0] - 1]
     name = str(stage.get("name")) if isinstance(stage, Mapping) else f"stage {numbers[0]}"
     if len(numbers) > 1 and "actions" in steps and isinstance(stage, Mapping):
         action = stage["actions"][numbers[1] - 1]
@@ -278,7 +283,6 @@ def _failure(context: Context) -> Iterator[Broken]:
 
 
 _RULES: Final[tuple[Callable[[Context], Iterator[Broken]], ...]] = (
-    _model,
     _stages,
     _sources,
     _artifacts,
