@@ -101,6 +101,32 @@ RULES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         " '1')"
         " in action 'Compile' is not available in region 'US_EAST_1'",
     ),
+    "another version of AWS's action": (
+        lambda given: action(given, "Announce")["actionTypeId"].update(version="2"),
+        "Owner: 'AWS', Version: '2') in action 'Announce' is not available in region 'US_EAST_1'",
+    ),
+    "an empty stage": (
+        lambda given: given["stages"].append({"name": "Later", "actions": []}),
+        "Later: InvalidStageDeclarationException: a stage has 1 to 50 actions, and this one has 0",
+    ),
+    "too many actions": (
+        lambda given: given["stages"][2]["actions"].extend(
+            {"name": f"Ok{number}", "actionTypeId": kind("Approval", "Manual")}
+            for number in range(50)
+        ),
+        "a stage has 1 to 50 actions",
+    ),
+    "a topic that is no ARN": (
+        lambda given: given["stages"][2]["actions"].append(
+            {
+                "name": "Ok",
+                "actionTypeId": kind("Approval", "Manual"),
+                "configuration": {"NotificationArn": "news"},
+            }
+        ),
+        "The ARN news you specified for sending notifications for the approval action Ok contains a"
+        " format error.",
+    ),
     "a missing key": (
         lambda given: rename(given, "Compile", configuration={}),
         "Action configuration for action 'Compile' is missing required configuration 'ProjectName'",

@@ -311,6 +311,8 @@ def test_a_wildcard_for_what_nobody_chose_ends_where_a_part_of_the_arn_does(
         ),
         ({"Statement": 3}, "role_policy.Statement: expected a list of statements, got 3"),
         ([{"Statement": [3]}], r"role_policy\[0\].Statement\[0\]: expected a statement's object"),
+        ({"Version": "2012", "Statement": []}, "Version: expected '2012-10-17' or '2008-10-17', "),
+        ({"Statement": allow("*", Condition=3)}, "Condition: expected an object, got 3"),
         ({"Statement": {"Effect": "allow"}}, "Effect: expected Allow or Deny, got 'allow'"),
         ({"Statement": {"Effect": "Allow"}}, "expected either Action or NotAction"),
         ({"Statement": allow("*", NotAction="s3:*")}, "expected either Action or NotAction"),

@@ -6,6 +6,7 @@ beside its error code, and nothing may depend on it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
@@ -28,6 +29,9 @@ from pytest_cpjob.pipelines.variable_rules import namespaces, references, variab
 from pytest_cpjob.pipelines.variables import Action, actions_of
 
 _MOST_STAGES: Final = 50
+_MOST_ACTIONS: Final = 50
+"""Of a stage."""
+_TOPIC: Final = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+")
 
 
 def check_declaration(
@@ -112,6 +116,11 @@ def _stages(context: Context) -> Iterator[Broken]:
     if count > _MOST_STAGES:
         text = "Pipeline has too many stages. There can only be up to 50 stages in a pipeline"
         yield Broken("pipeline", STRUCTURE, text)
+    for stage in context.stages:
+        actions = len(stage.get("actions") or ())
+        if not 1 <= actions <= _MOST_ACTIONS:
+            text = f"a stage has 1 to {_MOST_ACTIONS} actions, and this one has {actions}"
+            yield Broken(str(stage.get("name")), STAGE, text)
     for name, times in Counter(str(each.get("name")) for each in context.stages).items():
         if times > 1:
             yield Broken(name, STAGE, f"Stage name '{name}' is used more than once")
@@ -160,7 +169,8 @@ def _artifacts(context: Context) -> Iterator[Broken]:
 def _providers(context: Context) -> Iterator[Broken]:
     for each in context.actions:
         kind = each.action_type
-        if kind.get("owner") == "AWS" and provider_of(kind) is None:
+        unknown = provider_of(kind) is None or kind.get("version") != "1"
+        if kind.get("owner") == "AWS" and unknown:
             region = context.region.upper().replace("-", "_")
             text = (
                 f"ActionType (Category: '{kind.get('category')}', Provider:"
@@ -207,6 +217,18 @@ def _configuration(action: Action, provider: Provider) -> Iterator[Broken]:
         if provider.only is not None and key not in provider.only:
             text = f"{begins} contains unknown configuration '{key}'"
             yield Broken(action.full_name, ACTION, text)
+
+
+def _approvals(context: Context) -> Iterator[Broken]:
+    for each in context.actions:
+        topic = each.configuration.get("NotificationArn")
+        is_approval = each.action_type.get("category") == "Approval"
+        if is_approval and topic is not None and not _TOPIC.fullmatch(topic):
+            text = (
+                f"The ARN {topic} you specified for sending notifications for the approval action"
+                f" {each.name} contains a format error."
+            )
+            yield Broken(each.full_name, ACTION, text)
 
 
 def _stores(context: Context) -> Iterator[Broken]:
@@ -287,6 +309,7 @@ _RULES: Final[tuple[Callable[[Context], Iterator[Broken]], ...]] = (
     _sources,
     _artifacts,
     _providers,
+    _approvals,
     _stores,
     namespaces,
     references,
