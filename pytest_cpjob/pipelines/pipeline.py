@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.documents.facts import ArtifactFacts
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
 from pytest_cpjob.job_builder import Declared
-from pytest_cpjob.pipelines.definition import Definition
+from pytest_cpjob.pipelines.definition import Definition, Function
 from pytest_cpjob.pipelines.named_actions import NamedActions
 from pytest_cpjob.pipelines.resolving import configuration_of
 from pytest_cpjob.pipelines.variables import Action, actions_of
@@ -186,8 +187,7 @@ class Pipeline:
         )
 
     def _declared(self, action: Action, inputs: list[Artifact], key: str | None) -> Declared:
-        name = action.configuration.get("FunctionName")
-        function = None if name is None else self._definition.function_of(str(name))
+        function = self._function(action) if self._kind(action) == "lambda" else None
         role = str(action.declared.get("roleArn") or self._definition.declaration["roleArn"])
         minutes = action.declared.get("timeoutInMinutes")
         return Declared(
@@ -198,6 +198,14 @@ class Pipeline:
             function=None if function is None else function.code,
             timeout=None if minutes is None else minutes * 60.0,
             makes_key=key is not None and ":key/" in key,
+        )
+
+    def _function(self, action: Action) -> Function:
+        name = str(action.configuration.get("FunctionName"))
+        source = self._definition.source
+        missing = f"the definition ({source}) makes no function {name!r}"
+        return self._definition.function_of(name) or Function(
+            FunctionCode(name, source, missing=missing)
         )
 
     def _region_of(self, action: Action) -> str:
