@@ -58,5 +58,5 @@ def test_a_policy_that_was_left_out_is_found(cpjob: CodePipelineStub, tmp_path: 
     job = pipeline.add_job("Announce", variables=VERSION).invoke()
 
     assert job.status == "Failed"
-    with pytest.raises(ContractError, match=r"not-permitted: sns\.Publish .*announce.app\.py"):
+    with pytest.raises(ContractError, match=r"not-permitted .*announce.app\.py:\d+.: sns\.Publish"):
         cpjob.check()

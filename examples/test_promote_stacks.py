@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_cpjob import CodePipelineStub, IneffectivePolicyWarning, JobSuccess
+from pytest_cpjob import CodePipelineStub, IneffectivePolicyWarning
 
 FOLDER = Path(__file__).parent / "promote_stacks"
 TEMPLATES = [FOLDER / "pipeline.yaml", FOLDER / "functions.yaml"]
@@ -21,8 +21,7 @@ def test_the_stage_is_promoted(cpjob: CodePipelineStub, stage: str) -> None:
 
     job = pipeline.add_job("Promote/Promote").invoke()
 
-    assert isinstance(job.result, JobSuccess)
-    assert job.result.output_variables == {"promoted": stage}
+    assert job.success.output_variables == {"promoted": stage}
     assert job.input_artifacts["Shop"].bucket == "shop-artifacts-eu"
     assert ("Promote/Approve" in pipeline.actions) == (stage == "prod")
 

@@ -13,7 +13,6 @@ from pytest_cpjob import (
     HOSTILE_ARTIFACTS,
     CodePipelineStub,
     ContractError,
-    JobFailure,
     JobSuccess,
 )
 
@@ -102,10 +101,9 @@ def test_a_source_that_is_not_there_is_reported(cpjob: CodePipelineStub) -> None
 
     job.invoke(static_site.lambda_handler)
 
-    assert isinstance(job.result, JobFailure)
     # The job's credentials may not list the bucket, so S3 does not say that nothing is there.
-    assert "403" in job.result.message
-    assert job.result.external_execution_id == job.context.aws_request_id
+    assert "403" in job.failure.message
+    assert job.failure.external_execution_id == job.context.aws_request_id
 
 
 def test_an_output_without_the_pipelines_key_is_caught(

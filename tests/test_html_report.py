@@ -8,6 +8,7 @@ from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import boto3
 import pytest
@@ -50,7 +51,11 @@ SUITE = """
         open("secret", "w").write(secret)
         print(secret)
         failure = {"type": "JobFailed", "message": f"cannot use {secret}"}
-        boto3.client("codepipeline").put_job_failure_result(jobId=job.id, failureDetails=failure)
+        client = boto3.client("codepipeline")
+        client.put_job_failure_result(jobId=job.id, failureDetails=failure)
+        with pytest.raises(client.exceptions.InvalidJobStateException):
+            failure = {"type": "JobFailed", "message": f"again {secret}"}
+            client.put_job_failure_result(jobId=job.id, failureDetails=failure)
         assert job.result == secret
 
     def test_expects(cpjob):
@@ -156,7 +161,7 @@ def summary(folder: Path) -> str:
 def test_the_page_counts_the_tests_that_had_jobs(page: Page) -> None:
     shown = " ".join(page.texts)
 
-    assert "8 tests with 8 jobs: 3 failed, 4 passed, 1 xfailed" in shown
+    assert "8 tests with 8 jobs: 4 passed, 3 failed, 1 xfailed" in shown
     assert len(page.tests) == 8
     assert "test_without_jobs" not in shown
 
@@ -269,6 +274,7 @@ def test_no_secret_is_in_a_report(folder: Path, page: Page, summary: str) -> Non
         assert secret not in text
         assert secret[:20] not in text
     assert "result: JobFailed: cannot use <masked>" in page.of("test_leaks")
+    assert "Then: JobFailed: again <masked>" in page.of("test_leaks")
 
 
 # -- Markdown --------------------------------------------------------------------------------------
@@ -276,7 +282,7 @@ def test_no_secret_is_in_a_report(folder: Path, page: Page, summary: str) -> Non
 
 def test_the_summary_has_the_findings_by_line_and_the_failing_tests(summary: str) -> None:
     assert summary.startswith(
-        "## CodePipeline jobs\n\n8 tests with 8 jobs: 3 failed, 4 passed, 1 xfailed\n\n"
+        "## CodePipeline jobs\n\n8 tests with 8 jobs: 4 passed, 3 failed, 1 xfailed\n\n"
         "| finding | line | count | tests |\n|---|---|---:|---:|\n"
     )
     assert "\n| `no-result` |  | 1 | 1 |\n" in summary
@@ -463,6 +469,28 @@ def test_a_job_and_the_stub_show_themselves_in_a_notebook() -> None:
         assert token not in shown
         assert "<i>" not in shown
         assert shown.count('class="cpjob"') == 1
+
+
+def test_a_secret_in_an_objects_key_is_masked() -> None:
+    keys: list[str] = []
+
+    def handler(event: dict[str, Any], context: object) -> None:
+        job = event["CodePipeline.job"]
+        keys.append(job["data"]["artifactCredentials"]["sessionToken"])
+        bucket = job["data"]["inputArtifacts"][0]["location"]["s3Location"]["bucketName"]
+        s3 = boto3.client("s3", region_name="us-east-1")
+        with pytest.raises(s3.exceptions.ClientError):
+            s3.put_object(Bucket=bucket, Key=f"logs/{keys[0]}", Body=b"")
+        codepipeline = boto3.client("codepipeline", region_name="us-east-1")
+        codepipeline.put_job_success_result(jobId=job["id"])
+
+    with CodePipelineStub(allow=["leaked-secret", "own-role", "refused-request"]) as cpjob:
+        job = cpjob.add_lambda_job(input_artifacts=["Source"])
+        job.invoke(handler)
+        shown = job._repr_html_()
+
+    assert "/logs/&lt;masked&gt;</span>" in shown
+    assert keys[0] not in shown
 
 
 def test_a_block_stands_below_the_jobs_of_its_test(tmp_path: Path) -> None:

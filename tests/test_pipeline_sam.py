@@ -252,7 +252,7 @@ def test_a_missing_permission_of_a_sam_function_is_found() -> None:
             cpjob.check()
 
     told = str(found.value)
-    assert "(src/announce/app.py:13) was called with the function's own role" in told
+    assert "not-permitted (src/announce/app.py:13): codepipeline.PutJobSuccessResult" in told
     assert "role AnnounceRole does not allow codepipeline:PutJobSuccessResult" in told
 
 

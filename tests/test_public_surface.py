@@ -52,7 +52,7 @@ INI = """
 cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_role_policy cpjob_seed
 cpjob_stop_calls_at_import
 """
-PYTEST_OPTIONS = "--cpjob-seed"
+PYTEST_OPTIONS = "--cpjob-seed --cpjob-report"
 FINDINGS = """
 leaked-secret missing-output no-result not-acknowledged not-owner not-permitted output-encryption
 own-role raised raised-after-result refused-request running-thread second-result unfaked-call
@@ -128,7 +128,8 @@ def test_the_options_of_pytest(pytester: pytest.Pytester) -> None:
     printed = pytester.runpytest("--help").stdout.str()
 
     assert sorted(re.findall(r"^  (cpjob_\w+)", printed, re.MULTILINE)) == listed(INI)
-    assert re.findall(r"^  (--cpjob[\w-]+)", printed, re.MULTILINE) == listed(PYTEST_OPTIONS)
+    options = re.findall(r"^  (--cpjob[\w-]+)", printed, re.MULTILINE)
+    assert sorted(options) == listed(PYTEST_OPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from pytest_cpjob.patching import Undo, when_imported
 
 LATE = """
-import sys, time
+import sys
 from pytest_cpjob import CodePipelineStub
 assert "asyncio" not in sys.modules
 
@@ -19,8 +19,8 @@ def function(event, context):
     asyncio.run(asyncio.sleep(600))
     return asyncio.BaseEventLoop.time
 
-before, start = list(sys.meta_path), time.monotonic()
 with CodePipelineStub() as cpjob:
+    before = list(sys.meta_path)
     during = cpjob.invoke(function)
     assert cpjob.now == 600
     import asyncio

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Mapping
-from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from pytest_cpjob.artifacts.access import Presented
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from pytest_cpjob.iam.operations import Place
     from pytest_cpjob.iam.policies import Permissions
 
-_STANDARD_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep
 _CODES: Final = {
     "codepipeline": ("AccessDeniedException", 400),
     "ec2": ("UnauthorizedOperation", 403),
@@ -85,7 +81,7 @@ class RoleCheck:
         for needed in permissions_for(call.service, call.operation, call.request, self._place(job)):
             verdict = permissions.judge(needed.action, needed.resource)
             if verdict.answer == "denied":
-                return denial_of(needed, verdict)._replace(place=place_of_call())
+                return denial_of(needed, verdict)
         return None
 
     def _place(self, job: JobRecord | None) -> Place:
@@ -120,31 +116,3 @@ def refusal(call: PendingCall, denial: Denial, partition: str, account_id: str) 
     if call.service != "codepipeline" and denial.resource.startswith("arn:"):
         text = f"{text} on resource: {denial.resource}"
     return ServiceError(code, f"{text} {denial.because}", status)
-
-
-def place_of_call() -> str:
-    """Return `file:line` of the user's code that is calling, empty if it is not in this stack.
-
-    It is the innermost frame of neither an installed package nor the standard library.
-    """
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if _is_users(frame):
-            return _shown(frame.f_code.co_filename, frame.f_lineno)
-        frame = frame.f_back
-    return ""
-
-
-def _is_users(frame: FrameType) -> bool:
-    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-    path = frame.f_code.co_filename
-    return not (
-        package == "pytest_cpjob"
-        or "site-packages" in path
-        or path.startswith(("<frozen", _STANDARD_LIBRARY))
-    )
-
-
-def _shown(path: str, line: int) -> str:
-    relative = os.path.relpath(path) if os.path.isabs(path) else path
-    return f"{path if relative.startswith('..') else relative}:{line}"

@@ -27,7 +27,6 @@ class Denial(NamedTuple):
         why: the nearest statement, and what is wrong with it.
         way_out: the statement that would allow it.
         because: the end of AWS's message.
-        place: `file:line` of the call, empty if it is not known.
     """
 
     action: str
@@ -36,7 +35,6 @@ class Denial(NamedTuple):
     why: str
     way_out: str
     because: str
-    place: str = ""
 
 
 def denial_of(needed: Permission, verdict: Verdict) -> Denial:
