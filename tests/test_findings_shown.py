@@ -9,6 +9,7 @@ from pathlib import Path
 import boto3  # noqa: F401 -- what an inner pytest run were to import first would be forgotten with it
 import moto  # noqa: F401
 import pytest
+from user_projects import run_alike
 
 import pytest_cpjob.stub  # noqa: F401
 
@@ -136,6 +137,7 @@ def test_every_runner_sees_a_failure_of_the_test_at_the_users_line(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    run_alike(monkeypatch, beside="html")
 
     result = run(project, LEAKING, "--junitxml=report.xml", "--html=report.html")
 
