@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent
 from pytest_cpjob.aws.regions import partition_of
