@@ -29,6 +29,11 @@ FindingName = Literal[
     "running-thread",
     "not-permitted",
 ]
+"""The name of a finding, for type checkers; `allow=[...]` takes these.
+
+>>> name: FindingName = "leaked-secret"
+>>> marker = pytest.mark.cpjob(allow=[name])
+"""
 CHECKS: Final[tuple[FindingName, ...]] = get_args(FindingName)
 """The names of the contract's findings, as `allow=[...]` takes them."""
 
