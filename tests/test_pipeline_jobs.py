@@ -10,7 +10,7 @@ import boto3
 import pytest
 from pipeline_definitions import action, declaration, kind
 
-from pytest_cpjob import CodePipelineStub, CpjobError, Pipeline
+from pytest_cpjob import CodePipelineStub, CpjobError, HandlerError, Pipeline
 
 VARIABLES = {"Build.Tag": "v7"}
 OWNER = {"Owner": "Zoë"}
@@ -211,6 +211,15 @@ def test_an_action_of_aws_has_no_job(pipeline: Pipeline) -> None:
         pipeline.add_job("Compile")
 
 
+def test_a_function_that_the_definition_does_not_make_has_no_code(pipeline: Pipeline) -> None:
+    job = pipeline.add_job("Announce", variables=VARIABLES, pipeline_variables=OWNER)
+
+    with pytest.raises(
+        HandlerError, match=r"makes no function 'announce'.*name it with job.invoke\(handler\)"
+    ):
+        job.invoke()
+
+
 def test_revisions_and_keys_are_those_of_the_source(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_pipeline(declaration()).add_job("Docs")
 
@@ -226,6 +235,28 @@ def test_revisions_and_keys_are_those_of_the_source(cpjob: CodePipelineStub) -> 
     code = cpjob.add_pipeline(given).add_job("Docs").input_artifacts["Code"]
     assert not code.key.endswith(".zip")
     assert len(code.revision or "") == 40
+
+
+def test_an_s3_sources_key_keeps_a_tars_extension(cpjob: CodePipelineStub) -> None:
+    given = declaration()
+    action(given, "Site")["configuration"]["S3ObjectKey"] = "web/site.tar.gz"
+
+    code = cpjob.add_pipeline(given).add_job("Docs").input_artifacts["Code"]
+
+    assert code.key.endswith(".tar.gz")
+    assert len(code.revision or "") == 32
+
+
+def test_an_images_revision_is_its_digest(cpjob: CodePipelineStub) -> None:
+    given = declaration()
+    action(given, "Site").update(
+        actionTypeId=kind("Source", "ECR"), configuration={"RepositoryName": "web"}
+    )
+
+    code = cpjob.add_pipeline(given).add_job("Docs").input_artifacts["Code"]
+
+    assert (code.revision or "").startswith("sha256:")
+    assert not code.key.endswith(".zip")
 
 
 def test_region_bucket_and_key_are_those_of_the_action(cpjob: CodePipelineStub) -> None:

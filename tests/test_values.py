@@ -44,6 +44,7 @@ FORMATS = {
     "kms_key_arn": rf"arn:aws:kms:us-east-1:[0-9]{{12}}:key/{UUID}",
     "commit_id": r"[0-9a-f]{40}",
     "s3_version_id": r"[A-Za-z0-9._]{32}",
+    "image_digest": r"sha256:[0-9a-f]{64}",
     "nonce": r"[1-9]",
 }
 SHAPES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -162,6 +162,35 @@ def test_what_a_future_swallowed_is_shown(cpjob: CodePipelineStub, old: bool) ->
 
     with pytest.raises(LookupError, match="no theme"):
         cpjob.run_worker(main)
+
+
+def takes_and_fails(job: Any) -> None:
+    acknowledge(job)
+    fails()
+
+
+def only_fails(job: Any) -> None:
+    fails()
+
+
+@pytest.mark.cpjob(allow=["no-result"])
+@pytest.mark.parametrize("work", [takes_and_fails, only_fails])
+def test_what_a_future_swallowed_is_shown_though_its_job_stays_open(
+    cpjob: CodePipelineStub, work: Callable[[Any], None]
+) -> None:
+    add(cpjob)
+
+    def main() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            while True:
+                for job in poll():
+                    pool.submit(work, job)
+                time.sleep(1)
+
+    with pytest.raises(LookupError, match="no theme"):
+        cpjob.run_worker(main)
+
+    assert cpjob.now < 12_000  # and not at the end of the job's time
 
 
 def asks(future: Future[None]) -> None:

@@ -264,6 +264,16 @@ class Draws:
         """
         return b64encode(self.generator.random.randbytes(24)).decode().translate(_VERSION_ID)
 
+    def image_digest(self) -> str:
+        """Return a container image's digest (the revision of an artifact from ECR).
+
+        >>> len(values.image_digest())
+        71
+
+        Source: the API reference of ArtifactRevision.
+        """
+        return f"sha256:{self.generator.random.randbytes(32).hex()}"
+
     def nonce(self) -> str:
         """Return a job's nonce as in AWS's samples: a small number, as a string.
 

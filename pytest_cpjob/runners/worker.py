@@ -8,6 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import groupby
 from typing import Final, NoReturn
 
 from pytest_cpjob.contract.output_capture import capture_output
@@ -21,6 +22,9 @@ from pytest_cpjob.virtual_time.patches import virtual_time
 
 MOST_CALLS: Final = 10_000
 """Calls without any job's change of state, after which a worker counts as one that never idles."""
+
+MOST_CALLS_AFTER_AN_ERROR: Final = 100
+"""The same, once a task of a pool has raised, in which the worker may look at its future."""
 
 MOST_CONTINUATIONS: Final = 1_000
 """Times that a worker may continue one action, after which it counts as one that never ends it."""
@@ -94,12 +98,10 @@ class WorkerRun:
         if not callable(target):
             raise WorkerError(f"expected a function without arguments, got {target!r}")
         hanging = self._perform(target)
-        if self._failure is not None:
-            raise self._failure
-        for error in self._time.ownership.swallowed(self):
-            if not isinstance(error, RunEnded):
-                self._harness.observer.met(error)
-                raise error
+        failure = self._failure or self._swallowed()
+        if failure is not None:
+            self._harness.observer.met(failure)
+            raise failure
         if hanging:
             names = "\n".join(f"- {thread.name}" for thread in hanging)
             raise WorkerError(f"the worker finished, but these threads are still running:\n{names}")
@@ -150,9 +152,14 @@ class WorkerRun:
             changes = len(self._service.registry.changes)
             self._calls = self._calls + 1 if changes == self._changes else 0
             self._changes = changes
-            too_many = self._calls > MOST_CALLS
-        if too_many:
-            last = "\n".join(f"- {line}" for line in self._last)
+            calls = self._calls
+        error = self._swallowed() if calls > MOST_CALLS_AFTER_AN_ERROR else None
+        if error is not None:
+            self.fail(error)
+            self._end_thread()
+        if calls > MOST_CALLS:
+            equal = [(line, len(list(lines))) for line, lines in groupby(self._last)]
+            last = "\n".join(f"- {line}{f' ({n} times)' if n > 1 else ''}" for line, n in equal)
             open_jobs = self._service.registry.open_jobs
             self._give_up(
                 f"the worker made {MOST_CALLS} calls without any job changing state"
@@ -244,8 +251,14 @@ class WorkerRun:
         return seconds >= 0
 
     def _give_up(self, what: str) -> NoReturn:
-        self.fail(WorkerError(what))
+        # What a task raised comes first: it may well be why the worker goes on.
+        self.fail(self._swallowed() or WorkerError(what))
         self._end_thread()
+
+    def _swallowed(self) -> BaseException | None:
+        """Return what a task of a pool raised, and the worker has not looked at."""
+        errors = self._time.ownership.swallowed(self)
+        return next((error for error in errors if not isinstance(error, RunEnded)), None)
 
     def _end_thread(self) -> NoReturn:
         self._ended.add(threading.current_thread())
