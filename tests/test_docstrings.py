@@ -28,8 +28,10 @@ NEVER_RUN = {
     "CodePipelineStub",  # one is active already
     "Endpoint",  # these two start a process
     "cpjob_endpoint",
-    "IneffectivePolicyWarning",  # these need a file of the user's
+    "ActionExecution",  # these need a file of the user's
+    "IneffectivePolicyWarning",
     "Pipeline",
+    "PipelineExecution",
     "UnknownVariableWarning",
     "CodePipelineStub.add_job_from",
 }

@@ -30,6 +30,9 @@ class ActionExecution:
 
     Everything is read as it is at that moment. Of an action that has not started everything is
     `None` or empty.
+
+    >>> execution.actions["Release/Publish"].status  # doctest: +SKIP
+    'Succeeded'
     """
 
     def __init__(self, harness: Harness, name: str, runs: list[ActionRun]) -> None:
@@ -107,6 +110,10 @@ class PipelineExecution:
     """One execution of a `Pipeline`, returned by its `run` and `start`.
 
     Everything is read as it is at that moment.
+
+    >>> execution = cpjob.add_pipeline("template.yaml").run()  # doctest: +SKIP
+    >>> execution.status  # doctest: +SKIP
+    'Succeeded'
     """
 
     def __init__(self, harness: Harness, runs: PipelineRuns, record: ExecutionRecord) -> None:
