@@ -108,7 +108,6 @@ class CodePipelineStub:
 
     def _set_up(self, settings: Settings) -> None:
         self._harness = Harness(settings)
-        self._harness.service.pipelines = self._pipeline_operations
         self._pipelines: Pipelines | None = None
         self._is_fresh = True
         self._invocations = itertools.count()
@@ -145,6 +144,10 @@ class CodePipelineStub:
         if not self._is_fresh and not self._harness.is_active:
             self._set_up(self._harness.settings)
         self._harness.start()
+        # Until it stops only: the service would keep the stub, and the stub it, past the test.
+        service = self._harness.service
+        service.pipelines = self._pipeline_operations
+        self._harness.undo.later(lambda: setattr(service, "pipelines", None))
         self._is_fresh = False
 
     # -- jobs --------------------------------------------------------------------------------------
