@@ -65,7 +65,9 @@ if TYPE_CHECKING:
         WorkerError,
     )
     from pytest_cpjob.job import Job
+    from pytest_cpjob.pipelines.executions import ActionExecution, PipelineExecution
     from pytest_cpjob.pipelines.pipeline import Pipeline
+    from pytest_cpjob.pipelines.stand_ins import StandIn
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
@@ -77,6 +79,7 @@ __all__ = [
     "AWSSessionCredentials",
     "ActionConfiguration",
     "ActionContext",
+    "ActionExecution",
     "ActionTypeArgument",
     "ActionTypeId",
     "Artifact",
@@ -119,10 +122,12 @@ __all__ = [
     "Pipeline",
     "PipelineContext",
     "PipelineContextFactory",
+    "PipelineExecution",
     "PipelineWarning",
     "PollJob",
     "S3ArtifactLocation",
     "StageContext",
+    "StandIn",
     "ThirdPartyJobData",
     "ThirdPartyJobDetails",
     "ThirdPartyJobDetailsFactory",
@@ -188,6 +193,8 @@ _HOMES = {
         "WorkerError",
     ),
     "pipelines.pipeline": ("Pipeline",),
+    "pipelines.executions": ("ActionExecution", "PipelineExecution"),
+    "pipelines.stand_ins": ("StandIn",),
     "runners.lambda_runtime": ("LambdaContext",),
     "job": ("Job",),
     "artifacts.job_artifacts": ("JobArtifact",),

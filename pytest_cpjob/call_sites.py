@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-import threading
 from types import CodeType, FrameType, TracebackType
 from typing import Final, NamedTuple, TypeAlias
 
@@ -103,17 +102,23 @@ def call_site(depth: int = 1) -> Site | None:
 def _site_of_transfer(frame: FrameType | None) -> Site | None:
     """Return who waits for the transfer whose thread this is: s3transfer calls in its own threads.
 
-    In such a thread no frame is the user's; the one that called `upload_file` waits in the main
-    thread.
+    In such a thread no frame is the user's; the one that called `upload_file` waits in another.
+    Where several lines wait for transfers, it is not known which of them this one is for.
     """
     if not _is_in_transfer(frame):
         return None
-    waiting = sys._current_frames().get(threading.main_thread().ident or 0)
-    if not _is_in_transfer(waiting):
-        return None
-    while waiting is not None and not is_users(waiting.f_code.co_filename):
-        waiting = waiting.f_back
-    return None if waiting is None else (waiting.f_code, waiting.f_lasti)
+    waiting = {
+        site
+        for each in sys._current_frames().values()
+        if _is_in_transfer(each) and (site := _innermost_of_user(each)) is not None
+    }
+    return waiting.pop() if len(waiting) == 1 else None
+
+
+def _innermost_of_user(frame: FrameType | None) -> Site | None:
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
 def _is_in_transfer(frame: FrameType | None) -> bool:
@@ -163,11 +168,17 @@ def _learn(path: str) -> bool:
 
 
 def site_of_traceback(traceback: TracebackType | None) -> Site | None:
-    """Return the innermost place of the user's code that an exception came through."""
-    found: Site | None = None
+    """Return the innermost place of the user's code that an exception came through.
+
+    A place outside of installed packages comes first: what the user calls is often one of those.
+    """
+    own: Site | None = None
+    installed: Site | None = None
     while traceback is not None:
-        path = traceback.tb_frame.f_code.co_filename
-        if is_users(path):
-            found = traceback.tb_frame.f_code, traceback.tb_lasti
+        code = traceback.tb_frame.f_code
+        if is_users(code.co_filename):
+            installed = code, traceback.tb_lasti
+            if package_of(code.co_filename) is None:
+                own = installed
         traceback = traceback.tb_next
-    return found
+    return own or installed

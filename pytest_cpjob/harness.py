@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ReadTimeoutError
 
@@ -48,6 +48,20 @@ THREAD_PATIENCE: Final = 1.0
 
 _active: Harness | None = None
 _activation = threading.Lock()
+
+
+class ShownExecution(Protocol):
+    """A pipeline's execution as reports show it."""
+
+    @property
+    def id(self) -> str:
+        """Its pipelineExecutionId."""
+
+    @property
+    def timeline(self) -> str:
+        """What happened, as text."""
+
+    def _repr_html_(self) -> str: ...
 
 
 class Harness:
@@ -100,6 +114,7 @@ class Harness:
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
+        self.executions: list[ShownExecution] = []
         self.report_width = WIDTH
         self._threads_before: frozenset[threading.Thread] = frozenset()
 

@@ -283,6 +283,7 @@ class JobBuilder:
             given=given,
             permissions=declared.permissions,
             declared_timeout=declared.timeout,
+            is_declared=declared.inputs is not None,
         )
         if declared.role is not None:
             record.role = declared.role

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from typing_extensions import Unpack
 
+    from pytest_cpjob.pipelines.operations import PipelineOperations, Pipelines
     from pytest_cpjob.pipelines.pipeline import Pipeline
     from pytest_cpjob.pipelines.sources import DefinitionArgument
 
@@ -107,6 +108,8 @@ class CodePipelineStub:
 
     def _set_up(self, settings: Settings) -> None:
         self._harness = Harness(settings)
+        self._harness.service.pipelines = self._pipeline_operations
+        self._pipelines: Pipelines | None = None
         self._is_fresh = True
         self._invocations = itertools.count()
         self._schedules = itertools.count()
@@ -307,6 +310,7 @@ class CodePipelineStub:
             )
         pipeline, cautions = add_pipeline(
             self._harness,
+            self._all_pipelines().registry,
             definition,
             name=name,
             parameters=parameters,
@@ -318,6 +322,16 @@ class CodePipelineStub:
         for caution in cautions:
             warnings.warn(caution, stacklevel=2)
         return pipeline
+
+    def _all_pipelines(self) -> Pipelines:
+        if self._pipelines is None:
+            from pytest_cpjob.pipelines.operations import pipelines_of
+
+            self._pipelines = pipelines_of(self._harness)
+        return self._pipelines
+
+    def _pipeline_operations(self) -> PipelineOperations:
+        return self._all_pipelines().operations
 
     # -- what happened -----------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml  # noqa: F401  # before `pytester`, which would have its C part import it twice
 from forked_pytest import ended
 from hypothesis import HealthCheck, settings
 from user_projects import run_alike

@@ -427,7 +427,7 @@ def test_a_container_that_is_stopped_ends_the_same_way() -> None:
     assert (code, err) == (0, "no findings\n")
 
 
-def test_an_answer_that_failed_is_told_and_exit_code_1() -> None:
+def test_a_call_that_nothing_answers_is_a_finding_and_exit_code_1() -> None:
     with served() as serving:
         client = serving.client()
         with pytest.raises(client.exceptions.ClientError):
@@ -438,7 +438,7 @@ def test_an_answer_that_failed_is_told_and_exit_code_1() -> None:
         code, err = serving.interrupt()
 
     assert code == 1
-    assert "the endpoint could not answer" in err
+    assert "unfaked-call: codepipeline.EnableStageTransition" in err
 
 
 def write_jobs(folder: Path, name: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import boto3  # noqa: F401 -- what an inner pytest run were to import first would be forgotten with it
 import moto  # noqa: F401
 import pytest
+from user_projects import run_alike
 
 import pytest_cpjob.stub  # noqa: F401
 
@@ -135,7 +136,9 @@ def test_a_finding_is_the_failure_at_each_width(
 def test_every_runner_sees_a_failure_of_the_test_at_the_users_line(
     project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run_alike(monkeypatch, beside="html")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    run_alike(monkeypatch, beside="html")
 
     result = run(project, LEAKING, "--junitxml=report.xml", "--html=report.html")
 
@@ -349,3 +352,123 @@ def test_colour_is_for_the_terminal_only(project: pytest.Pytester) -> None:
 
     assert f"\x1b[31m{LEAK}\x1b[0m: " in result.stdout.str()
     assert "#x1B" not in Path(project.path / "report.xml").read_text("utf-8")
+
+
+def test_a_run_again_is_not_blamed_for_what_the_first_run_printed(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_alike(monkeypatch, beside="rerunfailures")
+    body = """
+RUNS = []
+
+def test_flaky(cpjob):
+    RUNS.append("run")
+    cpjob.add_lambda_job().invoke(leaking if len(RUNS) == 1 else careful)
+
+def test_leaks(cpjob):
+    cpjob.add_lambda_job().invoke(leaking)
+"""
+    for more in ([], ["-n", "2"]):
+        result = run(project, body, "--reruns=1", *more)
+
+        result.assert_outcomes(passed=1, failed=1)
+        assert f"leaked-secret x1 {LEAK.split('(')[1].rstrip(')')}" in result.outlines
+        result.stdout.fnmatch_lines([f"FAILED test_it.py::test_leaks - {LEAK}*", "*2 rerun*"])
+
+
+def test_the_place_of_an_error_out_of_an_installed_package_is_the_users(
+    project: pytest.Pytester,
+) -> None:
+    result = run(
+        project,
+        """
+from urllib3.util import parse_url
+
+def asks(event, context):
+    parse_url("http://[")
+
+def test_it(cpjob):
+    with pytest.raises(Exception, match="parse"):
+        cpjob.add_lambda_job().invoke(asks)
+""",
+    )
+
+    result.stdout.fnmatch_lines(["FAILED test_it.py::test_it - raised (test_it.py:8): *"])
+
+
+def test_a_finding_without_an_artifact_is_in_the_jobs_timeline(project: pytest.Pytester) -> None:
+    result = run(
+        project,
+        """
+def looks(event, context):
+    at = event["CodePipeline.job"]["data"]["inputArtifacts"][0]["location"]["s3Location"]
+    s3 = boto3.client("s3", region_name="us-east-1")
+    with pytest.raises(Exception, match="AccessDenied"):
+        s3.get_bucket_location(Bucket=at["bucketName"])
+    careful(event, context)
+
+def test_it(cpjob):
+    cpjob.add_lambda_job(input_artifacts=["Source"]).invoke(looks)
+""",
+    )
+
+    result.stdout.fnmatch_lines(["*" + TIMELINE + "*", "  !       own-role (test_it.py:9)"])
+
+
+def test_a_warning_that_is_an_error_shows_no_frame_of_ours(project: pytest.Pytester) -> None:
+    body = """
+def forgets(event, context):
+    open(__file__)
+    careful(event, context)
+
+def test_it(cpjob):
+    cpjob.add_lambda_job().invoke(forgets)
+"""
+    shown = run(project, body, "-W", "error").stdout.str()
+
+    assert "PytestUnraisableExceptionWarning" in shown
+    assert not re.search(r"pytest_cpjob/\w+.*\.py", shown)
+
+
+def test_a_wrong_job_id_says_what_to_write(project: pytest.Pytester) -> None:
+    result = run(project, "def test_it(cpjob): cpjob.add_lambda_job(job_id='1234')")
+
+    assert re.search(
+        r"got '1234'; leave it out, or write one such as '[0-9a-f-]{36}'$",
+        result.stdout.str(),
+        re.MULTILINE,
+    )
+
+
+def test_the_place_of_an_upload_in_a_workers_own_thread_is_known(
+    project: pytest.Pytester,
+) -> None:
+    result = run(
+        project,
+        """
+import io
+
+def uploads(event):
+    at = event["CodePipeline.job"]["data"]["outputArtifacts"][0]["location"]["s3Location"]
+    s3 = boto3.client("s3", region_name="us-east-1")
+    with pytest.raises(Exception, match="AccessDenied"):
+        s3.upload_fileobj(io.BytesIO(b"site"), at["bucketName"], at["objectKey"])
+
+def in_a_thread(event, context):
+    thread = threading.Thread(target=uploads, args=[event])
+    thread.start()
+    thread.join()
+    careful(event, context)
+
+def in_the_functions(event, context):
+    uploads(event)
+    careful(event, context)
+
+@pytest.mark.parametrize("handler", [in_a_thread, in_the_functions])
+@pytest.mark.cpjob(allow=["missing-output"])
+def test_it(cpjob, handler):
+    cpjob.add_lambda_job(output_artifacts=["Site"]).invoke(handler)
+""",
+    )
+
+    assert "own-role x2 test_it.py:11" in result.outlines

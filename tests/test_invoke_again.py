@@ -180,8 +180,9 @@ def test_one_more_than_max_invocations_is_an_error_that_shows_the_tokens(
         job.invoke(in_steps(4, seen), max_invocations=3)
 
     assert str(caught.value) == (
-        f"job {job.id} was still continuing after max_invocations=3 invocations;"
-        " its continuation tokens were:\n- 'step 1'\n- 'step 2'\n- 'step 3'"
+        f"job {job.id} was still continuing after max_invocations=3 invocations. If"
+        " the handler needs more, raise max_invocations; if not, it never reports its end. Its"
+        " continuation tokens were:\n- 'step 1'\n- 'step 2'\n- 'step 3'"
     )
     assert len(seen) == 3
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ def test_each_client_keeps_its_own_endpoint(cpjob: CodePipelineStub, region: str
     [
         (lambda: client("s3").list_buckets(), "s3.ListBuckets"),
         (lambda: client("ssm").get_parameter(Name="stage"), "ssm.GetParameter"),
-        (lambda: client("codepipeline").list_pipelines(), "codepipeline.ListPipelines"),
+        (lambda: client("codepipeline").list_webhooks(), "codepipeline.ListWebhooks"),
         (
             lambda: client("s3", config=Config(signature_version=UNSIGNED)).list_buckets(),
             "s3.ListBuckets",
@@ -183,7 +184,11 @@ def test_what_moto_does_not_implement_is_an_unfaked_call_too(
         cpjob.add_lambda_job(input_artifacts=["Source"])
         swallowing(lambda: getattr(client(service), operation)(**arguments))(cpjob)
 
-    assert finding(calls).names == ("unfaked-call",)
+    error = finding(calls)
+    assert error.names == ("unfaked-call",)
+    assert " went to moto, which does not implement it.\n" in str(error)
+    assert "Stub the client that calls it" in str(error)
+    assert not re.search("the network|mock_aws", str(error))
 
 
 # -- let pass --------------------------------------------------------------------------------------

@@ -152,7 +152,7 @@ def test_for_those_who_do_not_ask_for_us_all_is_as_without_us(machine: pytest.Py
             assert boto3.Session().get_credentials() is None
             assert boto3.Session().region_name is None
             with pytest.raises(NoCredentialsError) as caught:
-                my_action.ssm.describe_parameters()
+                my_action.sns.list_topics()
             assert type(caught.value) is NoCredentialsError
             return True
 

@@ -9,19 +9,20 @@ import pytest
 from pipeline_definitions import declaration
 
 import pytest_cpjob
-from pytest_cpjob import CodePipelineStub, strategies
+from pytest_cpjob import CodePipelineStub, StandIn, strategies
 from pytest_cpjob.cli.parser import main
 
 PACKAGE = """
-ActionConfiguration ActionContext ActionTypeArgument ActionTypeId Artifact ArtifactError
-ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider CodePipelineStub
-Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
+ActionConfiguration ActionContext ActionExecution ActionTypeArgument ActionTypeId Artifact
+ArtifactError ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider
+CodePipelineStub Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
 EncryptionKeyArgument Endpoint FakerGenerator FindingName GetJobDetailsResponse
 GetThirdPartyJobDetailsResponse
 HandlerError HOSTILE_ARTIFACTS Job JobArtifact JobData JobDetails JobDetailsFactory JobFacts
 InputArtifact JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory
 LambdaJob LambdaJobData LambdaSessionCredentials Pipeline PipelineContext PipelineContextFactory
-PipelineWarning PollJob S3ArtifactLocation StageContext IneffectivePolicyWarning
+PipelineExecution PipelineWarning PollJob S3ArtifactLocation StageContext StandIn
+IneffectivePolicyWarning
 ThirdPartyJobData ThirdPartyJobDetails ThirdPartyJobDetailsFactory ThirdPartyPipelineContext
 UnexpectedResult UnfakedCallError UnknownVariableWarning WorkerError
 """
@@ -39,7 +40,13 @@ calls client_id client_token context continuation details encryption_key event f
 failure id input_artifacts invoke last nonce output_artifacts result state_change_event status
 success timeline
 """
-PIPELINE = "actions add_job arn declaration name"
+PIPELINE = "actions add_job arn declaration executions name run start"
+EXECUTION = """
+actions approve artifacts events id mermaid retry status status_summary stop timeline variables
+"""
+ACTION_EXECUTION = """
+attempts error_code error_message id job jobs name output_variables resolved_configuration status
+"""
 ARTIFACT = "bucket content exists files key kms_key_id name put revision text uri"
 ENDPOINT = "env run url"
 FIXTURES = """
@@ -65,6 +72,7 @@ FOR_ALL = """
 """
 DOCUMENT = f"{FOR_ALL} --action-type --redact"
 COMMANDS = {
+    "draw": "--account-id --dynamic-reference --help --import --name --parameter --region",
     "details": f"{DOCUMENT} --function-name --user-parameters",
     "event": f"{DOCUMENT} --function-name --user-parameters",
     "poll": DOCUMENT,
@@ -103,7 +111,12 @@ def test_a_job_and_its_artifacts(cpjob: CodePipelineStub) -> None:
 
 
 def test_a_pipeline(cpjob: CodePipelineStub) -> None:
-    assert public(dir(cpjob.add_pipeline(declaration()))) == listed(PIPELINE)
+    pipeline = cpjob.add_pipeline(declaration())
+    execution = pipeline.run({"Docs": StandIn(), "Lambda": StandIn()})
+
+    assert public(dir(pipeline)) == listed(PIPELINE)
+    assert public(dir(execution)) == listed(EXECUTION)
+    assert public(dir(execution.actions["Announce"])) == listed(ACTION_EXECUTION)
 
 
 def test_the_endpoint(request: pytest.FixtureRequest) -> None:

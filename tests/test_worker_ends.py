@@ -88,6 +88,21 @@ def test_a_worker_that_brings_no_job_further_is_ended_and_its_last_calls_are_sho
     )
 
 
+@pytest.mark.cpjob(allow=["no-result"])
+def test_of_its_last_calls_equal_ones_are_shown_once(
+    cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "MOST_CALLS", 20)
+    add(cpjob)
+
+    def only_polls() -> None:
+        while True:
+            poll()
+
+    with pytest.raises(WorkerError, match=r"last calls were:\n.*PollForJobs \(5 times\)$"):
+        cpjob.run_worker(only_polls)
+
+
 def test_calls_that_bring_a_job_further_are_not_counted(
     cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

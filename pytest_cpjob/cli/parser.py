@@ -84,6 +84,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from pytest_cpjob.cli.serve import serve
 
             return serve(given, _jobs(given))
+        if given.command == "draw":
+            from pytest_cpjob.cli.draw import drawn
+
+            _print(drawn(given, _pairs))
+            return 0
         if given.command == "redact":
             _redact(given)
             return 0
@@ -174,7 +179,22 @@ def _parser() -> argparse.ArgumentParser:
         " options below are for each)",
     )
     _add_job_options(served, "serve")
+    _add_draw(commands)
     return parser
+
+
+def _add_draw(commands: Any) -> None:
+    from pytest_cpjob.cli.draw import add_options
+
+    add_options(
+        commands.add_parser(
+            "draw",
+            help="print a pipeline's definition as a Mermaid flow chart",
+            description="Print a pipeline's stages, actions, artifacts and variables as Mermaid"
+            " text, which GitHub, GitLab and others draw. Nothing is called, and no account is"
+            " needed.",
+        )
+    )
 
 
 def _add_redact(commands: Any) -> None:

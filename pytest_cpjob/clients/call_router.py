@@ -70,7 +70,9 @@ class CallRouter:
 
     def serves(self, call: PendingCall) -> bool:
         """Whether the service itself answers the call."""
-        return call.service == "codepipeline" and call.operation in self._service.operations
+        return call.service == "codepipeline" and self._service.answers(
+            call.operation, call.request
+        )
 
     def answer(
         self, call: PendingCall, params: Mapping[str, Any], url: str, credentials: object
@@ -150,6 +152,8 @@ class CallRouter:
         job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
         call.job, call.state = job, job.status if job is not None else None
         answer, call.changes = self._service.call(call.operation, request, call.caller)
+        if call.by_test:
+            self._service.go_on_after(call.operation)
         call.job_ids = _job_ids(request, answer)
         reported = call.operation in RESULTS and isinstance(answer, dict)
         if reported and job is not None and not call.by_test:
@@ -289,9 +293,9 @@ class CallRouter:
             is_done = call.operation in RESULTS and code is None
             self._in_hand.job_id = None if is_done else call.job.id
 
-    def stopped(self, what: str, site: Site | None = None) -> None:
-        """Note what the network guard stopped."""
-        self._on_stopped(StoppedCall(what, self._worked_on(), site))
+    def stopped(self, what: str, site: Site | None = None, *, in_moto: bool = False) -> None:
+        """Note what nothing answered: the network guard stopped it, or moto does not have it."""
+        self._on_stopped(StoppedCall(what, self._worked_on(), site, in_moto))
 
     def raised(self, error: BaseException) -> None:
         """Note what a worker raised, with the job that its thread has in hand, if any."""

@@ -73,7 +73,7 @@ class Router(Protocol):
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
         """Record the call in the call log when it has ended."""
 
-    def stopped(self, what: str, site: Site | None) -> None:
+    def stopped(self, what: str, site: Site | None, *, in_moto: bool = False) -> None:
         """Record a request that the network guard blocked."""
 
 
@@ -215,7 +215,7 @@ class ClientInterceptor:
 
     def _failed(self, call: PendingCall, error: BaseException) -> None:
         if not call.by_test and is_gap(error):
-            self._router.stopped(call.name, call.site)
+            self._router.stopped(call.name, call.site, in_moto=True)
         if call.request is not None:
             call.request = plain_copy(call.request)
         self._router.finish(call, error)

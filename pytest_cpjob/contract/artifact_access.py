@@ -39,7 +39,7 @@ def foreign_credentials(evidence: Evidence) -> Iterator[Finding]:
 def _finding(entry: CallEntry, evidence: Evidence) -> Finding:
     call = entry.call
     bucket, key, is_source = _object(call, evidence)
-    job_id = call.job_ids[0] if call.job_ids else None
+    job_id = call.job_ids[0] if call.job_ids else entry.job_id
     job = evidence.service.registry.jobs.get(job_id or "")
     artifact = None if job is None else job.artifact_name(bucket, key)
     is_own_role = entry.holder == "own-role"

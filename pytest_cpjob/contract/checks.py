@@ -20,6 +20,11 @@ _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
 _BY_A_CHILD: Final = frozenset({"no-result", "missing-output"})
 _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
 _LONGEST_REASON: Final = 300
+_STUB_REQUEST: Final = "Start moto's mock_aws() in the test, or stub this request."
+_NOT_IN_MOTO: Final = (
+    "Stub the client that calls it (botocore.stub.Stubber, a fake of your own), or make the call"
+    " fail: cpjob.fail('{operation}', 'AccessDeniedException', service='{service}')."
+)
 
 Mask = Callable[[str], str]
 
@@ -283,22 +288,19 @@ def _reason(error: BaseException, message: str, mask: Mask) -> str:
 
 
 def _unfaked_calls(evidence: Evidence) -> Iterator[Finding]:
-    for what, job_id, site in evidence.stopped_calls:
+    for what, job_id, site, in_moto in evidence.stopped_calls:
         service, _, operation = what.partition(".")
-        is_call = operation.isalnum()
-        fix = KINDS["unfaked-call"].fix
-        if is_call:
-            fix = fix.replace("{operation}", operation).replace("{service}", service)
-        else:
-            fix = "Start moto's mock_aws() in the test, or stub this request."
+        fix = KINDS["unfaked-call"].fix if operation.isalnum() else _STUB_REQUEST
+        if in_moto:
+            fix = _NOT_IN_MOTO
+        fix = fix.replace("{operation}", operation).replace("{service}", service)
         about = f" for {JOB}" if job_id else ""
-        yield Finding(
-            "unfaked-call",
-            job_id,
-            f"{what}{about} was blocked before it reached the network",
-            _place(site),
-            fix=fix,
+        became = (
+            "went to moto, which does not implement it"
+            if in_moto
+            else "was blocked before it reached the network"
         )
+        yield Finding("unfaked-call", job_id, f"{what}{about} {became}", _place(site), fix=fix)
 
 
 def _forked_calls(evidence: Evidence) -> Iterator[Finding]:

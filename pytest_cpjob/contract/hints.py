@@ -14,7 +14,7 @@ _UNKNOWN_JOB: Final = frozenset(
 
 def hints(service: JobService) -> list[str]:
     """Return each hint once, in the order of the calls."""
-    return list(dict.fromkeys((*_unknown_jobs(service), *_not_in_moto(service))))
+    return list(dict.fromkeys(_unknown_jobs(service)))
 
 
 def _unknown_jobs(service: JobService) -> Iterator[str]:
@@ -29,16 +29,4 @@ def _unknown_jobs(service: JobService) -> Iterator[str]:
                 f" {call.error}). Documents that are written by hand, or by a factory, are data"
                 " only: add the job with cpjob.add_lambda_job(...) and use job.invoke(handler) or"
                 " job.event, or take a whole document with cpjob.add_job_from(document)."
-            )
-
-
-def _not_in_moto(service: JobService) -> Iterator[str]:
-    for entry in service.call_log.tested():
-        call = entry.call
-        if call.error == "NotImplementedError":
-            yield (
-                f"moto does not implement {call.service}.{call.operation}. Stub the client that"
-                " calls it (botocore.stub.Stubber, a fake of your own), or test how the code takes"
-                f" an error: cpjob.fail({call.operation!r}, 'AccessDeniedException',"
-                f" service={call.service!r})."
             )

@@ -129,7 +129,9 @@ def job_facts(
         check("continuation_token", "ContinuationToken", continuation_token)
         continuation_token = plain(continuation_token)
     return JobFacts(
-        id=text("job_id", id_shape, job_id, drawn_id),
+        id=text(
+            "job_id", id_shape, job_id, drawn_id, f"leave it out, or write one such as {drawn_id!r}"
+        ),
         account_id=account_id,
         region=region,
         pipeline_name=pipeline,
@@ -148,7 +150,7 @@ def job_facts(
     )
 
 
-def text(argument: str, shape_name: str, given: str | None, default: str) -> str:
+def text(argument: str, shape_name: str, given: str | None, default: str, way_out: str = "") -> str:
     """Return the given text if it follows its shape's rules, or the default for `None`.
 
     Raises:
@@ -156,7 +158,7 @@ def text(argument: str, shape_name: str, given: str | None, default: str) -> str
     """
     if given is None:
         return default
-    check(argument, shape_name, given)
+    check(argument, shape_name, given, way_out)
     return plain(given)
 
 

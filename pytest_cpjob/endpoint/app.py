@@ -149,7 +149,7 @@ class Application:
     ) -> Answer:
         """Tell the test, and the caller, that there is no answer."""
         if isinstance(error, (UnfakedCallError, NotImplementedError)):
-            harness.router.stopped(call.name)
+            harness.router.stopped(call.name, in_moto=True)
         else:
             self.fail(call.name, error)
         refused = ServiceError("NotImplemented", f"{call.name}: {error!r}", 501)

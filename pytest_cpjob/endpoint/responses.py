@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -49,14 +50,20 @@ def _of_codepipeline(status: int, content: Mapping[str, Any], protocol: Protocol
     headers = [("x-amzn-RequestId", str(uuid.uuid4()))]
     if protocol != "cbor":
         headers.append(("Content-Type", "application/x-amz-json-1.1"))
-        return Answer(status, headers, json.dumps(content).encode() if content else b"")
+        body = json.dumps(content, default=_seconds).encode() if content else b""
+        return Answer(status, headers, body)
     import cbor2
 
     headers.append(("smithy-protocol", "rpc-v2-cbor"))
     if not content:  # the specification: no content type without a body
         return Answer(status, headers, b"")
     headers.append(("Content-Type", "application/cbor"))
-    return Answer(status, headers, cbor2.dumps(dict(content)))
+    return Answer(status, headers, cbor2.dumps(dict(content), datetime_as_timestamp=True))
+
+
+def _seconds(moment: datetime) -> float:
+    """Return a time as the JSON protocol has it: seconds with three decimals."""
+    return round(moment.timestamp(), 3)
 
 
 def _xml(error: ServiceError, form: str, *, head: bool) -> Answer:

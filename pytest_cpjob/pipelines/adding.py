@@ -13,6 +13,7 @@ from pytest_cpjob.harness import Harness
 from pytest_cpjob.pipelines.cautions import cautions_of
 from pytest_cpjob.pipelines.loader import load_definition
 from pytest_cpjob.pipelines.pipeline import Pipeline
+from pytest_cpjob.pipelines.registry import PipelineRegistry
 
 _CATEGORIES: Final[dict[str, type[PipelineWarning]]] = {
     "unknown-variable": UnknownVariableWarning,
@@ -21,7 +22,7 @@ _CATEGORIES: Final[dict[str, type[PipelineWarning]]] = {
 
 
 def add_pipeline(
-    harness: Harness, definition: object, **given: Any
+    harness: Harness, registry: PipelineRegistry, definition: object, **given: Any
 ) -> tuple[Pipeline, list[PipelineWarning]]:
     """Return a pipeline, and the warnings about its definition that the test does not allow.
 
@@ -46,7 +47,7 @@ def add_pipeline(
         for name, text in cautions_of(loaded)
         if name not in settings.allow
     ]
-    return Pipeline(harness, loaded), told
+    return Pipeline(harness, registry, loaded), told
 
 
 def _quoted(name: str) -> str:

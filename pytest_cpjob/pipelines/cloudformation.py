@@ -19,6 +19,7 @@ from pytest_cpjob.pipelines.definition import (
     needed,
 )
 from pytest_cpjob.pipelines.dependencies import circle_from
+from pytest_cpjob.pipelines.event_rules import matches, rules_of
 from pytest_cpjob.pipelines.resources import Owner
 from pytest_cpjob.pipelines.roles import Roles
 from pytest_cpjob.pipelines.sources import Source
@@ -109,7 +110,13 @@ class Stacks:
             functions=dict(self._functions()),
             action_types=tuple(self._action_types()),
             made_up=self.made_up,
+            pollers=self._started_by,
         )
+
+    def _started_by(self, event: Mapping[str, Any]) -> str | None:
+        """Return the name of the function that a rule starts with an event."""
+        found = (each for each in rules_of(self.templates) if matches(each.pattern, event))
+        return next((each.function for each in found), None)
 
     def _functions(self) -> Iterator[tuple[str, Callable[[], Function]]]:
         roles = Roles(self.templates)

@@ -48,6 +48,7 @@ class Definition:
     Attributes:
         source: what messages call it: the file, and the place in it.
         functions: by name, each made when it is asked for.
+        pollers: returns the name of the function that an event starts, None if it starts none.
         made_up: names and ids that the definition leaves open, with the patterns of what AWS
             would make of them.
     """
@@ -59,6 +60,7 @@ class Definition:
     functions: Mapping[str, Callable[[], Function]] = field(default_factory=dict)
     action_types: tuple[CustomActionType, ...] = ()
     made_up: Mapping[str, str] = field(default_factory=dict)
+    pollers: Callable[[Mapping[str, Any]], str | None] = lambda event: None
 
     def function_of(self, name: str) -> Function | None:
         """Return the function that an action's FunctionName means: a name, or an ARN."""

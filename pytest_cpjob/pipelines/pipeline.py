@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent
 from pytest_cpjob.aws.regions import partition_of
@@ -12,19 +12,28 @@ from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
-from pytest_cpjob.job_builder import Declared
+from pytest_cpjob.pipelines.action_jobs import (
+    arguments_of,
+    declared_of,
+    kind_of,
+    region_of,
+    store_of,
+)
+from pytest_cpjob.pipelines.added_jobs import add_execution
 from pytest_cpjob.pipelines.definition import Definition
+from pytest_cpjob.pipelines.executions import PipelineExecution
 from pytest_cpjob.pipelines.named_actions import NamedActions
-from pytest_cpjob.pipelines.resolving import configuration_of
+from pytest_cpjob.pipelines.performers import Performer, performances_of
+from pytest_cpjob.pipelines.registry import PipelineRegistry
+from pytest_cpjob.pipelines.resolving import check_variables, configuration_of
+from pytest_cpjob.pipelines.running import PipelineRuns
 from pytest_cpjob.pipelines.variables import Action, actions_of
-from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.results import JobSuccess
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import Artifact
     from pytest_cpjob.documents.values import Draws
 
-_ROLE: Final = ":role/"
 _TAR_ENDINGS: Final = (".tar.gz", ".tgz", ".tar")
 
 
@@ -36,7 +45,9 @@ class Pipeline:
     for each artifact.
     """
 
-    def __init__(self, harness: Harness, definition: Definition) -> None:
+    def __init__(
+        self, harness: Harness, registry: PipelineRegistry, definition: Definition
+    ) -> None:
         self._harness = harness
         self._definition = definition
         self._actions = {each.full_name: each for each in actions_of(definition.declaration)}
@@ -45,6 +56,8 @@ class Pipeline:
         self._jobs: list[tuple[Action, Job]] = []
         self._register_action_types()
         harness.roles.made_up.update(definition.made_up)
+        self._runs = PipelineRuns(harness, definition, self._stream)
+        registry.add(self._runs)
 
     @property
     def name(self) -> str:
@@ -121,7 +134,7 @@ class Pipeline:
         continuation_token: str | None,
         allow: Iterable[str],
     ) -> Job:
-        kind = self._kind(found)
+        kind = kind_of(found, self._definition)
         configuration = configuration_of(
             found,
             self._definition.declaration,
@@ -131,89 +144,106 @@ class Pipeline:
             produced=self._produced(),
         )
         inputs = [self._artifact(name, found) for name in found.artifacts("inputArtifacts")]
-        region = self._region_of(found)
-        key = self._store_of(region).get("encryptionKey", {}).get("id")
-        arguments: dict[str, Any] = {
-            "account_id": self._definition.account_id,
-            "region": region,
-            "pipeline_name": self.name,
-            "stage_name": found.stage,
-            "action_name": found.name,
-            "action_type": dict(found.action_type),
+        arguments = {
+            **arguments_of(found, self._definition),
             "configuration": configuration,
             "input_artifacts": self._contents(found, inputs, input_artifacts),
             "output_artifacts": [
                 self._artifact(name, found) for name in found.artifacts("outputArtifacts")
             ],
-            "artifact_bucket": self._store_of(region)["location"],
-            "encryption_key": key,
             "continuation_token": continuation_token,
             "allow": allow,
         }
-        record = self._harness.builder.add_declared(
-            kind, arguments, self._declared(found, inputs, key)
-        )
+        declared = declared_of(found, self._definition, inputs, self._execution_id)
+        record = self._harness.builder.add_declared(kind, arguments, declared)
         job = Job(self._harness, record)
         self._jobs.append((found, job))
+        with self._harness.service.lock:
+            add_execution(self._runs.record, record, self._execution_id, self._runs.progress)
         return job
+
+    # -- whole executions ------------------------------------------------------------------------
+
+    def run(
+        self,
+        performers: Mapping[str, Performer] | None = None,
+        *,
+        variables: Mapping[str, str] | None = None,
+    ) -> PipelineExecution:
+        """Run the pipeline from its sources to its end, or until it has failed; return the run.
+
+        Handlers and workers run for real, everything else is a stand-in. Approvals that nobody is
+        named for approve. What is not reported on times out: the job clock is moved there.
+
+        Args:
+            performers: who performs an action: a handler or its dotted name, a worker's main
+                function, or a `StandIn`. Keys are `"Stage/Action"`, an action's unique name, a
+                function's name, an action type, a provider, or a stage with one action. Lambda
+                actions that are left out run the code that the template names.
+            variables: values of the pipeline's own variables, by name.
+
+        Raises:
+            ValueError: a performer that cannot be, or actions that nobody performs; the text lists
+                them, and nothing has run.
+            Exception: what a handler or a worker raised.
+        """
+        __tracebackhide__ = True
+        execution = self._begin(performers, variables, to_the_end=True)
+        self._runs.finish(execution._record)
+        return execution
+
+    def start(
+        self,
+        performers: Mapping[str, Performer] | None = None,
+        *,
+        variables: Mapping[str, str] | None = None,
+    ) -> PipelineExecution:
+        """Start the pipeline, and return its execution as far as it comes by itself.
+
+        What is due now is performed at once; `cpjob.advance` does what is due later. Approvals
+        that nobody is named for wait for `execution.approve` or PutApprovalResult.
+
+        The arguments and errors are those of `run`.
+        """
+        __tracebackhide__ = True
+        execution = self._begin(performers, variables, to_the_end=False)
+        self._runs.drive()
+        return execution
+
+    @property
+    def executions(self) -> list[PipelineExecution]:
+        """The executions that `run`, `start` and StartPipelineExecution began, oldest first."""
+        return [
+            PipelineExecution(self._harness, self._runs, each)
+            for each in self._runs.record.executions
+            if each.moves
+        ]
+
+    def _begin(
+        self,
+        performers: Mapping[str, Performer] | None,
+        variables: Mapping[str, str] | None,
+        *,
+        to_the_end: bool,
+    ) -> PipelineExecution:
+        __tracebackhide__ = True
+        if not self._harness.is_active:
+            raise CpjobError("the stub is not active: run pipelines while it is")
+        try:
+            performances = performances_of(self._definition, _mapping("performers", performers))
+            given = _mapping("variables", variables)
+            check_variables(self._definition.declaration, given, "variables")
+        except ValueError as error:
+            raise error.with_traceback(None) from None
+        record = self._runs.begin(performances, given, to_the_end=to_the_end)
+        execution = PipelineExecution(self._harness, self._runs, record)
+        self._harness.executions.append(execution)
+        return execution
 
     # -- what the definition says of one action ----------------------------------------------------
 
     def _action(self, name: str) -> Action:
         return self._actions[NamedActions(self._actions).full_name(name)]
-
-    def _kind(self, action: Action) -> Kind:
-        """Return the kind of job that an action makes.
-
-        Raises:
-            CpjobError: it makes none.
-        """
-        owner, provider = action.action_type.get("owner"), action.action_type.get("provider")
-        if owner == "Custom":
-            return "custom"
-        if owner == "ThirdParty":
-            return "third-party"
-        if provider == "Lambda" and action.action_type.get("category") == "Invoke":
-            return "lambda"
-        with_jobs = [
-            name
-            for name, each in self._actions.items()
-            if each.action_type.get("owner") != "AWS"
-            or each.action_type.get("provider") == "Lambda"
-        ]
-        listed = ", ".join(with_jobs) or "none"
-        raise CpjobError(
-            f"{action.full_name} is an action of AWS's own ({provider}), for which CodePipeline"
-            f" makes no job; this pipeline's actions with jobs: {listed}"
-        )
-
-    def _declared(self, action: Action, inputs: list[Artifact], key: str | None) -> Declared:
-        name = action.configuration.get("FunctionName")
-        function = None if name is None else self._definition.function_of(str(name))
-        role = str(action.declared.get("roleArn") or self._definition.declaration["roleArn"])
-        minutes = action.declared.get("timeoutInMinutes")
-        return Declared(
-            inputs=inputs,
-            execution_id=self._execution_id,
-            permissions=None if function is None else function.permissions,
-            role=role.rpartition("/")[2] if _ROLE in role else None,
-            function=None if function is None else function.code,
-            timeout=None if minutes is None else minutes * 60.0,
-            makes_key=key is not None and ":key/" in key,
-        )
-
-    def _region_of(self, action: Action) -> str:
-        return str(action.declared.get("region") or self._definition.region)
-
-    def _store_of(self, region: str) -> Mapping[str, Any]:
-        """Return the artifact store of a region: its bucket and its key."""
-        declaration = self._definition.declaration
-        found: Mapping[str, Any] = (
-            declaration["artifactStore"]
-            if declaration.get("artifactStore")
-            else declaration["artifactStores"][region]
-        )
-        return found
 
     # -- artifacts -------------------------------------------------------------------------------
 
@@ -233,7 +263,7 @@ class Pipeline:
         if maker.action_type.get("category") == "Source" and maker is not user:
             key += _source_extension(maker)
             revision = _source_revision(maker, values)
-        bucket = self._store_of(self._region_of(user))["location"]
+        bucket = store_of(region_of(user, self._definition), self._definition)["location"]
         artifact: Artifact = {
             "name": name,
             "location": {"type": "S3", "s3Location": {"bucketName": bucket, "objectKey": key}},

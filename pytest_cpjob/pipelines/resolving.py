@@ -64,15 +64,25 @@ def _way_out(namespace: str, key: str, declaration: Mapping[str, Any]) -> str:
     return f"give it with variables={{'{namespace}.{key}': ...}}"
 
 
-def _of_pipeline(declaration: Mapping[str, Any], given: Mapping[str, str]) -> Values:
-    declared = {str(each.get("name")): each for each in declaration.get("variables") or ()}
+def check_variables(
+    declaration: Mapping[str, Any], given: Mapping[str, str], argument: str
+) -> None:
+    """Refuse values of pipeline variables that the pipeline does not have.
+
+    Raises:
+        ValueError: naming the argument and the nearest variable.
+    """
+    declared = [str(each.get("name")) for each in declaration.get("variables") or ()]
     for name, value in given.items():
         if name not in declared:
             hint = nearest(str(name), declared) if declared else "; it declares none"
-            raise ValueError(
-                f"pipeline_variables: the pipeline has no variable {str(name)[:60]!r}{hint}"
-            )
-        _check_text(f"pipeline_variables[{name!r}]", value)
+            raise ValueError(f"{argument}: the pipeline has no variable {str(name)[:60]!r}{hint}")
+        _check_text(f"{argument}[{name!r}]", value)
+
+
+def _of_pipeline(declaration: Mapping[str, Any], given: Mapping[str, str]) -> Values:
+    check_variables(declaration, given, "pipeline_variables")
+    declared = {str(each.get("name")): each for each in declaration.get("variables") or ()}
     defaults = {
         name: each["defaultValue"]
         for name, each in declared.items()

@@ -13,6 +13,7 @@ from pytest_cpjob.clients.import_guard import ImportGuard
 from pytest_cpjob.patching import Undo, restore_late_changes
 from pytest_cpjob.plugin.fixtures import (
     CALLED,
+    EARLIER_OUTPUT,
     FAILED,
     HARNESS,
     NOT_PASSED,
@@ -155,6 +156,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     # An earlier run of the same test may have been ended before its last report.
     forget(item)
+    item.stash[EARLIER_OUTPUT] = len(item._report_sections)
     guard = item.config.stash.get(_IMPORT_GUARD, None)
     if guard is None or "cpjob" not in getattr(item, "fixturenames", ()):
         return (yield)
@@ -167,6 +169,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     harness = item.stash.get(HARNESS, None)
     if harness is None:
         return (yield)
+    __tracebackhide__ = True  # a warning of pytest's own may be raised through here
     # Inside pytest's own capture, which replaces sys.stdout for each phase.
     with harness.observer.listening():
         return (yield)
@@ -222,7 +225,7 @@ def _explain(
         stash[FAILED] = stash.get(FAILED, False) or report.failed
     stash[CALLED] = stash.get(CALLED, False) or call.when == "call"
     try:
-        reporting.capture_sections(harness, report)
+        reporting.capture_sections(harness, item, report)
         if report.failed:
             reporting.explain_failure(harness, report, call)
         elif call.when == "teardown" and stash.get(FAILED, False):
@@ -236,6 +239,10 @@ def _explain(
         if item.config.stash[REPORT]:
             _keep_record(harness, item.config, report)
         forget(item)
+    if call.when == "call" and harness.executions:
+        from pytest_cpjob.plugin.executions import show_executions
+
+        show_executions(harness, report)
 
 
 def _keep_record(harness: Harness, config: pytest.Config, report: pytest.TestReport) -> None:

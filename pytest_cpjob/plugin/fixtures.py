@@ -36,6 +36,8 @@ NOT_PASSED: Final = pytest.StashKey[bool]()
 """Whether the set-up or the test itself failed or was skipped."""
 FAILED: Final = pytest.StashKey[bool]()
 """Whether the set-up or the test itself failed, and was not skipped or expected to."""
+EARLIER_OUTPUT: Final = pytest.StashKey[int]()
+"""How many sections of output pytest had of a test, from earlier runs of it, when it was set up."""
 _COUNTER: Final = pytest.StashKey[Iterator[int]]()
 SWEEP: Final = "_cpjob_sweep"
 """The name of the parameter for the variation of a sweep."""
@@ -43,7 +45,7 @@ SWEEP: Final = "_cpjob_sweep"
 
 def forget(item: pytest.Item) -> None:
     """Delete what is stored for a test, so that it does not outlive the report."""
-    kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, FAILED, _COUNTER)
+    kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, FAILED, EARLIER_OUTPUT, _COUNTER)
     for key in kept:
         if key in item.stash:
             del item.stash[key]

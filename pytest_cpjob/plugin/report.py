@@ -14,6 +14,7 @@ from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.reports import error_of, report_of, wrapped
 from pytest_cpjob.contract.timeline import timeline
 from pytest_cpjob.errors import ContractError
+from pytest_cpjob.plugin.fixtures import EARLIER_OUTPUT
 
 if TYPE_CHECKING:
     from pytest_cpjob.contract.findings import Finding
@@ -30,14 +31,16 @@ MOST_HINTS: Final = 3
 _RUNNERS: Final = frozenset({"_pytest", "pluggy"})
 
 
-def capture_sections(harness: Harness, report: pytest.TestReport) -> None:
-    """Keep what pytest captured of the test so far, for secrets to be found in."""
-    for where, text in (
-        ("stdout", report.capstdout),
-        ("stderr", report.capstderr),
-        ("the log", report.caplog),
-    ):
-        harness.observer.captured(where, text)
+def capture_sections(harness: Harness, item: pytest.Item, report: pytest.TestReport) -> None:
+    """Keep what pytest captured of the test so far, for secrets to be found in.
+
+    pytest keeps the output of earlier runs of a test, the first in a report. A run again has the
+    same jobs, with the same secrets, and must not be blamed for them.
+    """
+    sections = report.sections[item.stash.get(EARLIER_OUTPUT, 0) :]
+    for where, name in (("stdout", "stdout"), ("stderr", "stderr"), ("the log", "log")):
+        texts = [text for title, text in sections if title.startswith(f"Captured {name}")]
+        harness.observer.captured(where, "".join(texts))
 
 
 def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -45,7 +48,7 @@ def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo
 
     As pytest's own unittest support does, it is given an exception that its code did not raise.
     """
-    capture_sections(harness, pytest.TestReport.from_item_and_call(item, call))
+    capture_sections(harness, item, pytest.TestReport.from_item_and_call(item, call))
     found = harness.inspection.settled_findings(code_runs=harness.runs_code())
     if found:
         try:

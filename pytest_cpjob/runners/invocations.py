@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.call_sites import site_of_traceback
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.errors import HandlerError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.runners.handlers import Handler
@@ -34,11 +35,13 @@ class Limits(NamedTuple):
         max_invocations: the maximum number of jobs, continued ones included.
         retries: how often Lambda retries an event whose invocation raised.
         timeout: the function's time-out in seconds of job clock.
+        follow: whether the jobs that continue the action are run too.
     """
 
     max_invocations: int = 10
     retries: int = 0
     timeout: float = FUNCTION_TIMEOUT
+    follow: bool = True
 
     def check(self) -> None:
         """Reject what Lambda does not allow.
@@ -87,7 +90,7 @@ def invoke_job(
             _invoke_once(harness, harness.builder.add_twin(job), runtime, function, limits)
         for _ in range(limits.max_invocations):
             _invoke_once(harness, job, runtime, function, limits)
-            if job.continuation is None:
+            if job.continuation is None or not limits.follow:
                 return job
             job = job.continuation
             tokens.append(str(job.facts.continuation_token))
@@ -178,7 +181,7 @@ def context_of(
 
 def invoke_function(
     harness: Harness,
-    handler: Handler | str,
+    handler: Handler | str | FunctionCode,
     event: object,
     number: int,
     *,
@@ -188,6 +191,7 @@ def invoke_function(
     """Run a Lambda function that is not an action, and return what it returns.
 
     Args:
+        handler: a function or its name; or the code that a definition names.
         number: the number of the test's invocation, from which the context's values are drawn.
 
     Raises:
@@ -197,13 +201,20 @@ def invoke_function(
     """
     check_timeout(timeout)
     settings = harness.settings
-    name = handler if isinstance(handler, str) else getattr(handler, "__name__", "function")
+    if isinstance(handler, FunctionCode):
+        name = handler.name
+    else:
+        name = handler if isinstance(handler, str) else getattr(handler, "__name__", "function")
     function = LambdaFunction(name.rpartition(".")[2], settings.region, settings.account_id)
     stream = harness.stream.at("invocation", number)
     context = LambdaContext(function, stream, harness.service.clock, timeout)
     with LambdaRuntime(harness, timeout) as runtime:
         try:
-            return runtime.run(runtime.load(handler, context, cold=cold), event, context)
+            if isinstance(handler, FunctionCode):
+                loaded = runtime.load_code(handler, context)
+            else:
+                loaded = runtime.load(handler, context, cold=cold)
+            return runtime.run(loaded, event, context)
         except (Exception, SystemExit) as error:
             harness.observer.met(error)
             raise

@@ -8,6 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import groupby
 from typing import Final, NoReturn
 
 from pytest_cpjob.contract.output_capture import capture_output
@@ -157,7 +158,8 @@ class WorkerRun:
             self.fail(error)
             self._end_thread()
         if calls > MOST_CALLS:
-            last = "\n".join(f"- {line}" for line in self._last)
+            equal = [(line, len(list(lines))) for line, lines in groupby(self._last)]
+            last = "\n".join(f"- {line}{f' ({n} times)' if n > 1 else ''}" for line, n in equal)
             open_jobs = self._service.registry.open_jobs
             self._give_up(
                 f"the worker made {MOST_CALLS} calls without any job changing state"

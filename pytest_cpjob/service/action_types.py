@@ -154,6 +154,13 @@ class ActionTypes:
         known = self._types.get(action_type)
         return known.secrets if known else frozenset()
 
+    def entity_url_template(self, action_type: ActionType) -> str | None:
+        """Return the address of the page that the type's actions are about, if it names one."""
+        known = self._types.get(action_type)
+        settings = (known.settings if known else None) or {}
+        found: str | None = settings.get("entityUrlTemplate")
+        return found
+
     def for_job(self, action_type: ActionType) -> RegisteredActionType:
         """Return a new job's type; one that was never registered accepts any configuration.
 

@@ -107,17 +107,19 @@ class CallEntry(NamedTuple):
 
 
 class StoppedCall(NamedTuple):
-    """A call that the network guard has blocked.
+    """A call that nothing answered: the network guard blocked it, or moto does not implement it.
 
     Attributes:
         what: the call, such as `sts.GetCallerIdentity`.
         job_id: the job that it was made for, if any.
         site: where the user's code made it.
+        in_moto: whether it reached moto, which does not implement it.
     """
 
     what: str
     job_id: str | None
     site: Site | None = None
+    in_moto: bool = False
 
 
 class ChangeEntry(NamedTuple):

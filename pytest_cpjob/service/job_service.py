@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pytest_cpjob.aws import codepipeline_model as model
 from pytest_cpjob.documents import render, timestamps
@@ -46,7 +46,44 @@ _OF_TYPES: Final[Mapping[str, Callable[[ActionTypeOperations, Request], Response
     "ListActionTypes": ActionTypeOperations.list,
     "GetActionType": ActionTypeOperations.get,
 }
-_OPERATIONS: Final = (*_OF_JOBS, *_OF_TYPES)
+_OF_PIPELINES: Final = frozenset(
+    {
+        "GetPipeline",
+        "ListPipelines",
+        "GetPipelineState",
+        "GetPipelineExecution",
+        "ListPipelineExecutions",
+        "ListActionExecutions",
+        "StartPipelineExecution",
+        "StopPipelineExecution",
+        "RetryStageExecution",
+        "PutApprovalResult",
+        "EnableStageTransition",
+        "DisableStageTransition",
+    }
+)
+_MOVING: Final = frozenset(
+    {
+        "StartPipelineExecution",
+        "StopPipelineExecution",
+        "PutApprovalResult",
+        "EnableStageTransition",
+    }
+)
+"""Those after which a pipeline goes on."""
+
+
+class PipelineOperations(Protocol):
+    """Who answers the operations on pipelines."""
+
+    def answers(self, operation: str, request: Request) -> bool:
+        """Whether a call is answered here."""
+
+    def call(self, operation: str, request: Request) -> Response:
+        """Answer a valid request."""
+
+    def go_on(self) -> None:
+        """Perform what is due now."""
 
 
 class JobService:
@@ -60,6 +97,7 @@ class JobService:
         self.types = ActionTypes()
         self.registry = JobRegistry()
         self.lock = threading.RLock()
+        self.pipelines: Callable[[], PipelineOperations] | None = None
         self._queue = Queue(self.registry.set_status)
         self.clock.on_advance(self._elapse)
         self._of_jobs = JobOperations(
@@ -69,8 +107,26 @@ class JobService:
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The names of the operations that are answered here."""
-        return _OPERATIONS
+        """The names of the operations on jobs and action types, which are always answered here."""
+        return (*_OF_JOBS, *_OF_TYPES)
+
+    def answers(self, operation: str, request: Request) -> bool:
+        """Whether a call is answered here."""
+        if operation in _OF_JOBS or operation in _OF_TYPES:
+            return True
+        if operation not in _OF_PIPELINES or self.pipelines is None:
+            return False
+        with self.lock:
+            return self.pipelines().answers(operation, request)
+
+    def go_on_after(self, operation: str) -> None:
+        """Let pipelines go on at once after what the test itself has asked for.
+
+        Raises:
+            Exception: what a handler or a worker raised.
+        """
+        if operation in _MOVING and self.pipelines is not None:
+            self.pipelines().go_on()
 
     def check(self, job: JobRecord) -> None:
         """Reject a job that cannot be added, before anything is created for it.
@@ -131,6 +187,8 @@ class JobService:
     def _perform(self, operation: str, request: Request, caller: Caller) -> Response:
         if operation in _OF_JOBS:
             return _OF_JOBS[operation](self._of_jobs, request, caller)
+        if operation in _OF_PIPELINES and self.pipelines is not None:
+            return self.pipelines().call(operation, request)
         return _OF_TYPES[operation](self._of_types, request)
 
     def details(self, job: JobRecord) -> GetJobDetailsResponse | GetThirdPartyJobDetailsResponse:

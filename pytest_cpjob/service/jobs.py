@@ -47,6 +47,7 @@ class JobRecord:
         raised: the exceptions of a Lambda handler, each with whether a result preceded it.
         permissions: what the function's role may do, None if that is unknown.
         role: the name of the role behind the artifact credentials.
+        is_declared: whether a pipeline's definition has made it.
         declared_timeout: seconds, if the pipeline's definition sets a time-out.
     """
 
@@ -76,6 +77,7 @@ class JobRecord:
     permissions: Permissions | None = None
     role: str = "PipelineActionRole"
     declared_timeout: float | None = None
+    is_declared: bool = False
 
     @property
     def id(self) -> str:

@@ -1,0 +1,126 @@
+"""Pipelines to look at: Mermaid text, HTML, and what a failing test shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pipeline_definitions import action, declaration
+from user_projects import run
+
+from pytest_cpjob.__main__ import main
+from pytest_cpjob.pipelines.drawing import definition_mermaid
+
+DRAWN = """\
+flowchart LR
+  subgraph s0["Source"]
+    a0["Site<br/>S3"]
+  end
+  subgraph s1["Build"]
+    a1["Compile<br/>CodeBuild"]
+    a2["Docs<br/>Docs"]
+  end
+  subgraph s2["Release"]
+    a3["Announce<br/>Lambda"]
+    a4["Tell<br/>Lambda"]
+  end
+  s0 --> s1
+  s1 --> s2
+  a0 -. "Code" .-> a1
+  a0 -. "Code" .-> a2
+  a1 -. "Site, #35;#123;Build#125;" .-> a3
+  a2 -. "Manual" .-> a3
+  a3 -. "Post, #35;#123;Announced#125;" .-> a4
+"""
+
+FAILING = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pytest_cpjob import StandIn
+from pipeline_definitions import declaration
+from pipeline_workers import performers
+
+def test_it(cpjob):
+    pipeline = cpjob.add_pipeline(declaration())
+    compiled = StandIn(failure="exit status <1>")
+    given = performers(**{{"Build/Compile": compiled}})
+    execution = pipeline.run(given, variables={{"Owner": "a"}})
+    assert execution.status == "Succeeded"
+"""
+
+
+def test_a_definition_is_drawn_with_what_is_handed_on() -> None:
+    assert definition_mermaid(declaration()) == DRAWN
+
+
+def test_names_cannot_break_the_drawing() -> None:
+    definition = declaration()
+    action(definition, "Tell")["actionTypeId"]["provider"] = '"];click a0 "javascript:1"<b>'
+
+    [line] = [each for each in definition_mermaid(definition).splitlines() if "a4[" in each]
+
+    assert line.count('"') == 2
+    assert "<b>" not in line
+
+
+def test_a_file_is_drawn_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "pipeline.json"
+    file.write_text(json.dumps(declaration()))
+
+    assert main(["draw", str(file)]) == 0
+
+    assert capsys.readouterr().out == DRAWN
+
+
+def test_a_template_is_drawn_with_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    template = Path(__file__).parents[1] / "examples" / "site_release" / "template.yaml"
+
+    assert main(["draw", str(template), "--parameter", "Stage=prod"]) == 0
+
+    assert 'subgraph s3["Approve"]' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["missing.yaml"], "missing.yaml"),
+        (["--parameter", "Stage", "x.json"], "--parameter: expected NAME=VALUE, got 'Stage'"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["draw", *arguments]) == 2
+
+    error = capsys.readouterr().err
+    assert told in error
+    assert error.count("\n") == 1
+
+
+def test_a_failing_test_shows_the_timeline(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(FAILING)
+
+    result = pytester.runpytest("-p", "no:randomly")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*cpjob timeline of execution*",
+            "web, execution *: Failed",
+            "*Compile (stand-in): Failed",
+            "*! JobFailed: exit status <1>",
+        ]
+    )
+
+
+def test_an_html_report_has_the_picture(pytester: pytest.Pytester) -> None:
+    pytest.importorskip("pytest_html")
+    pytester.makepyfile(FAILING)
+
+    run(pytester.path, "--html=report.html", "--self-contained-html", beside="html")
+
+    report = (pytester.path / "report.html").read_text()
+    assert "cpjob-execution" in report
