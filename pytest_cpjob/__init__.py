@@ -213,4 +213,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # Not what is imported here, nor our modules: completion offers what users may rely on.
+    return sorted(__all__)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class CpjobError(Exception):
-    """The base of every exception that pytest-cpjob raises itself."""
+    """The base of every exception that pytest-cpjob raises itself.
+
+    >>> with pytest.raises(CpjobError, match="already active"):
+    ...     CodePipelineStub().__enter__()
+    """
 
 
 class ArgumentError(CpjobError, ValueError):
@@ -25,23 +29,50 @@ class ArgumentError(CpjobError, ValueError):
 
 
 class ArtifactError(CpjobError):
-    """An artifact's object is missing, or cannot be read in the way that the test asked for."""
+    """An artifact's object is missing, or cannot be read in the way that the test asked for.
+
+    >>> job = cpjob.add_job(output_artifacts=["Site"])
+    >>> with pytest.raises(ArtifactError, match="Site"):
+    ...     job.output_artifacts["Site"].content
+    """
 
 
 class UnfakedCallError(CpjobError):
-    """A call that nothing fakes was blocked before it reached the network."""
+    """A call that nothing fakes was blocked before it reached the network.
+
+    >>> sts = boto3.client("sts", region_name="us-east-1")
+    >>> with pytest.raises(UnfakedCallError, match="GetCallerIdentity"):
+    ...     sts.get_caller_identity()
+    """
 
 
 class HandlerError(CpjobError):
-    """A handler cannot be run as AWS Lambda would run it."""
+    """A handler cannot be run as AWS Lambda would run it.
+
+    >>> with pytest.raises(HandlerError, match="no_such_module"):
+    ...     cpjob.add_lambda_job().invoke("no_such_module.lambda_handler")
+    """
 
 
 class WorkerError(CpjobError):
-    """A worker under `run_worker` did not finish."""
+    """A worker under `run_worker` did not finish.
+
+    >>> def never_acknowledges():
+    ...     while True:
+    ...         codepipeline.poll_for_jobs(actionTypeId=DOCS)
+    ...         time.sleep(300)
+    >>> job = cpjob.add_job(action_type="Build:Custom:Docs:1")
+    >>> with pytest.raises(WorkerError, match="never acknowledged"):
+    ...     cpjob.run_worker(never_acknowledges)
+    """
 
 
 class UnexpectedResult(CpjobError, AssertionError):
-    """An action did not end as the test said, by `job.success` or `job.failure`."""
+    """An action did not end as the test said, by `job.success` or `job.failure`.
+
+    >>> with pytest.raises(UnexpectedResult):
+    ...     cpjob.add_lambda_job().success
+    """
 
 
 class EndlessWorkerError(BaseException):
@@ -53,6 +84,12 @@ class ContractError(CpjobError, AssertionError):
 
     Attributes:
         names: the findings' names, in the order of the report, as `allow=[...]` takes them.
+
+    >>> job = cpjob.add_lambda_job().invoke(lambda event, context: None)
+    >>> with pytest.raises(ContractError) as caught:
+    ...     cpjob.check()
+    >>> caught.value.names
+    ('no-result',)
     """
 
     def __init__(self, message: str, names: tuple[str, ...] = ()) -> None:
@@ -64,12 +101,24 @@ class ContractError(CpjobError, AssertionError):
 
 
 class PipelineWarning(UserWarning):
-    """What a pipeline's definition alone shows; `add_pipeline` warns of it."""
+    """What a pipeline's definition alone shows; `add_pipeline` warns of it.
+
+    >>> issubclass(UnknownVariableWarning, PipelineWarning)
+    True
+    """
 
 
 class UnknownVariableWarning(PipelineWarning):
-    """An action refers to a variable that its provider does not give: `unknown-variable`."""
+    """An action refers to a variable that its provider does not give: `unknown-variable`.
+
+    >>> with pytest.warns(UnknownVariableWarning):  # doctest: +SKIP
+    ...     cpjob.add_pipeline("template.yaml")
+    """
 
 
 class IneffectivePolicyWarning(PipelineWarning):
-    """A statement of a role's policy matches nothing: `ineffective-policy`."""
+    """A statement of a role's policy matches nothing: `ineffective-policy`.
+
+    >>> with pytest.warns(IneffectivePolicyWarning):  # doctest: +SKIP
+    ...     cpjob.add_pipeline("template.yaml")
+    """

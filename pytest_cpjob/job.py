@@ -33,6 +33,10 @@ class Job:
 
     Attributes are read when accessed: after the handler ran, `job.status` is the status that its
     calls led to. Two objects are equal if they are the same job.
+
+    >>> job = cpjob.add_lambda_job().invoke(lambda_handler)
+    >>> job.status
+    'Succeeded'
     """
 
     def __init__(self, harness: Harness, record: JobRecord) -> None:
@@ -121,7 +125,8 @@ class Job:
     def success(self) -> JobSuccess:
         """The success that the action ended with: that of the last job that continues this one.
 
-        >>> assert job.success.output_variables == {"pages": "1"}          # doctest: +SKIP
+        >>> cpjob.add_lambda_job().invoke(lambda_handler).success.output_variables
+        {'pages': '1'}
 
         Raises:
             UnexpectedResult: it ended otherwise, or not at all; the text says how, and shows the
@@ -137,7 +142,13 @@ class Job:
     def failure(self) -> JobFailure:
         """The failure that the action ended with: that of the last job that continues this one.
 
-        >>> assert job.failure.type == "ConfigurationError"                # doctest: +SKIP
+        >>> def fails(event, context):
+        ...     codepipeline.put_job_failure_result(
+        ...         jobId=event["CodePipeline.job"]["id"],
+        ...         failureDetails={"type": "ConfigurationError", "message": "no theme"},
+        ...     )
+        >>> cpjob.add_lambda_job().invoke(fails).failure.type
+        'ConfigurationError'
 
         Raises:
             UnexpectedResult: it ended otherwise, or not at all; the text says how, and shows the
@@ -267,6 +278,9 @@ class Job:
             HandlerError: the handler cannot be run, continues after `max_invocations`, or was
                 ended by its time-out.
             Exception: what the handler raised, after the last retry.
+
+        >>> cpjob.add_lambda_job().invoke(lambda_handler).status
+        'Succeeded'
         """
         __tracebackhide__ = True
         self._check_lambda("invocation")

@@ -29,6 +29,11 @@ FindingName = Literal[
     "running-thread",
     "not-permitted",
 ]
+"""The name of a finding, for type checkers; `allow=[...]` takes these.
+
+>>> name: FindingName = "leaked-secret"
+>>> marker = pytest.mark.cpjob(allow=[name])
+"""
 CHECKS: Final[tuple[FindingName, ...]] = get_args(FindingName)
 """The names of the contract's findings, as `allow=[...]` takes them."""
 
@@ -112,12 +117,17 @@ def check_names(names: object) -> frozenset[str]:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return the end of a sentence that suggests the nearest word, or lists all valid ones."""
+    """Return the end of a sentence that suggests the nearest word, or lists all valid ones.
+
+    It is empty where there are none.
+    """
     import difflib
 
     known = list(words)
     near = difflib.get_close_matches(word, known, 1, 0.4)
-    return f"; did you mean {near[0]!r}?" if near else f"; expected one of {', '.join(known)}"
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; expected one of {', '.join(known)}" if known else ""
 
 
 def _checked(name: str, value: Any) -> Any:

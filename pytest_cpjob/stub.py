@@ -53,7 +53,7 @@ class CodePipelineStub:
 
     In pytest, the `cpjob` fixture is one, active during the test. Elsewhere, use `with`:
 
-    >>> with CodePipelineStub() as cpjob:                               # doctest: +SKIP
+    >>> with CodePipelineStub() as cpjob:  # doctest: +SKIP
     ...     job = cpjob.add_lambda_job(user_parameters={"theme": "dark"})
     ...     job = job.invoke(lambda_handler)
     ...     assert job.status == "Succeeded"
@@ -169,6 +169,10 @@ class CodePipelineStub:
         Raises:
             ValueError: AWS could not send such a job; the message names argument, rule and value.
                 Nothing was added.
+
+        >>> job = cpjob.add_job(action_type="Build:Custom:Docs:1", configuration={"Theme": "dark"})
+        >>> job.status
+        'Queued'
         """
         __tracebackhide__ = True
         return self._add("custom", arguments)
@@ -187,6 +191,10 @@ class CodePipelineStub:
 
         Raises:
             ValueError: AWS could not send such a job. Nothing was added.
+
+        >>> job = cpjob.add_lambda_job(user_parameters={"theme": "dark"}).invoke(lambda_handler)
+        >>> job.status
+        'Succeeded'
         """
         __tracebackhide__ = True
         return self._add("lambda", arguments)
@@ -204,6 +212,9 @@ class CodePipelineStub:
 
         Raises:
             ValueError: AWS could not send such a job. Nothing was added.
+
+        >>> cpjob.add_third_party_job(client_token="secret").client_token
+        'secret'
         """
         __tracebackhide__ = True
         return self._add("third-party", arguments)
@@ -268,6 +279,10 @@ class CodePipelineStub:
 
         Raises:
             ValueError: AWS would not register it; the message names the field and the rule.
+
+        >>> cpjob.add_action_type(
+        ...     "Build:Custom:Docs:1", properties={"Theme": {"required": True, "queryable": True}}
+        ... )
         """
         __tracebackhide__ = True
         self._harness.service.add_action_type(action_type, properties or {}, inputs, outputs)
@@ -379,6 +394,9 @@ class CodePipelineStub:
         It has access to everything, gets no faults and is not in `calls`. For S3, KMS and others,
         moto must be active, as it is once a job has artifacts. The region is the stub's unless
         given.
+
+        >>> cpjob.client().list_action_types()["actionTypes"]
+        []
         """
         return self._harness.client(service, region or self._harness.settings.region)
 
@@ -406,6 +424,10 @@ class CodePipelineStub:
 
         Raises:
             ValueError: AWS has no such service, operation or error; the message lists valid ones.
+
+        >>> cpjob.fail("PutJobSuccessResult", "ThrottlingException")
+        >>> with pytest.raises(codepipeline.exceptions.ClientError, match="Throttling"):
+        ...     cpjob.add_lambda_job().invoke(lambda_handler)
         """
         __tracebackhide__ = True
         self._harness.service.faults.add(
@@ -417,6 +439,10 @@ class CodePipelineStub:
 
         Raises:
             ValueError: `seconds` is negative or not a finite number.
+
+        >>> cpjob.advance(900)
+        >>> cpjob.now
+        900.0
         """
         __tracebackhide__ = True
         self._harness.service.clock.advance(seconds)
@@ -435,6 +461,12 @@ class CodePipelineStub:
 
         Raises:
             ValueError: the time is past, or not a finite number, or `action` is not callable.
+
+        >>> seen = []
+        >>> cpjob.at(60, lambda: seen.append(cpjob.now))
+        >>> job = cpjob.add_lambda_job().invoke(lambda event, context: time.sleep(90))
+        >>> seen
+        [60.0]
         """
         __tracebackhide__ = True
         if not callable(action):
@@ -463,6 +495,9 @@ class CodePipelineStub:
             ValueError: the event is not JSON, or Lambda does not allow the `timeout`.
             HandlerError: the handler cannot be run, or was ended by its time-out.
             Exception: what the handler raised.
+
+        >>> cpjob.invoke(lambda event, context: event["theme"], {"theme": "dark"})
+        'dark'
         """
         __tracebackhide__ = True
         given = self.scheduled_event() if event is None else event
@@ -495,6 +530,11 @@ class CodePipelineStub:
             WorkerError: it never idles, never acknowledges, waits for ever, or its threads do not
                 end; the message shows its last calls, or the threads' names.
             Exception: what the worker raised, also in a thread pool's future that it did not ask.
+
+        >>> job = cpjob.add_job(action_type="Build:Custom:Docs:1")
+        >>> cpjob.run_worker(main)
+        >>> job.status
+        'Succeeded'
         """
         from pytest_cpjob.runners.worker import WorkerRun
 

@@ -257,10 +257,14 @@ def noticed_by(tool: str) -> int:
 
 def table() -> str:
     """Return the table that the page prints."""
-    lines = ["| | mistake | " + " | ".join(TOOLS) + " |", "|---|---|" + "---|" * len(TOOLS)]
+    # Ours first: a phone shows no more columns than that.
+    shown = (TOOLS[-1], *TOOLS[:-1])
+    lines = ["| | mistake | " + " | ".join(shown) + " |", "|---|---|" + "---|" * len(shown)]
     for rank, mistake in enumerate(MISTAKES, 1):
-        lines.append(f"| {rank} | {mistake.what} | " + " | ".join(mistake.noticed.split()) + " |")
-    lines.append("| | of fifteen | " + " | ".join(str(noticed_by(tool)) for tool in TOOLS) + " |")
+        noticed = dict(zip(TOOLS, mistake.noticed.split(), strict=True))
+        cells = " | ".join(noticed[tool] for tool in shown)
+        lines.append(f"| {rank} | {mistake.what} | {cells} |")
+    lines.append("| | of fifteen | " + " | ".join(str(noticed_by(tool)) for tool in shown) + " |")
     return "\n".join(lines)
 
 

@@ -34,7 +34,7 @@ def test_the_readme_leads_to_the_index_and_the_index_to_every_page() -> None:
         for name in contents.splitlines()
         if name and not name.startswith(":")
     ]
-    there = {path.stem for path in (ROOT / "docs").glob("*.md")} | {"reference"}
+    there = {path.stem for kind in ("md", "rst") for path in (ROOT / "docs").glob(f"*.{kind}")}
     assert sorted(listed) == sorted(there - {"index"})
 
 
@@ -238,10 +238,11 @@ def test_only_the_job_that_publishes_has_an_identity_and_it_runs_no_code_of_ours
 
     assert {name: job["permissions"] for name, job in jobs.items()} == {
         "build": {"contents": "read"},
+        "systems": {"contents": "read"},
         "publish": {"id-token": "write"},
     }
     publish = jobs["publish"]
-    assert publish["needs"] == "build"
+    assert publish["needs"] == ["build", "systems"]
     assert publish["environment"] == {"name": "pypi"}
     assert [step for step in publish["steps"] if "run" in step] == []
 
@@ -253,6 +254,18 @@ def test_the_pythons_under_test_are_those_that_are_promised() -> None:
         (ROOT / "pyproject.toml").read_text("utf-8"),
     )
     assert jobs["run"]["strategy"]["matrix"]["python"] == promised
+
+
+def test_a_release_is_tried_on_every_system_with_the_first_and_the_last_python() -> None:
+    tried = yaml.safe_load(WORKFLOWS["release.yml"].read_text("utf-8"))["jobs"]["systems"]
+    promised = yaml.safe_load(WORKFLOWS["ci.yml"].read_text("utf-8"))["jobs"]["run"]["strategy"]
+    pythons = promised["matrix"]["python"]
+
+    systems = ["ubuntu-latest", "macos-latest", "windows-latest"]
+    assert tried["strategy"]["matrix"] == {
+        "system": systems,
+        "python": [pythons[0], pythons[-1]],
+    }
 
 
 # -- examples --------------------------------------------------------------------------------------

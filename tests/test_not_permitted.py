@@ -114,6 +114,27 @@ def test_the_nearest_statement_is_told(statement: dict[str, Any], why: str) -> N
     assert why in told
 
 
+@pytest.mark.parametrize(
+    ("statements", "ending"),
+    [
+        ([], "because no identity-based policy allows the kms:Decrypt action"),
+        (
+            [{"Effect": "Deny", "Action": "kms:*", "Resource": "*"}],
+            "with an explicit deny in an identity-based policy",
+        ),
+    ],
+)
+def test_the_error_says_why_as_aws_does(statements: list[dict[str, Any]], ending: str) -> None:
+    def handler(event: Any, context: Any) -> None:
+        boto3.client("kms", "us-east-1").decrypt(CiphertextBlob=b"x")
+
+    with CodePipelineStub(allow=["raised"]) as cpjob, mock_aws():
+        error, told = refused(cpjob, handler, role_policy=policy(REPORTS, *statements))
+
+    assert error.endswith(f"is not authorized to perform: kms:Decrypt {ending}")
+    assert "does not allow kms:Decrypt on any resource" in told
+
+
 def test_allowing_the_finding_does_not_allow_the_call() -> None:
     with CodePipelineStub(allow=["raised", "not-permitted"]) as cpjob:
         with pytest.raises(ClientError, match="AccessDenied"):

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from pipeline_definitions import action, declaration, kind
 
-from pytest_cpjob import CodePipelineStub, CpjobError, Pipeline
+from pytest_cpjob import CodePipelineStub, CpjobError, HandlerError, Pipeline
 
 VARIABLES = {"Build.Tag": "v7"}
 OWNER = {"Owner": "Zoë"}
@@ -209,6 +209,15 @@ def test_a_name_of_two_actions_wants_its_stage(cpjob: CodePipelineStub) -> None:
 def test_an_action_of_aws_has_no_job(pipeline: Pipeline) -> None:
     with pytest.raises(CpjobError, match=r"Build/Compile is an action of AWS's own \(CodeBuild\)"):
         pipeline.add_job("Compile")
+
+
+def test_a_function_that_the_definition_does_not_make_has_no_code(pipeline: Pipeline) -> None:
+    job = pipeline.add_job("Announce", variables=VARIABLES, pipeline_variables=OWNER)
+
+    with pytest.raises(
+        HandlerError, match=r"makes no function 'announce'.*name it with job.invoke\(handler\)"
+    ):
+        job.invoke()
 
 
 def test_revisions_and_keys_are_those_of_the_source(cpjob: CodePipelineStub) -> None:

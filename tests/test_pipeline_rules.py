@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pipeline_definitions import action, declaration, kind, load, names
+from pipeline_definitions import Change, action, declaration, kind, load, names
 
 
 def stages(given: dict[str, Any], *which: int) -> None:
@@ -100,6 +100,32 @@ RULES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         "ActionType (Category: 'Deploy', Provider: 'CodeDeployToLambda', Owner: 'AWS', Version:"
         " '1')"
         " in action 'Compile' is not available in region 'US_EAST_1'",
+    ),
+    "another version of AWS's action": (
+        lambda given: action(given, "Announce")["actionTypeId"].update(version="2"),
+        "Owner: 'AWS', Version: '2') in action 'Announce' is not available in region 'US_EAST_1'",
+    ),
+    "an empty stage": (
+        lambda given: given["stages"].append({"name": "Later", "actions": []}),
+        "Later: InvalidStageDeclarationException: a stage has 1 to 50 actions, and this one has 0",
+    ),
+    "too many actions": (
+        lambda given: given["stages"][2]["actions"].extend(
+            {"name": f"Ok{number}", "actionTypeId": kind("Approval", "Manual")}
+            for number in range(50)
+        ),
+        "a stage has 1 to 50 actions",
+    ),
+    "a topic that is no ARN": (
+        lambda given: given["stages"][2]["actions"].append(
+            {
+                "name": "Ok",
+                "actionTypeId": kind("Approval", "Manual"),
+                "configuration": {"NotificationArn": "news"},
+            }
+        ),
+        "The ARN news you specified for sending notifications for the approval action Ok contains a"
+        " format error.",
     ),
     "a missing key": (
         lambda given: rename(given, "Compile", configuration={}),
@@ -222,6 +248,28 @@ def test_every_broken_rule_is_told_with_its_stage_and_action() -> None:
     assert first == "the definition: CreatePipeline would refuse this pipeline, by 3 rules:"
     assert [line.split(":", 1)[0] for line in lines] == ["- Build/Compile", "- Build",
                                                          "- Build/Announce"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda given: given.update(stages=3),
+        lambda given: given.update(stages={"a": 1}),
+        lambda given: given.update(variables=[{"name": ["x"]}]),
+        lambda given: given["stages"][0].update(actions=3),
+        lambda given: rename(given, "Docs", namespace=["x"]),
+        lambda given: rename(given, "Docs", region=["x"]),
+        lambda given: rename(given, "Docs", inputArtifacts=3),
+        lambda given: rename(given, "Docs", actionTypeId=3),
+        lambda given: rename(given, "Docs", runOrder="first"),
+    ],
+)
+def test_a_value_of_another_type_is_told_by_its_path(change: Change) -> None:
+    given = declaration()
+    change(given)
+
+    with pytest.raises(ValueError, match="failed to satisfy constraint: Member must be a"):
+        load(given)
 
 
 def test_masked_secrets_of_get_pipeline_are_taken() -> None:

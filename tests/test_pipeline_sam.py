@@ -99,8 +99,8 @@ def write(policies: str = REPORTS, template: str = SAM) -> str:
     return "template.yaml"
 
 
-def permissions(policies: str) -> Permissions:
-    loaded = load(write(policies))
+def permissions(policies: str, template: str = SAM) -> Permissions:
+    loaded = load(write(policies, template))
     [name] = loaded.functions
     function = loaded.function_of(name)
     assert function is not None
@@ -241,6 +241,30 @@ def test_the_role_that_sam_makes_is_known(policies: str, answer: str) -> None:
 
     assert found.judge("codepipeline:PutJobSuccessResult", NO_RESOURCE).answer == answer
     assert found.judge("logs:PutLogEvents", NO_RESOURCE).answer == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("adds", "answer"),
+    [
+        ("Events: {Queue: {Type: SQS, Properties: {Queue: !ImportValue queue}}}", "can't tell"),
+        ("DeadLetterQueue: {Type: SQS, TargetArn: !ImportValue queue}", "can't tell"),
+        ("EventInvokeConfig: {MaximumRetryAttempts: 0}", "can't tell"),
+        ("Events: {Tick: {Type: Schedule, Properties: {Schedule: rate(1 day)}}}", "denied"),
+    ],
+)
+def test_what_sam_adds_to_a_role_may_allow_other_services(adds: str, answer: str) -> None:
+    found = permissions(f"[]\n      {adds}")
+
+    assert found.judge("sqs:SendMessage", NO_RESOURCE).answer == answer
+    assert found.judge("codepipeline:PutJobSuccessResult", NO_RESOURCE).answer == "denied"
+
+
+def test_a_connector_may_allow_other_services() -> None:
+    connector = "Resources:\n  Link: {Type: AWS::Serverless::Connector, Properties: {}}"
+
+    found = permissions("[]", SAM.replace("Resources:", connector, 1))
+
+    assert found.judge("sqs:SendMessage", NO_RESOURCE).answer == "can't tell"
 
 
 def test_a_missing_permission_of_a_sam_function_is_found() -> None:

@@ -264,6 +264,21 @@ def test_a_wrong_argument_is_told_by_its_name(arguments: dict[str, Any], text: s
         load(write(), **{"parameters": {"Stage": "prod"}, **arguments})
 
 
+@pytest.mark.parametrize("rule", ["AllowedValues: [aaaa]", "AllowedPattern: '[a-z]+'"])
+def test_a_secret_parameter_is_not_shown(rule: str) -> None:
+    template = TEMPLATE.replace(
+        "Parameters:", f"Parameters:\n  Token: {{Type: String, NoEcho: true, {rule}}}", 1
+    )
+
+    with pytest.raises(ValueError, match=r"parameters\['Token'\]: .* got another one") as told:
+        load(
+            write("!Ref Token", template=template),
+            parameters={"Stage": "prod", "Token": "HUNTER-2-HUNTER"},
+        )
+
+    assert "HUNTER" not in str(told.value)
+
+
 @pytest.mark.parametrize("name", ["web-prod", "Pipeline"])
 def test_a_pipeline_is_chosen_by_its_name_or_logical_id(name: str) -> None:
     assert load(write(), name=name, parameters={"Stage": "prod"}).declaration["name"] == "web-prod"

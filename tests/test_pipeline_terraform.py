@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from pipeline_definitions import action, load
 
 from pytest_cpjob import CodePipelineStub
+from pytest_cpjob.iam.policies import NO_RESOURCE
 
 HERE = "arn:aws:iam::210987654321"
 
@@ -258,6 +259,38 @@ def test_a_plan_is_read_with_what_it_does_not_know() -> None:
         "the definition: aws_iam_role_policy.report.policy.Statement[0]",
         "AWS's managed policy AWSLambdaBasicExecutionRole.Statement[0]",
     }
+
+
+def judged(document: dict[str, Any], action: str) -> str:
+    function = load(document, parameters={UNKNOWN: "hi"}).function_of("announce")
+    assert function is not None
+    assert function.permissions is not None
+    return function.permissions.judge(action, NO_RESOURCE).answer
+
+
+def test_a_policy_that_is_attached_to_several_roles_is_read() -> None:
+    document = state()
+    [child] = document["values"]["root_module"]["child_modules"]
+    policy_arn = "arn:aws:iam::aws:policy/AWSCodePipelineCustomActionAccess"
+
+    assert judged(document, "codepipeline:GetJobDetails") == "denied"
+    child["resources"].append(
+        resource(
+            "module.site.aws_iam_policy_attachment.work",
+            {"name": "work", "roles": ["other", "announce"], "policy_arn": policy_arn},
+        )
+    )
+    assert judged(document, "codepipeline:GetJobDetails") == "allowed"
+
+
+def test_a_policy_whose_role_a_plan_does_not_tell_may_be_the_functions() -> None:
+    document = plan()
+
+    assert judged(document, "codepipeline:GetJobDetails") == "denied"
+    for each in document["configuration"]["root_module"]["resources"]:
+        if each["address"] == "aws_iam_role_policy.report":
+            each["expressions"]["role"] = {"references": ["var.role"]}
+    assert judged(document, "codepipeline:GetJobDetails") == "can't tell"
 
 
 def test_its_code_is_run_under_its_role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pytest_cpjob.iam.codepipeline_actions import (
 )
 from pytest_cpjob.iam.managed_policies import managed_policy
 from pytest_cpjob.iam.operations import Place, permissions_for
-from pytest_cpjob.iam.patterns import UNKNOWN, matches, may_match
+from pytest_cpjob.iam.patterns import ONE_PART, UNKNOWN, matches, may_match
 from pytest_cpjob.iam.policies import NO_RESOURCE, Permissions, Resource, read_policies
 
 OBJECT = Resource.exactly("arn:aws:s3:::site/index.html")
@@ -244,7 +244,8 @@ def test_a_call_needs_actions_on_resources(
 
 def test_what_nobody_chose_is_not_held_against_a_policy() -> None:
     place = PLACE._replace(
-        loose_owner=("*", "*"), loosely=lambda name: name.replace("web-News-ABC", "*-News-???")
+        loose_owner=(ONE_PART, ONE_PART),
+        loosely=lambda name: name.replace("web-News-ABC", f"{ONE_PART}-News-???"),
     )
     [needed] = permissions_for(
         "sns", "Publish", {"TopicArn": "arn:aws:sns:us-east-1:123456789012:web-News-ABC"}, place
@@ -253,12 +254,50 @@ def test_what_nobody_chose_is_not_held_against_a_policy() -> None:
     for resource, answer in (
         ("arn:aws:sns:us-east-1:123456789012:web-News-ABC", "allowed"),
         ("arn:aws:sns:eu-west-1:210987654321:web-News-*", "can't tell"),
+        ("arn:aws:sns:eu-west-1:210987654321:*-News-*", "can't tell"),
         ("arn:aws:sns:eu-west-1:210987654321:prod-*", "can't tell"),
         ("arn:aws:sns:eu-west-1:210987654321:web-Other-123", "denied"),
         ("arn:aws:sqs:*:*:*", "denied"),
     ):
         permissions = role(allow("sns:Publish", resource))
         assert permissions.judge(needed.action, needed.resource).answer == answer, resource
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_", "resource"),
+    [
+        (
+            "ssm",
+            "GetParameter",
+            {"Name": "/other/key"},
+            "arn:aws:ssm:us-east-1:123456789012:parameter/app/*",
+        ),
+        (
+            "codepipeline",
+            "StartPipelineExecution",
+            {"name": "shop"},
+            "arn:aws:codepipeline:us-east-1:123456789012:web-*",
+        ),
+        (
+            "s3",
+            "GetObject",
+            {"Bucket": "web-files-abc", "Key": "out/x"},
+            "arn:aws:s3:::web-files-abc/in/*",
+        ),
+    ],
+)
+def test_a_wildcard_for_what_nobody_chose_ends_where_a_part_of_the_arn_does(
+    service: str, operation: str, request_: dict[str, Any], resource: str
+) -> None:
+    place = PLACE._replace(
+        loose_owner=(ONE_PART, ONE_PART),
+        loosely=lambda name: name.replace("web-files-abc", f"{ONE_PART}-files-???"),
+    )
+    [needed] = permissions_for(service, operation, request_, place)
+
+    permissions = role(allow(needed.action, resource))
+
+    assert permissions.judge(needed.action, needed.resource).answer == "denied"
 
 
 @pytest.mark.parametrize(
@@ -272,6 +311,8 @@ def test_what_nobody_chose_is_not_held_against_a_policy() -> None:
         ),
         ({"Statement": 3}, "role_policy.Statement: expected a list of statements, got 3"),
         ([{"Statement": [3]}], r"role_policy\[0\].Statement\[0\]: expected a statement's object"),
+        ({"Version": "2012", "Statement": []}, "Version: expected '2012-10-17' or '2008-10-17', "),
+        ({"Statement": allow("*", Condition=3)}, "Condition: expected an object, got 3"),
         ({"Statement": {"Effect": "allow"}}, "Effect: expected Allow or Deny, got 'allow'"),
         ({"Statement": {"Effect": "Allow"}}, "expected either Action or NotAction"),
         ({"Statement": allow("*", NotAction="s3:*")}, "expected either Action or NotAction"),

@@ -21,7 +21,12 @@ from pytest_cpjob.errors import ArgumentError
 
 Content = Mapping[str, str | bytes] | Path | bytes | None
 """What an artifact may hold: `{path: str | bytes}`, a directory `Path`, a file
-`Path` (unchanged if it is an archive, else zipped), unchanged `bytes`, or `None` for no object."""
+`Path` (unchanged if it is an archive, else zipped), unchanged `bytes`, or `None` for no object.
+
+>>> content: Content = {"index.md": "# Hi"}
+>>> cpjob.add_job(input_artifacts={"Source": content}).input_artifacts["Source"].exists
+True
+"""
 
 
 @dataclass(frozen=True, slots=True)

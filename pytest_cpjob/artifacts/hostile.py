@@ -161,4 +161,8 @@ HOSTILE_ARTIFACTS: Final[Mapping[str, bytes]] = _HostileArtifacts()
 - `encrypted`: a zip that asks for a password
 - `non-utf8-name`: a zip with a member's name in Latin-1
 - `tar-gz`: an intact archive that is not a zip
+
+>>> job = cpjob.add_job(input_artifacts={"Source": HOSTILE_ARTIFACTS["parent-path"]})
+>>> job.input_artifacts["Source"].content == HOSTILE_ARTIFACTS["parent-path"]
+True
 """

@@ -18,6 +18,10 @@ class JobArtifact:
     """One input or output artifact of a job, with its object in the artifact bucket.
 
     Every read looks at the bucket as it is now.
+
+    >>> job = cpjob.add_job(input_artifacts={"Source": {"index.md": "# Hi"}})
+    >>> job.input_artifacts["Source"].files
+    {'index.md': b'# Hi'}
     """
 
     def __init__(
@@ -52,7 +56,7 @@ class JobArtifact:
 
     @property
     def uri(self) -> str:
-        """The object's address, `s3://bucket/key`."""
+        """The object's S3 URI, made of bucket and key."""
         return f"s3://{self.bucket}/{self.key}"
 
     @property

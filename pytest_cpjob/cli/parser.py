@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from pytest_cpjob.cli.exports import SHELLS, usual_shell
 from pytest_cpjob.errors import ArgumentError, CpjobError
 from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 
@@ -163,6 +164,12 @@ def _parser() -> argparse.ArgumentParser:
         " 1).",
     )
     served.add_argument("--port", type=_port, default=0, help="the port (default: a free one)")
+    served.add_argument(
+        "--shell",
+        choices=SHELLS,
+        default=usual_shell(),
+        help="whose words the variables are printed in (default: the system's, here %(default)s)",
+    )
     served.add_argument(
         "--jobs",
         metavar="FILE",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shlex
 import signal
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pytest_cpjob.aws.environment import NOT_WHILE_ACTIVE
+from pytest_cpjob.cli.exports import exports
 from pytest_cpjob.contract.masking import mask
 from pytest_cpjob.contract.reports import report_of
 from pytest_cpjob.endpoint.server import EndpointServer, environment
@@ -51,10 +51,9 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
             jobs = [_add(stub, job) for job in wanted]
             server.wait_until_ready()
             server.serve(harness)
-            for name in in_the_way:
-                print(f"unset {name}", flush=True)
-            for name, value in environment(server.url, given.region).items():
-                print(f"export {name}={shlex.quote(value)}", flush=True)
+            variables = environment(server.url, given.region)
+            for line in exports(given.shell, in_the_way, variables):
+                print(line, flush=True)
             for job in jobs:
                 _introduce(job)
             _say("serving until Ctrl-C")

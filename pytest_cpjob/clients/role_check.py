@@ -86,13 +86,14 @@ class RoleCheck:
 
     def _place(self, job: JobRecord | None) -> Place:
         from pytest_cpjob.iam.operations import Place
+        from pytest_cpjob.iam.patterns import ONE_PART
 
         region = self._settings.region if job is None else job.facts.region
         account = self._settings.account_id if job is None else job.facts.account_id
         # What nobody chose is not held against a policy that names a real region and account.
         loose = (
-            "*" if region == BUILT_IN_REGION else region,
-            "*" if account == BUILT_IN_ACCOUNT else account,
+            ONE_PART if region == BUILT_IN_REGION else region,
+            ONE_PART if account == BUILT_IN_ACCOUNT else account,
         )
         return Place(partition_of(region), region, account, loose, self._loosely)
 
@@ -112,8 +113,6 @@ def refusal(call: PendingCall, denial: Denial, partition: str, account_id: str) 
         f"User: arn:{partition}:sts::{account_id}:assumed-role/FunctionRole/function is not"
         f" authorized to perform: {denial.action}"
     )
-    if call.service != "codepipeline" and denial.resource != "*":
+    if call.service != "codepipeline" and denial.resource.startswith("arn:"):
         text = f"{text} on resource: {denial.resource}"
-    return ServiceError(
-        code, f"{text} because no identity-based policy allows the {denial.action} action", status
-    )
+    return ServiceError(code, f"{text} {denial.because}", status)

@@ -108,7 +108,11 @@ class Credentials(NamedTuple):
 
 
 class JobFacts(NamedTuple):
-    """What a job's documents say, except for credentials and nonces, which change as it runs."""
+    """What a job's documents say, except for credentials and nonces, which change as it runs.
+
+    >>> cpjob.add_job(pipeline_name="web").facts.pipeline_name
+    'web'
+    """
 
     id: str
     account_id: str

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
         def __getattr__(self, name: str) -> Any: ...
 else:
     FakerGenerator = Generator
+    """What the fixture `cpjob_faker` is: Faker's generator, with `CodePipelineProvider`.
+
+    >>> cpjob_faker.pipeline_arn("web", account_id="123456789012")
+    'arn:aws:codepipeline:us-east-1:123456789012:web'
+    """
 
 
 def seeded_generator(stream: Stream) -> FakerGenerator:

@@ -20,10 +20,20 @@ from pytest_cpjob.documents.values import Draws
 
 Kind = Literal["custom", "lambda", "third-party", "any"]
 ActionTypeArgument: TypeAlias = "str | ActionType | ActionTypeId | Mapping[str, str]"
-"""What `action_type` takes: `"Category:Owner:Provider:Version"`, or a dict of the four."""
+"""What `action_type` takes: `"Category:Owner:Provider:Version"`, or a dict of the four.
+
+>>> docs: ActionTypeArgument = "Build:Custom:Docs:1"
+>>> str(cpjob.add_job(action_type=docs).facts.action_type)
+'Build:Custom:Docs:1'
+"""
 ArtifactsArgument: TypeAlias = "Sequence[str | Artifact | LambdaArtifact]"
 EncryptionKeyArgument: TypeAlias = "Literal[True] | str"
-"""What `encryption_key` takes: `True` (a realistic ARN), or a key id, key ARN or alias ARN."""
+"""What `encryption_key` takes: `True` (a realistic ARN), or a key id, key ARN or alias ARN.
+
+>>> key: EncryptionKeyArgument = "arn:aws:kms:us-east-1:123456789012:alias/site"
+>>> cpjob.add_job(encryption_key=key).encryption_key == key
+True
+"""
 UserParameters: TypeAlias = "str | Mapping[str, object] | Sequence[object]"
 
 CUSTOM: Final = ActionType("Build", "Custom", "MyBuildTool", "1")

@@ -18,7 +18,11 @@ ActionOwner = Literal["AWS", "Custom", "ThirdParty"]
 
 
 class ActionTypeId(TypedDict):
-    """The type of a job's action; model shape ActionTypeId."""
+    """The type of a job's action; model shape ActionTypeId.
+
+    >>> cpjob_details_factory()["jobDetails"]["data"]["actionTypeId"]["provider"]
+    'MyBuildTool'
+    """
 
     category: ActionCategory
     owner: ActionOwner
@@ -27,26 +31,43 @@ class ActionTypeId(TypedDict):
 
 
 class ActionConfiguration(TypedDict):
-    """What the pipeline's author configured for the action; model shape ActionConfiguration."""
+    """What the pipeline's author configured for the action; model shape ActionConfiguration.
+
+    >>> job = cpjob_event_factory(user_parameters="dark")["CodePipeline.job"]
+    >>> job["data"]["actionConfiguration"]["configuration"]["UserParameters"]
+    'dark'
+    """
 
     configuration: dict[str, str]
 
 
 class StageContext(TypedDict):
-    """The stage that a job runs in; model shape StageContext."""
+    """The stage that a job runs in; model shape StageContext.
+
+    >>> cpjob_pipeline_context_factory(stage_name="Deploy")["stage"]
+    {'name': 'Deploy'}
+    """
 
     name: str
 
 
 class ActionContext(TypedDict):
-    """The action that a job runs; model shape ActionContext."""
+    """The action that a job runs; model shape ActionContext.
+
+    >>> cpjob_pipeline_context_factory(action_name="Publish")["action"]["name"]
+    'Publish'
+    """
 
     name: str
     actionExecutionId: str
 
 
 class ThirdPartyPipelineContext(TypedDict):
-    """Where a partner's job comes from: a `PipelineContext` without the ARN and the execution."""
+    """Where a partner's job comes from: a `PipelineContext` without the ARN and the execution.
+
+    >>> sorted(cpjob_pipeline_context_factory(third_party=True))
+    ['action', 'pipelineName', 'stage']
+    """
 
     pipelineName: str
     stage: StageContext
@@ -54,21 +75,34 @@ class ThirdPartyPipelineContext(TypedDict):
 
 
 class PipelineContext(ThirdPartyPipelineContext):
-    """Where a job comes from; model shape PipelineContext."""
+    """Where a job comes from; model shape PipelineContext.
+
+    >>> cpjob_pipeline_context_factory(pipeline_name="web")["pipelineArn"]
+    'arn:aws:codepipeline:us-east-1:123456789012:web'
+    """
 
     pipelineArn: str
     pipelineExecutionId: str
 
 
 class S3ArtifactLocation(TypedDict):
-    """An artifact's object; model shape S3ArtifactLocation."""
+    """An artifact's object; model shape S3ArtifactLocation.
+
+    >>> place = cpjob_artifact_factory(bucket="artifacts", key="site.zip")["location"]["s3Location"]
+    >>> place["bucketName"], place["objectKey"]
+    ('artifacts', 'site.zip')
+    """
 
     bucketName: str
     objectKey: str
 
 
 class ArtifactLocation(TypedDict):
-    """Where an artifact is; model shape ArtifactLocation."""
+    """Where an artifact is; model shape ArtifactLocation.
+
+    >>> cpjob_artifact_factory()["location"]["type"]
+    'S3'
+    """
 
     type: Literal["S3"]
     s3Location: S3ArtifactLocation
@@ -80,13 +114,21 @@ class _ArtifactAlways(TypedDict):
 
 
 class Artifact(_ArtifactAlways, total=False):
-    """An input or output artifact as boto3 returns it; model shape Artifact."""
+    """An input or output artifact as boto3 returns it; model shape Artifact.
+
+    >>> cpjob_artifact_factory(name="Source", revision="3f1c2d")["revision"]
+    '3f1c2d'
+    """
 
     revision: str
 
 
 class AWSSessionCredentials(TypedDict):
-    """A job's own credentials for its artifacts; model shape AWSSessionCredentials."""
+    """A job's own credentials for its artifacts; model shape AWSSessionCredentials.
+
+    >>> sorted(cpjob_credentials_factory())
+    ['accessKeyId', 'secretAccessKey', 'sessionToken']
+    """
 
     accessKeyId: str
     secretAccessKey: str
@@ -97,13 +139,22 @@ class LambdaSessionCredentials(AWSSessionCredentials):
     """A job's own credentials in a Lambda event, which says when they end.
 
     `expirationTime` is in milliseconds since 1970; every event captured since 2019 has it.
+
+    >>> data = cpjob_event_factory()["CodePipeline.job"]["data"]
+    >>> data["artifactCredentials"]["expirationTime"] > 0
+    True
     """
 
     expirationTime: int
 
 
 class EncryptionKey(TypedDict):
-    """The customer-managed key of the artifacts; model shape EncryptionKey."""
+    """The customer-managed key of the artifacts; model shape EncryptionKey.
+
+    >>> data = cpjob_details_factory(encryption_key=True)["jobDetails"]["data"]
+    >>> data["encryptionKey"]["type"]
+    'KMS'
+    """
 
     id: str
     type: Literal["KMS"]
@@ -119,14 +170,23 @@ class _JobDataAlways(TypedDict):
 
 
 class JobData(_JobDataAlways, total=False):
-    """What a job is about; model shape JobData."""
+    """What a job is about; model shape JobData.
+
+    >>> data = cpjob_details_factory(configuration={"Theme": "dark"})["jobDetails"]["data"]
+    >>> data["actionConfiguration"]["configuration"]
+    {'Theme': 'dark'}
+    """
 
     continuationToken: str
     encryptionKey: EncryptionKey
 
 
 class JobDetails(TypedDict):
-    """A job as GetJobDetails returns it; model shape JobDetails."""
+    """A job as GetJobDetails returns it; model shape JobDetails.
+
+    >>> sorted(cpjob_details_factory()["jobDetails"])
+    ['accountId', 'data', 'id']
+    """
 
     id: str
     data: JobData
@@ -134,13 +194,24 @@ class JobDetails(TypedDict):
 
 
 class GetJobDetailsResponse(TypedDict):
-    """The answer of GetJobDetails; model shape GetJobDetailsOutput."""
+    """The answer of GetJobDetails; model shape GetJobDetailsOutput.
+
+    >>> cpjob_details_factory(account_id="111122223333")["jobDetails"]["accountId"]
+    '111122223333'
+    """
 
     jobDetails: JobDetails
 
 
 class PollJob(TypedDict):
-    """A job as PollForJobs hands it out, an element of its `jobs`; model shape Job."""
+    """A job as PollForJobs hands it out, an element of its `jobs`; model shape Job.
+
+    >>> job = cpjob.add_job(action_type="Build:Custom:Docs:1")
+    >>> docs = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
+    >>> [polled] = cpjob.client().poll_for_jobs(actionTypeId=docs)["jobs"]
+    >>> polled["nonce"] == job.nonce
+    True
+    """
 
     id: str
     data: JobData
@@ -158,14 +229,23 @@ class _ThirdPartyJobDataAlways(TypedDict):
 
 
 class ThirdPartyJobData(_ThirdPartyJobDataAlways, total=False):
-    """What a partner's job is about; model shape ThirdPartyJobData."""
+    """What a partner's job is about; model shape ThirdPartyJobData.
+
+    >>> details = cpjob_third_party_details_factory()["jobDetails"]
+    >>> "pipelineArn" in details["data"]["pipelineContext"]
+    False
+    """
 
     continuationToken: str
     encryptionKey: EncryptionKey
 
 
 class ThirdPartyJobDetails(TypedDict):
-    """A partner's job as GetThirdPartyJobDetails returns it; model shape ThirdPartyJobDetails."""
+    """A partner's job as GetThirdPartyJobDetails returns it; model shape ThirdPartyJobDetails.
+
+    >>> sorted(cpjob_third_party_details_factory()["jobDetails"])
+    ['data', 'id', 'nonce']
+    """
 
     id: str
     data: ThirdPartyJobData
@@ -173,13 +253,22 @@ class ThirdPartyJobDetails(TypedDict):
 
 
 class GetThirdPartyJobDetailsResponse(TypedDict):
-    """The answer of GetThirdPartyJobDetails; model shape GetThirdPartyJobDetailsOutput."""
+    """The answer of GetThirdPartyJobDetails; model shape GetThirdPartyJobDetailsOutput.
+
+    >>> sorted(cpjob_third_party_details_factory())
+    ['jobDetails']
+    """
 
     jobDetails: ThirdPartyJobDetails
 
 
 class LambdaArtifact(TypedDict):
-    """An artifact in a Lambda event: raw JSON, so a missing revision is `None`."""
+    """An artifact in a Lambda event: raw JSON, so a missing revision is `None`.
+
+    >>> job = cpjob_event_factory(output_artifacts=["Site"])["CodePipeline.job"]
+    >>> job["data"]["outputArtifacts"][0]["revision"] is None
+    True
+    """
 
     name: str
     revision: str | None
@@ -194,14 +283,22 @@ class _LambdaJobDataAlways(TypedDict):
 
 
 class LambdaJobData(_LambdaJobDataAlways, total=False):
-    """What a Lambda job is about: no action type and no pipeline context."""
+    """What a Lambda job is about: no action type and no pipeline context.
+
+    >>> "pipelineContext" in cpjob_event_factory()["CodePipeline.job"]["data"]
+    False
+    """
 
     continuationToken: str
     encryptionKey: EncryptionKey
 
 
 class LambdaJob(TypedDict):
-    """The one member of a Lambda event."""
+    """The one member of a Lambda event.
+
+    >>> cpjob_event_factory(account_id="111122223333")["CodePipeline.job"]["accountId"]
+    '111122223333'
+    """
 
     id: str
     accountId: str
@@ -209,3 +306,8 @@ class LambdaJob(TypedDict):
 
 
 LambdaEvent = TypedDict("LambdaEvent", {"CodePipeline.job": LambdaJob})
+"""The event of a Lambda action; page: the user guide, "Invoke an AWS Lambda function".
+
+>>> list(cpjob_event_factory())
+['CodePipeline.job']
+"""

@@ -118,6 +118,8 @@ class Endpoint:
     Attributes:
         url: the one URL of all services, S3 by path.
         env: the environment variables that send a process's AWS calls here, and nowhere else.
+
+    >>> cpjob_endpoint.run(["aws", "codepipeline", "list-action-types"])  # doctest: +SKIP
     """
 
     def __init__(self, server: EndpointServer, region: str) -> None:

@@ -13,7 +13,7 @@ from pytest_cpjob.iam.codepipeline_actions import (
 )
 from pytest_cpjob.iam.operations import Permission
 from pytest_cpjob.iam.patterns import UNKNOWN, may_match
-from pytest_cpjob.iam.policies import NO_RESOURCE, Statement, Verdict
+from pytest_cpjob.iam.policies import ANYTHING, NO_RESOURCE, Statement, Verdict
 
 _LONGEST: Final = 160
 
@@ -26,6 +26,7 @@ class Denial(NamedTuple):
         resource: as a message shows it.
         why: the nearest statement, and what is wrong with it.
         way_out: the statement that would allow it.
+        because: the end of AWS's message.
     """
 
     action: str
@@ -33,18 +34,32 @@ class Denial(NamedTuple):
     role: str
     why: str
     way_out: str
+    because: str
 
 
 def denial_of(needed: Permission, verdict: Verdict) -> Denial:
     """Return the denial that a verdict is."""
-    resource = str(needed.resource)
+    resource = "any resource" if needed.resource == ANYTHING else str(needed.resource)
     return Denial(
         needed.action,
         resource,
         verdict.permissions.name,
         _why(needed, verdict),
         _way_out(needed),
+        _because(needed, verdict),
     )
+
+
+def _because(needed: Permission, verdict: Verdict) -> str:
+    """Return why, as AWS says it.
+
+    Source: IAM user guide, "Troubleshoot access denied error messages".
+    """
+    if verdict.statement is not None:
+        policy = "a permissions boundary" if verdict.by_boundary else "an identity-based policy"
+        return f"with an explicit deny in {policy}"
+    policy = "permissions boundary" if verdict.by_boundary else "identity-based policy"
+    return f"because no {policy} allows the {needed.action} action"
 
 
 def _why(needed: Permission, verdict: Verdict) -> str:

@@ -8,6 +8,10 @@ from typing import Final
 UNKNOWN: Final = "\ue000"
 """Stands in a text for a part that nobody knows; a character of the private use area."""
 
+ONE_PART: Final = "\ue002"
+"""Stands in a request's resource for a name or an id that nobody chose: `:` and `/` end it."""
+
+_STARS: Final = ("*", ONE_PART)
 _VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -38,7 +42,8 @@ def matches(pattern: str, text: str) -> bool:
 def may_match(pattern: str, text: str) -> bool:
     """Tell whether a pattern matches some text that another pattern matches.
 
-    The other one is a request's resource, in which `*` and `?` stand for what nobody knows.
+    The other one is a request's resource, in which `*`, `?` and `ONE_PART` stand for what nobody
+    knows.
 
     >>> may_match("arn:aws:s3:::site-*", "arn:aws:s3:::*-bucket-????????????")
     True
@@ -48,7 +53,7 @@ def may_match(pattern: str, text: str) -> bool:
     one, other = pattern.replace(UNKNOWN, "*"), text.replace(UNKNOWN, "*")
     if one == "*" or other == "*":
         return True
-    if not any(wildcard in other for wildcard in "*?"):
+    if not any(wildcard in other for wildcard in ("*", "?", ONE_PART)):
         return _fits(one, other)
     return _overlap(one, other)
 
@@ -80,20 +85,26 @@ def _overlap(one: str, other: str) -> bool:
         else:
             ends = _skip_stars(
                 {
-                    end if other[end] == "*" else end + 1
+                    end if other[end] in _STARS else end + 1
                     for end in ends
-                    if end < len(other) and (other[end] in ("*", "?", char) or char == "?")
+                    if end < len(other) and _may_be(other[end], char)
                 },
                 other,
             )
     return len(other) in ends
 
 
+def _may_be(wildcard: str, char: str) -> bool:
+    if wildcard == ONE_PART:
+        return char not in ":/"
+    return wildcard in ("*", "?", char) or char == "?"
+
+
 def _skip_stars(ends: set[int], other: str) -> set[int]:
     """Add the places behind stars, which may stand for nothing."""
     reached = set(ends)
     for end in ends:
-        while end < len(other) and other[end] == "*":
+        while end < len(other) and other[end] in _STARS:
             end += 1
             reached.add(end)
     return reached

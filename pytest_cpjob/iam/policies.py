@@ -14,6 +14,7 @@ from pytest_cpjob.iam.patterns import UNKNOWN, matches, may_match, pattern_of
 
 Answer = Literal["allowed", "denied", "can't tell"]
 
+_VERSIONS: Final = ("2012-10-17", "2008-10-17")
 _MEMBERS: Final = frozenset(
     {
         "Sid",
@@ -216,6 +217,11 @@ def _statements(document: Mapping[Any, Any], where: str) -> Iterator[Statement]:
                 f"{where}: a policy document has no {str(member)[:60]!r}, only Version, Id and"
                 " Statement"
             )
+    if document.get("Version", _VERSIONS[0]) not in _VERSIONS:
+        raise ValueError(
+            f"{where}.Version: expected {_VERSIONS[0]!r} or {_VERSIONS[1]!r}, got"
+            f" {document['Version']!r:.60}"
+        )
     if "Statement" not in document:
         raise ValueError(f"{where}: a policy document needs a Statement")
     listed = document["Statement"]
@@ -247,6 +253,9 @@ def _statement(given: object, where: str) -> Statement:
                 f"{where}.Action: {action[:60]!r} has no service; write 'service:Operation', such"
                 " as 'codepipeline:PutJobSuccessResult'"
             )
+    condition = given.get("Condition")
+    if not (condition is None or isinstance(condition, Mapping) or UNKNOWN in str(condition)):
+        raise ValueError(f"{where}.Condition: expected an object, got {condition!r:.60}")
     return Statement(
         where,
         given["Effect"],
@@ -254,7 +263,7 @@ def _statement(given: object, where: str) -> Statement:
         not_actions,
         tuple(map(pattern_of, resources)),
         not_resources,
-        bool(given.get("Condition")),
+        bool(condition),
         given.get("NotAction" if not_actions else "Action"),
         given.get("NotResource" if not_resources else "Resource"),
     )

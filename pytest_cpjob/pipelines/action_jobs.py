@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import Declared
-from pytest_cpjob.pipelines.definition import Definition
+from pytest_cpjob.pipelines.definition import Definition, Function
 from pytest_cpjob.pipelines.variables import Action, actions_of
 from pytest_cpjob.service.jobs import Kind
 
@@ -86,8 +87,7 @@ def declared_of(
     action: Action, definition: Definition, inputs: Sequence[Artifact], execution_id: str
 ) -> Declared:
     """Return what only a definition says of a job."""
-    name = action.configuration.get("FunctionName")
-    function = None if name is None else definition.function_of(str(name))
+    function = _function(action, definition) if _kind(action) == "lambda" else None
     role = str(action.declared.get("roleArn") or definition.declaration["roleArn"])
     minutes = action.declared.get("timeoutInMinutes")
     key = key_of(region_of(action, definition), definition)
@@ -100,3 +100,9 @@ def declared_of(
         timeout=None if minutes is None else minutes * 60.0,
         makes_key=key is not None and ":key/" in key,
     )
+
+
+def _function(action: Action, definition: Definition) -> Function:
+    name, source = str(action.configuration.get("FunctionName")), definition.source
+    missing = f"the definition ({source}) makes no function {name!r}"
+    return definition.function_of(name) or Function(FunctionCode(name, source, missing=missing))

@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, Protocol
 
 from pytest_cpjob.pipelines.unresolved import (
-    NO_VALUE,
     Need,
     NoValue,
     Unresolved,
@@ -339,5 +338,3 @@ _FUNCTIONS: Final[Mapping[str, Callable[[Renderer, Any, str], Any]]] = {
     "Fn::Sub": Renderer.sub,
     "Fn::ToJsonString": Renderer.to_json,
 }
-
-__all__ = ["NO_VALUE", "Renderer", "Scope"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent
 from pytest_cpjob.aws.regions import partition_of
@@ -43,6 +43,9 @@ class Pipeline:
     Attributes of its definition are read from here, and the jobs that it would make are added with
     `add_job`. All jobs of one `Pipeline` belong to one execution: they share its id, and one object
     for each artifact.
+
+    >>> pipeline = cpjob.add_pipeline("template.yaml")  # doctest: +SKIP
+    >>> job = pipeline.add_job("Publish").invoke()  # doctest: +SKIP
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.iam.patterns import ONE_PART
 
 Properties = Callable[[str], Any]
 """Gives one rendered property of a resource, None if it has none."""
@@ -46,13 +47,13 @@ class Owner(NamedTuple):
         name = f"{self.stack}-{logical_id}"[:room].rstrip("-")
         generated = f"{name}-{end}".lower() if lower else f"{name}-{end.upper()}"
         ending = f"-{logical_id}-????????????"
-        self.made_up[generated] = f"*{ending.lower() if lower else ending}"
+        self.made_up[generated] = f"{ONE_PART}{ending.lower() if lower else ending}"
         return generated
 
     def uuid(self, logical_id: str) -> str:
         """Return an id that AWS would draw."""
         drawn = self.stream.at("id", logical_id).values.execution_id()
-        self.made_up[drawn] = "*"
+        self.made_up[drawn] = ONE_PART
         return drawn
 
 

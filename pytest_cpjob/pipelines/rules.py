@@ -6,11 +6,13 @@ beside its error code, and nothing may depend on it.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from pytest_cpjob.aws.codepipeline_model import violations
+from pytest_cpjob.aws.constraints import TypeMismatch
 from pytest_cpjob.documents.refusals import shortened
 from pytest_cpjob.pipelines.definition import CustomActionType, Declaration
 from pytest_cpjob.pipelines.providers import V2_ONLY, Provider, provider_of
@@ -27,6 +29,9 @@ from pytest_cpjob.pipelines.variable_rules import namespaces, references, variab
 from pytest_cpjob.pipelines.variables import Action, actions_of
 
 _MOST_STAGES: Final = 50
+_MOST_ACTIONS: Final = 50
+"""Of a stage."""
+_TOPIC: Final = re.compile(r"arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+")
 
 
 def check_declaration(
@@ -41,13 +46,18 @@ def check_declaration(
     Raises:
         ValueError: listing every broken rule, with the stage and the action.
     """
-    context = Context(
-        declaration,
-        actions_of(declaration),
-        region,
-        {each.action_type: each for each in action_types},
-    )
-    broken = list(dict.fromkeys(each for rule in _RULES for each in rule(context)))
+    against_model = violations("PipelineDeclaration", declaration, "pipeline")
+    found = [_of_model(declaration, *each) for each in against_model]
+    if not any(isinstance(each, TypeMismatch) for each in against_model):
+        # Of what has not even the shape of a declaration, no other rule can tell anything.
+        context = Context(
+            declaration,
+            actions_of(declaration),
+            region,
+            {each.action_type: each for each in action_types},
+        )
+        found += [each for rule in _RULES for each in rule(context)]
+    broken = list(dict.fromkeys(found))
     if broken:
         count = "1 rule" if len(broken) == 1 else f"{len(broken)} rules"
         listed = "\n".join(f"- {place}: {code}: {text}" for place, code, text in broken)
@@ -56,11 +66,10 @@ def check_declaration(
         )
 
 
-def _model(context: Context) -> Iterator[Broken]:
-    for path, constraint in violations("PipelineDeclaration", context.declaration, "pipeline"):
-        text = f"Value at '{path}' failed to satisfy constraint: {constraint}"
-        shown = _shown(_value_at(context.declaration, path))
-        yield Broken(_named(context, path), VALIDATION, f"{text}{shown}")
+def _of_model(declaration: Declaration, path: str, constraint: str) -> Broken:
+    text = f"Value at '{path}' failed to satisfy constraint: {constraint}"
+    shown = _shown(_value_at(declaration, path))
+    return Broken(_named(declaration, path), VALIDATION, f"{text}{shown}")
 
 
 def _value_at(declaration: Declaration, path: str) -> Any:
@@ -82,13 +91,13 @@ def _shown(value: Any) -> str:
     return "" if value is None or isinstance(value, list) else f" (got {shortened(value)})"
 
 
-def _named(context: Context, path: str) -> str:
+def _named(declaration: Declaration, path: str) -> str:
     """Return the stage and the action that a path of the model's is about."""
     steps = path.split(".")
     numbers = [int(step) for step in steps if step.isdigit()]
     if len(steps) < 3 or steps[1] != "stages" or not numbers:
         return "pipeline"
-    stage = context.declaration["stages"][numbers[0] - 1]
+    stage = declaration["stages"][numbers[0] - 1]
     name = str(stage.get("name")) if isinstance(stage, Mapping) else f"stage {numbers[0]}"
     if len(numbers) > 1 and "actions" in steps and isinstance(stage, Mapping):
         action = stage["actions"][numbers[1] - 1]
@@ -107,6 +116,11 @@ def _stages(context: Context) -> Iterator[Broken]:
     if count > _MOST_STAGES:
         text = "Pipeline has too many stages. There can only be up to 50 stages in a pipeline"
         yield Broken("pipeline", STRUCTURE, text)
+    for stage in context.stages:
+        actions = len(stage.get("actions") or ())
+        if not 1 <= actions <= _MOST_ACTIONS:
+            text = f"a stage has 1 to {_MOST_ACTIONS} actions, and this one has {actions}"
+            yield Broken(str(stage.get("name")), STAGE, text)
     for name, times in Counter(str(each.get("name")) for each in context.stages).items():
         if times > 1:
             yield Broken(name, STAGE, f"Stage name '{name}' is used more than once")
@@ -155,7 +169,8 @@ def _artifacts(context: Context) -> Iterator[Broken]:
 def _providers(context: Context) -> Iterator[Broken]:
     for each in context.actions:
         kind = each.action_type
-        if kind.get("owner") == "AWS" and provider_of(kind) is None:
+        unknown = provider_of(kind) is None or kind.get("version") != "1"
+        if kind.get("owner") == "AWS" and unknown:
             region = context.region.upper().replace("-", "_")
             text = (
                 f"ActionType (Category: '{kind.get('category')}', Provider:"
@@ -202,6 +217,18 @@ def _configuration(action: Action, provider: Provider) -> Iterator[Broken]:
         if provider.only is not None and key not in provider.only:
             text = f"{begins} contains unknown configuration '{key}'"
             yield Broken(action.full_name, ACTION, text)
+
+
+def _approvals(context: Context) -> Iterator[Broken]:
+    for each in context.actions:
+        topic = each.configuration.get("NotificationArn")
+        is_approval = each.action_type.get("category") == "Approval"
+        if is_approval and topic is not None and not _TOPIC.fullmatch(topic):
+            text = (
+                f"The ARN {topic} you specified for sending notifications for the approval action"
+                f" {each.name} contains a format error."
+            )
+            yield Broken(each.full_name, ACTION, text)
 
 
 def _stores(context: Context) -> Iterator[Broken]:
@@ -278,11 +305,11 @@ def _failure(context: Context) -> Iterator[Broken]:
 
 
 _RULES: Final[tuple[Callable[[Context], Iterator[Broken]], ...]] = (
-    _model,
     _stages,
     _sources,
     _artifacts,
     _providers,
+    _approvals,
     _stores,
     namespaces,
     references,

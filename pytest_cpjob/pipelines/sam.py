@@ -18,6 +18,13 @@ _OTHER_TYPES: Final = {
     "AWS::Serverless::StateMachine": "AWS::StepFunctions::StateMachine",
 }
 
+_POLLED: Final = frozenset(
+    {"DocumentDB", "DynamoDB", "Kinesis", "MQ", "MSK", "SQS", "SelfManagedKafka"}
+)
+"""Events for which SAM lets the role read their source."""
+_ADDED: Final = {"Effect": "Allow", "NotAction": "codepipeline:*", "Resource": UNKNOWN}
+"""What SAM adds to a role for its sources, destinations and connectors, nothing of CodePipeline."""
+
 _ARN: Final = "arn:${AWS::Partition}:"
 _HERE: Final = "${AWS::Region}:${AWS::AccountId}:"
 _BUCKET: Final = (_ARN + "s3:::${BucketName}", _ARN + "s3:::${BucketName}/*")
@@ -115,11 +122,17 @@ def expanded(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return a SAM template with its functions, roles and aliases written out."""
     shared = document.get("Globals") or {}
     common = shared.get("Function") if isinstance(shared, Mapping) else None
+    connected = any(
+        isinstance(each, Mapping) and each.get("Type") == "AWS::Serverless::Connector"
+        for each in document["Resources"].values()
+    )
     resources: dict[str, Any] = {}
     for logical_id, resource in document["Resources"].items():
         kind = resource.get("Type") if isinstance(resource, Mapping) else None
         if kind == FUNCTION:
-            resources.update(_function(str(logical_id), resource, common or {}))
+            resources.update(
+                _function(str(logical_id), resource, common or {}, connected=connected)
+            )
         elif kind in _OTHER_TYPES:
             resources[logical_id] = {**resource, "Type": _OTHER_TYPES[kind]}
         else:
@@ -128,7 +141,7 @@ def expanded(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _function(
-    logical_id: str, resource: Mapping[str, Any], common: Mapping[str, Any]
+    logical_id: str, resource: Mapping[str, Any], common: Mapping[str, Any], *, connected: bool
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     properties = _merged(common, resource.get("Properties") or {})
     made = {key: resource[key] for key in ("Condition", "Metadata") if key in resource}
@@ -138,7 +151,12 @@ def _function(
     policies = properties.pop("Policies", None)
     if "Role" not in properties:
         properties["Role"] = {"Fn::GetAtt": [f"{logical_id}Role", "Arn"]}
-        yield f"{logical_id}Role", _role(policies, properties, made)
+        yield (
+            f"{logical_id}Role",
+            _role(
+                policies, properties, made, adds=connected or _adds_policies(resource, properties)
+            ),
+        )
     alias = properties.pop("AutoPublishAlias", None)
     yield (
         logical_id,
@@ -148,15 +166,8 @@ def _function(
         alias_properties = {"FunctionName": {"Ref": logical_id}, "Name": alias}
         name = f"{logical_id}Alias{alias}" if isinstance(alias, str) else f"{logical_id}Alias"
         yield name, {**made, "Type": "AWS::Lambda::Alias", "Properties": alias_properties}
-        if name != f"{logical_id}.Alias":
-            yield (
-                f"{logical_id}.Alias",
-                {
-                    **made,
-                    "Type": "AWS::Lambda::Alias",
-                    "Properties": alias_properties,
-                },
-            )
+        referred = {**made, "Type": "AWS::Lambda::Alias", "Properties": alias_properties}
+        yield f"{logical_id}.Alias", referred
 
 
 def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,7 +184,21 @@ def _merged(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _role(policies: Any, properties: Mapping[str, Any], made: Mapping[str, Any]) -> dict[str, Any]:
+def _adds_policies(resource: Mapping[str, Any], properties: Mapping[str, Any]) -> bool:
+    """Tell whether SAM adds to a function's role what its policies do not say."""
+    events = properties.get("Events")
+    kinds = {
+        each.get("Type")
+        for each in (events.values() if isinstance(events, Mapping) else ())
+        if isinstance(each, Mapping)
+    }
+    beside = "Connectors" in resource or "DeadLetterQueue" in properties
+    return beside or "EventInvokeConfig" in properties or bool(kinds & _POLLED)
+
+
+def _role(
+    policies: Any, properties: Mapping[str, Any], made: Mapping[str, Any], *, adds: bool
+) -> dict[str, Any]:
     managed: list[Any] = [_BASIC_ROLE]
     if properties.get("VpcConfig"):
         managed.append("AWSLambdaVPCAccessExecutionRole")
@@ -190,6 +215,8 @@ def _role(policies: Any, properties: Mapping[str, Any], made: Mapping[str, Any])
             inline.append({"PolicyName": str(name), "PolicyDocument": document})
         else:
             managed.append(policy)
+    if adds:
+        inline.append({"PolicyName": "Added", "PolicyDocument": {"Statement": [_ADDED]}})
     role: dict[str, Any] = {"ManagedPolicyArns": managed, "Policies": inline}
     if "PermissionsBoundary" in properties:
         role["PermissionsBoundary"] = properties["PermissionsBoundary"]

@@ -15,6 +15,7 @@ from pytest_cpjob.settings import nearest
 
 _SECTIONS: Final = ("Parameters", "Mappings", "Conditions", "Resources", "Outputs", "Globals")
 _PSEUDO: Final = "AWS::"
+_TRUE: Final = (True, "true")
 
 
 class Given(NamedTuple):
@@ -253,15 +254,16 @@ class Template:
         allowed = declared.get("AllowedValues")
         pattern = declared.get("AllowedPattern")
         for item in items:
+            got = "another one" if declared.get("NoEcho") in _TRUE else f"{item!r:.60}"
             if isinstance(allowed, list) and text_of(item) not in map(text_of, allowed):
                 listed = ", ".join(repr(text_of(each)) for each in allowed)
                 raise ValueError(
-                    f"parameters[{name!r}]: {self.source.name} allows {listed}, got {item!r:.60}"
+                    f"parameters[{name!r}]: {self.source.name} allows {listed}, got {got}"
                 )
             if isinstance(pattern, str) and not _fits(pattern, text_of(item)):
                 raise ValueError(
                     f"parameters[{name!r}]: {self.source.name} allows the pattern {pattern}, got"
-                    f" {item!r:.60}"
+                    f" {got}"
                 )
         return value
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.iam.patterns import ONE_PART
 from pytest_cpjob.pipelines.sources import Source
 from pytest_cpjob.pipelines.templates import Given
 from pytest_cpjob.pipelines.unresolved import Need, Unresolved
@@ -135,7 +136,7 @@ class Resources:
                 return None
         if resource.kind == "aws_kms_key" and name in ("arn", "id", "key_id"):
             drawn = self._stream.at(resource.address).values.execution_id()
-            self.made_up[drawn] = "*"
+            self.made_up[drawn] = ONE_PART
             arn = "arn:{p}:kms:{r}:{a}:key/".format(**self.place)
             return f"{arn}{drawn}" if name == "arn" else drawn
         return None

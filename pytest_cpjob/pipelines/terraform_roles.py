@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from pytest_cpjob.iam.managed_policies import managed_policy
 from pytest_cpjob.iam.policies import Permissions, Statement, read_policies
 from pytest_cpjob.pipelines.terraform_resources import Resource, Resources
+from pytest_cpjob.pipelines.unresolved import Unresolved
+
+_ATTACHMENTS: Final = (
+    ("aws_iam_role_policy_attachment", "role"),
+    ("aws_iam_policy_attachment", "roles"),
+)
+"""The resources that attach a managed policy, and the member that names the roles."""
 
 
 class TerraformRoles:
@@ -24,20 +31,21 @@ class TerraformRoles:
         return None
 
     def _role(self, role: Resource) -> Permissions:
-        name = self._resources.value(role, "name")
+        names = (self._resources.value(role, "name"), self._resources.attribute(role, "id"))
         statements: list[Statement] = []
         unknown: list[str] = []
         for number, inline in enumerate(role.values.get("inline_policy") or ()):
             self._add(inline.get("policy"), role, f"inline_policy[{number}]", statements, unknown)
         for each in self._resources.of_kind("aws_iam_role_policy"):
-            if self._resources.value(each, "role") in (name, self._resources.attribute(role, "id")):
+            if self._names(each, "role", names, unknown):
                 self._add(
                     self._resources.value(each, "policy"), each, "policy", statements, unknown
                 )
         attached = list(role.values.get("managed_policy_arns") or ())
-        for each in self._resources.of_kind("aws_iam_role_policy_attachment"):
-            if self._resources.value(each, "role") == name:
-                attached.append(self._resources.value(each, "policy_arn"))
+        for kind, member in _ATTACHMENTS:
+            for each in self._resources.of_kind(kind):
+                if self._names(each, member, names, unknown):
+                    attached.append(self._resources.value(each, "policy_arn"))
         for arn in attached:
             self._add_managed(arn, role, statements, unknown)
         boundary = role.values.get("permissions_boundary")
@@ -48,7 +56,17 @@ class TerraformRoles:
             self._add_managed(boundary, role, inner, not_known)
             limit = Permissions(f"{role.address}.permissions_boundary", tuple(inner),
                                 tuple(not_known))  # fmt: skip
-        return Permissions(f"role {name}", tuple(statements), tuple(unknown), limit)
+        return Permissions(f"role {names[0]}", tuple(statements), tuple(unknown), limit)
+
+    def _names(
+        self, policy: Resource, member: str, names: tuple[Any, ...], unknown: list[str]
+    ) -> bool:
+        """Tell whether a policy is a role's; of one that does not tell, nothing is known."""
+        found = self._resources.value(policy, member)
+        if isinstance(found, Unresolved):
+            unknown.append(f"{self._resources.name}: {policy.address}.{member}")
+            return False
+        return any(each in names for each in (found if isinstance(found, list) else [found]))
 
     def _add_managed(
         self, arn: Any, role: Resource, statements: list[Statement], unknown: list[str]

@@ -33,7 +33,7 @@ from pytest_cpjob.plugin.fixtures import (
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
 from pytest_cpjob.plugin.options import BUILT_IN, FLAGS, INI, REPORT, SEED, add_options, check_flags
-from pytest_cpjob.settings import BUILT_IN_REGION
+from pytest_cpjob.settings import BUILT_IN_REGION, CHECKS, WARNINGS
 
 if TYPE_CHECKING:
     from pytest_cpjob.harness import Harness
@@ -96,7 +96,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "cpjob(*, seed=None, region=None, account_id=None, allow=[], own_role=None,"
         " role_policy=None): options of"
-        " the cpjob fixtures for this test; allow lists findings that are not reported.",
+        " the cpjob fixtures for this test; allow lists findings that are not reported, of"
+        f" {', '.join(CHECKS)}; and warnings of add_pipeline, of {', '.join(WARNINGS)}.",
     )
     for name, what in _SWEEPS.items():
         config.addinivalue_line(

@@ -68,7 +68,9 @@ def _parts(request: pytest.FixtureRequest) -> tuple[Any, Iterator[int], dict[str
 
 @pytest.fixture
 def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
-    """CodePipeline's job service, answering every boto3 client during this test."""
+    """CodePipeline's job service, answering every boto3 client during this test.
+    >>> assert cpjob.add_lambda_job().invoke(lambda_handler).status == "Succeeded"
+    """
     from pytest_cpjob.stub import CodePipelineStub
 
     stub = CodePipelineStub._with(settings_of(request))
@@ -124,7 +126,9 @@ def _cpjob_server() -> Iterator[EndpointServer]:
 def cpjob_endpoint(
     request: pytest.FixtureRequest, _cpjob_server: EndpointServer, cpjob: CodePipelineStub
 ) -> Endpoint:
-    """The same service, S3 and all of moto on a real loopback port: .url, .env, .run(args)."""
+    """The same service, S3 and all of moto on a real loopback port: .url, .env, .run(args).
+    >>> cpjob_endpoint.run(["node", "worker.js"], timeout=60)  # doctest: +SKIP
+    """
     from pytest_cpjob.endpoint.server import Endpoint, reach_without_proxy
 
     # Not `yield`, as for `cpjob`.
@@ -139,7 +143,9 @@ def cpjob_endpoint(
 
 @pytest.fixture
 def cpjob_details_factory(request: pytest.FixtureRequest) -> JobDetailsFactory:
-    """Make GetJobDetails responses: {"jobDetails": {...}}."""
+    """Make GetJobDetails responses: {"jobDetails": {...}}.
+    >>> data = cpjob_details_factory(pipeline_name="web")["jobDetails"]["data"]
+    """
     from pytest_cpjob.documents.factories import JobDetailsFactory
 
     stream, counter, defaults = _parts(request)
@@ -150,7 +156,9 @@ def cpjob_details_factory(request: pytest.FixtureRequest) -> JobDetailsFactory:
 def cpjob_third_party_details_factory(
     request: pytest.FixtureRequest,
 ) -> ThirdPartyJobDetailsFactory:
-    """Make GetThirdPartyJobDetails responses, as partners' workers get them."""
+    """Make GetThirdPartyJobDetails responses, as partners' workers get them.
+    >>> nonce = cpjob_third_party_details_factory()["jobDetails"]["nonce"]
+    """
     from pytest_cpjob.documents.factories import ThirdPartyJobDetailsFactory
 
     stream, counter, defaults = _parts(request)
@@ -159,7 +167,9 @@ def cpjob_third_party_details_factory(
 
 @pytest.fixture
 def cpjob_event_factory(request: pytest.FixtureRequest) -> LambdaEventFactory:
-    """Make the events that Lambda functions are invoked with: {"CodePipeline.job": ...}."""
+    """Make the events that Lambda functions are invoked with: {"CodePipeline.job": ...}.
+    >>> event = cpjob_event_factory(user_parameters={"theme": "dark"})
+    """
     from pytest_cpjob.documents.factories import LambdaEventFactory
 
     stream, counter, defaults = _parts(request)
@@ -168,7 +178,9 @@ def cpjob_event_factory(request: pytest.FixtureRequest) -> LambdaEventFactory:
 
 @pytest.fixture
 def cpjob_artifact_factory(request: pytest.FixtureRequest) -> ArtifactFactory:
-    """Make one Artifact: its name, its revision, its place in S3."""
+    """Make one Artifact: its name, its revision, its place in S3.
+    >>> source = cpjob_artifact_factory(name="Source", revision=True)
+    """
     from pytest_cpjob.documents.part_factories import ArtifactFactory
 
     stream, counter, defaults = _parts(request)
@@ -177,7 +189,9 @@ def cpjob_artifact_factory(request: pytest.FixtureRequest) -> ArtifactFactory:
 
 @pytest.fixture
 def cpjob_credentials_factory(request: pytest.FixtureRequest) -> CredentialsFactory:
-    """Make AWSSessionCredentials that look like STS's and give access to nothing."""
+    """Make AWSSessionCredentials that look like STS's and give access to nothing.
+    >>> access_key_id = cpjob_credentials_factory()["accessKeyId"]
+    """
     from pytest_cpjob.documents.part_factories import CredentialsFactory
 
     stream, counter, defaults = _parts(request)
@@ -186,7 +200,9 @@ def cpjob_credentials_factory(request: pytest.FixtureRequest) -> CredentialsFact
 
 @pytest.fixture
 def cpjob_pipeline_context_factory(request: pytest.FixtureRequest) -> PipelineContextFactory:
-    """Make a PipelineContext: pipeline, stage and action (third_party=True: without the ARN)."""
+    """Make a PipelineContext: pipeline, stage and action (third_party=True: without the ARN).
+    >>> arn = cpjob_pipeline_context_factory(pipeline_name="web")["pipelineArn"]
+    """
     from pytest_cpjob.documents.part_factories import PipelineContextFactory
 
     stream, counter, defaults = _parts(request)
@@ -195,7 +211,9 @@ def cpjob_pipeline_context_factory(request: pytest.FixtureRequest) -> PipelineCo
 
 @pytest.fixture
 def cpjob_faker(request: pytest.FixtureRequest) -> FakerGenerator:
-    """A Faker generator with CodePipeline's values, seeded from the test's name."""
+    """A Faker generator with CodePipeline's values, seeded from the test's name.
+    >>> arn = cpjob_faker.pipeline_arn("web", account_id="123456789012")
+    """
     from pytest_cpjob.documents.faker_provider import seeded_generator
 
     stream, _, _ = _parts(request)

@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from pytest_cpjob.settings import Settings
 
 INI: Final = {
-    "cpjob_seed": ("string", "The seed of the documents of all tests."),
+    "cpjob_seed": ("string", "The seed of the documents of all tests (default: cpjob)."),
     "cpjob_region": ("string", "The pipelines' region (default: us-east-1)."),
     "cpjob_account_id": ("string", "The pipelines' account (default: 123456789012)."),
-    "cpjob_allow": ("args", "Names of findings that are not reported, separated by white space."),
-    "cpjob_own_role": ("bool", "Whether a handler's own role may open the artifact bucket."),
-    "cpjob_role_policy": ("string", "File with the policy of the role that handlers have."),
+    "cpjob_allow": (
+        "args",
+        "Names of findings that are not reported, separated by white space (default: none);"
+        " `pytest --markers` lists them.",
+    ),
+    "cpjob_own_role": (
+        "bool",
+        "Whether a handler's own role may open the artifact bucket (default: false).",
+    ),
+    "cpjob_role_policy": (
+        "string",
+        "File with the policy of the role that handlers have (default: none).",
+    ),
 }
 """The options in the ini file: pytest's type of the value, and the help text."""
 
@@ -52,7 +62,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--cpjob-seed",
         metavar="SEED",
-        help="The seed of the documents of all tests; 'random' for a different seed each run.",
+        help="The seed of the documents of all tests; 'random' for a different seed each run"
+        " (default: the ini file's cpjob_seed).",
     )
     group.addoption(
         "--cpjob-report",
@@ -60,7 +71,7 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         help="Write what happened to the jobs of each test to FILE.html, a page to look at, or to"
-        " FILE.md, for a CI job's summary; may be given twice.",
+        " FILE.md, for a CI job's summary; may be given twice (default: none).",
     )
     for name, (kind, text) in INI.items():
         # The types are literals for pytest, but the table's type widens them to str.
@@ -74,7 +85,8 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "cpjob_stop_calls_at_import",
-        "Whether AWS calls at import are stopped, whatever the machine has configured.",
+        "Whether AWS calls at import are stopped, whatever the machine has configured (default:"
+        " false).",
         type="bool",
         default=False,
     )

@@ -76,6 +76,9 @@ class LambdaContext:
         log_group_name, log_stream_name: where the function's log would be.
         identity: an object whose members are None, as Lambda's runtime makes it for everyone.
         client_context, tenant_id: None; CodePipeline sends neither.
+
+    >>> cpjob.add_lambda_job(function_name="publish").context.function_name
+    'publish'
     """
 
     client_context: None = None

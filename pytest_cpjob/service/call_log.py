@@ -45,6 +45,10 @@ class Call(MaskedCopy):
         job_ids: the jobs that it concerned; for a poll, those that it returned.
         at: seconds of job clock since the stub was entered.
         thread: the name of the thread that called (not compared).
+
+    >>> job = cpjob.add_lambda_job().invoke(lambda_handler)
+    >>> [call.operation for call in cpjob.calls]
+    ['PutJobSuccessResult']
     """
 
     service: str

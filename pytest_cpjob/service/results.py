@@ -36,7 +36,11 @@ class _Reported(MaskedCopy):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CurrentRevision(_Reported):
-    """The revision that a success result names (model shape `CurrentRevision`)."""
+    """The revision that a success result names (model shape `CurrentRevision`).
+
+    >>> CurrentRevision("3f1c2d", change_identifier="main").revision
+    '3f1c2d'
+    """
 
     revision: str
     change_identifier: str
@@ -62,7 +66,11 @@ class JobSuccess(_Reported):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class JobFailure(_Reported):
-    """A failure result (PutJobFailureResult): its `failureDetails`."""
+    """A failure result (PutJobFailureResult): its `failureDetails`.
+
+    >>> JobFailure("JobFailed", "the release failed").message
+    'the release failed'
+    """
 
     type: str
     message: str
