@@ -114,8 +114,9 @@ class ClientInterceptor:
         share_models(self._undo)
         share_events(self._undo)
         share_endpoints(self._undo)
-        sign_with_dummies(self._undo, self._is_active)
-        leave_sessions_alone(self._undo, self._is_active)
+        is_active = self._asked_weakly()
+        sign_with_dummies(self._undo, is_active)
+        leave_sessions_alone(self._undo, is_active)
         self._wrap(BaseClient, "_make_api_call", self._wrapped)
         self._wrap(BaseClient, "_emit_api_params", self._reading)
         self._wrap(Endpoint, "make_request", self._answering)
@@ -130,6 +131,20 @@ class ClientInterceptor:
 
     def _deactivate(self) -> None:
         self._active = False
+
+    def _asked_weakly(self) -> Callable[[], bool]:
+        """Return what says whether this is active, and keeps nothing of the test.
+
+        A session hands its patched methods on to the clients that it makes, which may live as long
+        as the process does.
+        """
+        asked = weakref.ref(self)
+
+        def is_active() -> bool:
+            interceptor = asked()
+            return interceptor is not None and interceptor._is_active()
+
+        return is_active
 
     def _is_active(self) -> bool:
         return self._active
@@ -389,7 +404,7 @@ class ClientInterceptor:
     def _wrap_aiobotocore(self, client_class: Any) -> None:
         self._wrap(client_class, "_make_api_call", self._wrapped_async)
         self._wrap(client_class, "_emit_api_params", self._reading_async)
-        sign_asynchronously_with_dummies(self._undo, self._is_active)
+        sign_asynchronously_with_dummies(self._undo, self._asked_weakly())
         for module, name in _AIO_SESSIONS:
             session_class = getattr(sys.modules.get(module), name, None)
             if session_class is not None:
