@@ -431,14 +431,12 @@ def test_a_call_that_nothing_answers_is_a_finding_and_exit_code_1() -> None:
     with served() as serving:
         client = serving.client()
         with pytest.raises(client.exceptions.ClientError):
-            client.enable_stage_transition(
-                pipelineName="web", stageName="Build", transitionType="Inbound"
-            )
+            client.list_webhooks()
 
         code, err = serving.interrupt()
 
     assert code == 1
-    assert "unfaked-call: codepipeline.EnableStageTransition" in err
+    assert "unfaked-call: codepipeline.ListWebhooks" in err
 
 
 def write_jobs(folder: Path, name: str) -> str:

@@ -16,7 +16,7 @@ from test_command_line import served
 from test_docs import PAGES, fenced, section
 
 ROOT = Path(__file__).parent.parent
-RECIPE = (ROOT / "docker" / "Dockerfile").read_text("utf-8").replace("\\\n", "")
+RECIPE = (ROOT / "docs" / "Dockerfile").read_text("utf-8").replace("\\\n", "")
 
 
 def instructions(name: str) -> list[str]:
@@ -35,6 +35,7 @@ def test_what_is_copied_is_all_that_the_package_is_built_from(tmp_path: Path) ->
             if (ROOT / source).is_dir():
                 shutil.copytree(ROOT / source, tmp_path / source)
             else:
+                (tmp_path / source).parent.mkdir(exist_ok=True)
                 shutil.copy(ROOT / source, tmp_path / source)
 
     subprocess.run(
@@ -45,7 +46,7 @@ def test_what_is_copied_is_all_that_the_package_is_built_from(tmp_path: Path) ->
 
 
 def test_what_is_copied_is_not_ignored() -> None:
-    ignored = (ROOT / "docker" / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
+    ignored = (ROOT / "docs" / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
     copied = [source for line in instructions("COPY") for source in line.split()[:-1]]
     assert sorted(copied) == sorted(line[1:] for line in ignored if line.startswith("!"))
 

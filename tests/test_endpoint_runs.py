@@ -71,8 +71,7 @@ def test_what_moto_does_not_implement_is_an_unfaked_call_and_can_be_allowed(
         """
 import pytest
 
-CODE = "boto3.client('codepipeline').disable_stage_transition(pipelineName='web',"
-CODE += "stageName='Build', transitionType='Inbound', reason='why')"
+CODE = "boto3.client('codepipeline').list_webhooks()"
 
 def test_asks(cpjob_endpoint):
     assert "NotImplemented" in run(cpjob_endpoint, CODE).stderr
@@ -90,7 +89,7 @@ def test_next(cpjob_endpoint):
     result.stdout.fnmatch_lines(
         [
             "*_ test_asks _*",
-            "unfaked-call: codepipeline.DisableStageTransition went to moto, which does not",
+            "unfaked-call: codepipeline.ListWebhooks went to moto, which does not*",
         ]
     )
 
