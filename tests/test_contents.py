@@ -42,7 +42,7 @@ def unzipped(content: Any) -> dict[str, bytes]:
 def refused(content: Any) -> str:
     with pytest.raises(ValueError, match=r"^input_artifacts\['Source'\]") as error:
         opened(content)
-    assert type(error.value) is ValueError
+    assert isinstance(error.value, ValueError)
     return str(error.value)
 
 
