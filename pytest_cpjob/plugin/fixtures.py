@@ -126,7 +126,7 @@ def _cpjob_server() -> Iterator[EndpointServer]:
 def cpjob_endpoint(
     request: pytest.FixtureRequest, _cpjob_server: EndpointServer, cpjob: CodePipelineStub
 ) -> Endpoint:
-    """The same service, S3 and all of moto on a loopback port: .url, .env, .run(args), .start(args).
+    """The service, S3, all of moto on a loopback port: .url, .env, .run(args), .start(args).
     >>> cpjob_endpoint.run(["node", "worker.js"], timeout=60)  # doctest: +SKIP
     """
     from pytest_cpjob.endpoint.server import Endpoint, reach_without_proxy
