@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         ThirdPartyJobDetails,
         ThirdPartyPipelineContext,
     )
+    from pytest_cpjob.endpoint.processes import EndpointProcess
     from pytest_cpjob.endpoint.server import Endpoint
     from pytest_cpjob.errors import (
         ArtifactError,
@@ -97,6 +98,7 @@ __all__ = [
     "EncryptionKey",
     "EncryptionKeyArgument",
     "Endpoint",
+    "EndpointProcess",
     "FakerGenerator",
     "FindingName",
     "GetJobDetailsResponse",
@@ -180,6 +182,7 @@ _HOMES = {
     "artifacts.contents": ("Content", "InputArtifact"),
     "artifacts.hostile": ("HOSTILE_ARTIFACTS",),
     "endpoint.server": ("Endpoint",),
+    "endpoint.processes": ("EndpointProcess",),
     "errors": (
         "ArtifactError",
         "ContractError",

@@ -77,6 +77,7 @@ class Harness:
         builder: builds jobs from a test's arguments.
         report_width: how many columns a report has.
         report_blocks: what else a report of the run shows of this stub's test, made at its end.
+        running: what the test has started beside itself, each by the function that ends it.
         undo: the changes to undo when the stub stops.
         stream: the source of the stub's drawn values.
 
@@ -111,6 +112,7 @@ class Harness:
         )
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
         self.report_blocks: list[Callable[[], Block]] = []
+        self.running: list[Callable[[], object]] = []
         self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
         self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
@@ -164,6 +166,11 @@ class Harness:
                     operation, met, times=1, service=service, after=after
                 )
                 fault.may_stay_unmet = True
+
+    def end_running(self) -> None:
+        """End what the test has started beside itself, the latest first."""
+        while self.running:
+            self.running.pop()()
 
     def settle(self) -> None:
         """Wait for the threads that the test has started, and record those that do not end."""

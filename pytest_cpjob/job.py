@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifact, JobArtifacts
@@ -19,6 +20,7 @@ from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
 from pytest_cpjob.service.state_changes import Level, state_change_event
+from pytest_cpjob.threads import wait_until
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import (
@@ -290,6 +292,43 @@ class Job:
         return Job(
             self._harness, invoke_job(self._harness, self._record, handler, limits, cold=cold)
         )
+
+    def wait(self, seconds: float = 30) -> Job:
+        """Wait until a worker in another process has ended the action, and return the last job.
+
+        The wait is in real time, and the job clock stands: call `cpjob.advance` for time-outs. The
+        action has ended when the last job that continues this one has.
+
+        Args:
+            seconds: about the longest wait.
+
+        Raises:
+            CpjobError: it has not ended in time; the text says the status, and shows the timeline.
+            ValueError: `seconds` is negative or not a finite number.
+
+        >>> with cpjob_endpoint.start(["node", "worker.js"]):  # doctest: +SKIP
+        ...     assert job.wait(seconds=30).status == "Succeeded"
+        """
+        __tracebackhide__ = True
+        number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not number or not 0 <= seconds < math.inf:
+            raise ValueError(
+                f"seconds: expected a finite number of seconds of real time from 0, got {seconds!r}"
+            )
+        if wait_until(self._has_ended, seconds):
+            return self.last
+        with self._harness.service.lock:
+            last = self.last
+            raise CpjobError(
+                f"job {last.id} is still {last.status} after {seconds:g} seconds of real time: is a"
+                " worker running that polls for it, or does it need more `seconds`?"
+                f"\n{self.timeline}"
+            )
+
+    def _has_ended(self) -> bool:
+        # A result and the job that continues it are there at once for whoever has the lock.
+        with self._harness.service.lock:
+            return not self.last._record.is_open
 
     def _check_lambda(self, what: str) -> None:
         if self._record.kind != "lambda":

@@ -7,6 +7,7 @@ its business, and nobody else's, however many runs there are.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import weakref
@@ -140,6 +141,22 @@ def as_test(action: Callable[[], object]) -> Callable[[], object]:
 def pause(seconds: float) -> None:
     """Wait for real, whatever a test or a library has put in the place of sleep and the clocks."""
     _never_released.acquire(timeout=seconds)
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float | None) -> bool:
+    """Wait for real until something is so; return whether it is.
+
+    Args:
+        is_so: asked every hundredth of a second.
+        seconds: about the most, None for no limit. They are counted in steps: freezegun stops
+            clocks.
+    """
+    steps = itertools.count() if seconds is None else range(round(seconds / _STEP))
+    for _ in steps:
+        if is_so():
+            return True
+        pause(_STEP)
+    return is_so()
 
 
 # -- idle threads ----------------------------------------------------------------------------------

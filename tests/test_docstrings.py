@@ -26,7 +26,8 @@ from pytest_cpjob.settings import CHECKS
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
 NEVER_RUN = {
     "CodePipelineStub",  # one is active already
-    "Endpoint",  # these two start a process
+    "Endpoint",  # these three start a process
+    "EndpointProcess",
     "cpjob_endpoint",
     "ActionExecution",  # these need a file of the user's
     "IneffectivePolicyWarning",

@@ -229,6 +229,7 @@ def test_other_credentials_open_nothing(cpjob: CodePipelineStub, cpjob_endpoint:
     }
 
 
+@pytest.mark.cpjob(allow=["leaked-secret"])
 def test_credentials_expire_by_the_job_clock_and_details_renew_them(
     cpjob: CodePipelineStub, cpjob_endpoint: Endpoint
 ) -> None:

@@ -142,6 +142,7 @@ def aws(cpjob_endpoint: Endpoint, pytestconfig: pytest.Config) -> AwsCli:
     )
 
 
+@pytest.mark.cpjob(allow=["leaked-secret"])  # how the CLI answers
 def test_a_worker_of_the_aws_cli(aws: AwsCli, job: Job, tmp_path: Path) -> None:
     [offer] = aws("poll-for-jobs", action_type_id=DOCS, max_batch_size=5)["jobs"]
     assert offer["id"] == job.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 
 import pytest
@@ -16,7 +17,7 @@ PACKAGE = """
 ActionConfiguration ActionContext ActionExecution ActionTypeArgument ActionTypeId Artifact
 ArtifactError ArtifactFactory ArtifactLocation AWSSessionCredentials Call CodePipelineProvider
 CodePipelineStub Content ContractError CpjobError CredentialsFactory CurrentRevision EncryptionKey
-EncryptionKeyArgument Endpoint FakerGenerator FindingName GetJobDetailsResponse
+EncryptionKeyArgument Endpoint EndpointProcess FakerGenerator FindingName GetJobDetailsResponse
 GetThirdPartyJobDetailsResponse
 HandlerError HOSTILE_ARTIFACTS Job JobArtifact JobData JobDetails JobDetailsFactory JobFacts
 InputArtifact JobFailure JobSuccess LambdaArtifact LambdaContext LambdaEvent LambdaEventFactory
@@ -38,7 +39,7 @@ calls check client fail invoke jobs now results run_worker scheduled_event
 JOB = """
 calls client_id client_token context continuation details encryption_key event facts
 failure id input_artifacts invoke last nonce output_artifacts result state_change_event status
-success timeline
+success timeline wait
 """
 PIPELINE = "actions add_job arn declaration executions name run start"
 EXECUTION = """
@@ -48,7 +49,8 @@ ACTION_EXECUTION = """
 attempts error_code error_message id job jobs name output_variables resolved_configuration status
 """
 ARTIFACT = "bucket content exists files key kms_key_id name put revision text uri"
-ENDPOINT = "env run url"
+ENDPOINT = "env run start url"
+PROCESS = "args output pid poll returncode stderr stdout stop wait"
 FIXTURES = """
 cpjob cpjob_artifact_factory cpjob_credentials_factory cpjob_details_factory cpjob_endpoint
 cpjob_event_factory cpjob_faker cpjob_pipeline_context_factory cpjob_third_party_details_factory
@@ -121,7 +123,9 @@ def test_a_pipeline(cpjob: CodePipelineStub) -> None:
 
 def test_the_endpoint(request: pytest.FixtureRequest) -> None:
     pytest.importorskip("flask", reason="the endpoint needs the extra server")
-    assert public(dir(request.getfixturevalue("cpjob_endpoint"))) == listed(ENDPOINT)
+    endpoint = request.getfixturevalue("cpjob_endpoint")
+    assert public(dir(endpoint)) == listed(ENDPOINT)
+    assert public(dir(endpoint.start([sys.executable, "-V"]))) == listed(PROCESS)
 
 
 def test_the_fixtures(pytester: pytest.Pytester) -> None:

@@ -124,7 +124,8 @@ def _note(leaks: dict[Place | None, _Leak], place: Place | None, what: str, wher
 
 
 def _written(evidence: Evidence) -> Iterator[tuple[str, Sequence[tuple[str, Site | None]]]]:
-    for where, parts in evidence.written.items():
+    # Copies: a process or a thread may write meanwhile.
+    for where, parts in list(evidence.written.items()):
         yield where, list(parts)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from http.client import HTTPConnection
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS
+from pytest_cpjob.call_sites import Site, call_site
+from pytest_cpjob.endpoint.processes import Args, EndpointProcess, Hear, program_of, text_of
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.requirements import require
@@ -122,28 +124,59 @@ class Endpoint:
     >>> cpjob_endpoint.run(["aws", "codepipeline", "list-action-types"])  # doctest: +SKIP
     """
 
-    def __init__(self, server: EndpointServer, region: str) -> None:
+    def __init__(self, server: EndpointServer, harness: Harness) -> None:
+        self._harness = harness
         self.url = server.url
-        self.env = environment(server.url, region)
+        self.env = environment(server.url, harness.settings.region)
 
-    def run(
-        self, args: Sequence[str | os.PathLike[str]] | str, **kwargs: Any
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, args: Args, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         """Run a process with `env` and no other AWS variables; see `subprocess.run`.
 
-        Output is captured as text unless `kwargs` say otherwise. An `env` in `kwargs` is merged.
+        Output is captured as text unless `kwargs` say otherwise, and searched for the jobs'
+        secrets. An `env` in `kwargs` is merged.
         """
         given: Mapping[str, str] = kwargs.pop("env", None) or {}
         options = {"capture_output": True, "text": True, **kwargs}
         if {"stdout", "stderr"} & set(kwargs):
             del options["capture_output"]
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-        completed: subprocess.CompletedProcess[str] = subprocess.run(
-            args,
-            env={**clean, **self.env, **given},
-            **options,
-        )
+        hear = self._hear(args, call_site())
+        try:
+            completed: subprocess.CompletedProcess[str] = subprocess.run(
+                args, env=self._variables(given), **options
+            )
+        except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+            hear(text_of(error.stdout))
+            hear(text_of(error.stderr))
+            raise
+        hear(text_of(completed.stdout))
+        hear(text_of(completed.stderr))
         return completed
+
+    def start(self, args: Args, **kwargs: Any) -> EndpointProcess:
+        """Start a process that runs beside the test, as `run` does; see `subprocess.Popen`.
+
+        It is ended with SIGTERM on leaving its `with` block, by `stop`, or at the test's end.
+        Output is captured as text unless `kwargs` say otherwise, and searched for the jobs'
+        secrets; a Python program's is not buffered.
+        """
+        given: Mapping[str, str] = kwargs.pop("env", None) or {}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **kwargs}
+        if options["text"]:
+            options.setdefault("errors", "replace")
+        # Python would keep what it prints into a pipe until its end, and lose it by the SIGTERM.
+        options["env"] = self._variables({"PYTHONUNBUFFERED": "1", **given})
+        process = EndpointProcess(args, self._hear(args, call_site()), options)
+        self._harness.running.append(process.stop)
+        return process
+
+    def _variables(self, given: Mapping[str, str]) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+        return {**clean, **self.env, **given}
+
+    def _hear(self, args: Args, site: Site | None) -> Hear:
+        """Return the function that keeps what a process writes, to find secrets in."""
+        where = f"the output of {program_of(args)}"
+        return lambda text: self._harness.observer.wrote(where, text, site)
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.url}>"

@@ -180,6 +180,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    harness = item.stash.get(HARNESS, None)
+    if harness is not None and call.when == "call":
+        harness.end_running()
     _fail_for_findings(item, call)
     undo = Undo()
     try:
@@ -189,7 +192,6 @@ def pytest_runtest_makereport(
         undo.all()
     if call.when == "teardown" and _active_harness() is None:
         restore_late_changes()
-    harness = item.stash.get(HARNESS, None)
     if harness is not None:
         _explain(harness, item, call, report)
     elif report.failed and call.when == "setup":

@@ -126,7 +126,7 @@ def _cpjob_server() -> Iterator[EndpointServer]:
 def cpjob_endpoint(
     request: pytest.FixtureRequest, _cpjob_server: EndpointServer, cpjob: CodePipelineStub
 ) -> Endpoint:
-    """The same service, S3 and all of moto on a real loopback port: .url, .env, .run(args).
+    """The service, S3, all of moto on a loopback port: .url, .env, .run(args), .start(args).
     >>> cpjob_endpoint.run(["node", "worker.js"], timeout=60)  # doctest: +SKIP
     """
     from pytest_cpjob.endpoint.server import Endpoint, reach_without_proxy
@@ -137,8 +137,10 @@ def cpjob_endpoint(
     reach_without_proxy(undo)
     cpjob._harness.store.start()
     _cpjob_server.serve(cpjob._harness)
-    request.addfinalizer(_cpjob_server.end)  # noqa: PT021
-    return Endpoint(_cpjob_server, cpjob._harness.settings.region)
+    request.addfinalizer(_cpjob_server.end)
+    # Before the server's end: what fixtures have started is answered for as long as it runs.
+    request.addfinalizer(cpjob._harness.end_running)  # noqa: PT021
+    return Endpoint(_cpjob_server, cpjob._harness)
 
 
 @pytest.fixture

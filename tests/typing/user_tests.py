@@ -166,6 +166,10 @@ def test_another_process(cpjob: CodePipelineStub, cpjob_endpoint: Endpoint) -> N
     output: str = done.stdout
     assert environment["AWS_ENDPOINT_URL"] == url
     assert output == "hi\n"
+    with cpjob_endpoint.start([sys.executable, "-c", "print('hi')"]) as process:
+        code: int = process.wait(timeout=30)
+        written: str = process.output
+    assert (code, written) == (0, "hi\n")
 
 
 @given(event=lambda_events(user_parameters=user_parameters()), details=failure_details())
