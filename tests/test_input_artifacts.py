@@ -62,7 +62,10 @@ def test_other_values_stay_what_they_are_without_it(cpjob: CodePipelineStub) -> 
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        (InputArtifact(SOURCE, key=""), "input_artifacts['Source'].key: S3 requires 1 to 1024 bytes"),
+        (
+            InputArtifact(SOURCE, key=""),
+            "input_artifacts['Source'].key: S3 requires 1 to 1024 bytes",
+        ),
         (InputArtifact(SOURCE, revision=""), "input_artifacts['Source'].revision: Member must"),
         (
             InputArtifact(SOURCE, revision="x" * 1501),

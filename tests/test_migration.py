@@ -6,6 +6,7 @@ import re
 
 import pytest
 from test_docs import PAGES, fenced, section, tables
+from user_projects import run_alike
 
 PAGE = PAGES["migration.md"]
 OLD_SUITE = fenced(section(PAGE, "An old suite, step by step"), "py")[0]
@@ -38,9 +39,10 @@ def test_the_suite_ends_with_the_list_of_step_two_and_is_green_with_step_three(
 
 
 def test_the_snapshots_are_the_same_in_another_run_and_others_with_another_seed(
-    pytester: pytest.Pytester,
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("syrupy", reason="the extra test has it")
+    run_alike(monkeypatch, beside="syrupy")
     pytester.makepyfile(test_pasted=SNAPSHOTS)
 
     pytester.runpytest_subprocess("--snapshot-update", "-p", "no:faker").assert_outcomes(passed=2)

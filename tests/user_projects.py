@@ -23,6 +23,7 @@ PLUGINS = (
     "randomly",
     "rerunfailures",
     "socket",
+    "syrupy",
 )
 LEAN = " ".join(f"-p no:{name}" for name in PLUGINS)
 
