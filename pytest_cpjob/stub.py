@@ -40,7 +40,6 @@ from pytest_cpjob.threads import as_test
 if TYPE_CHECKING:
     # Where the user has not installed these stubs, the clients are of type Any.
     from types_boto3_codepipeline import CodePipelineClient
-    from types_boto3_s3 import S3Client
     from typing_extensions import Unpack
 
     from pytest_cpjob.pipelines.operations import PipelineOperations, Pipelines
@@ -384,9 +383,6 @@ class CodePipelineStub:
     def client(
         self, service: Literal["codepipeline"] = ..., *, region: str | None = ...
     ) -> CodePipelineClient: ...
-
-    @overload
-    def client(self, service: Literal["s3"], *, region: str | None = ...) -> S3Client: ...
 
     @overload
     def client(self, service: str, *, region: str | None = ...) -> Any: ...
