@@ -116,7 +116,8 @@ def _worded(name: str, job: JobRecord, what: str) -> Finding:
     if job.kind == "lambda":
         is_given = {"function_name", "configuration"} & job.first.given
         function = job.facts.configuration["FunctionName"] if is_given else "..."
-        no_reply = NO_REPLY.replace("{name}", function)
+        begin = NO_REPLY[: NO_REPLY.index(".")].replace("{name}", function)
+        no_reply = f' ("{begin}. ...").'
     success, failure = (f"put_{partner}job_{ending}_result" for ending in ("success", "failure"))
     return Finding(
         name,
