@@ -83,6 +83,32 @@ def test_a_template_is_drawn_with_its_parameters(capsys: pytest.CaptureFixture[s
     assert 'subgraph s3["Approve"]' in capsys.readouterr().out
 
 
+def test_what_a_template_needs_is_told_as_the_option_that_gives_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = declaration()
+    written["name"] = "{{resolve:ssm:/the web}}"
+    written["stages"][0]["name"] = {"Ref": "Stage"}
+    written["stages"][1]["name"] = {"Fn::ImportValue": "stage"}
+    members = {key[0].upper() + key[1:]: value for key, value in written.items()}
+    template = {
+        "Parameters": {"Stage": {"Type": "String"}},
+        "Resources": {"P": {"Type": "AWS::CodePipeline::Pipeline", "Properties": members}},
+    }
+    file = tmp_path / "template.json"
+    file.write_text(json.dumps(template))
+
+    assert main(["draw", str(file)]) == 2
+
+    assert capsys.readouterr().err == (
+        f"pytest-cpjob: error: {file}: Resources.P: the pipeline needs what its definition does not"
+        " tell: - dynamic reference 'ssm:/the web', for name; give it with --dynamic-reference"
+        " 'ssm:/the web'=... - parameter 'Stage' has no default, for stages[0].name; give it with"
+        " --parameter Stage=... - import 'stage', for stages[1].name; give it with --import"
+        " stage=...\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
