@@ -142,6 +142,48 @@ def test_a_failing_test_shows_the_timeline(pytester: pytest.Pytester) -> None:
     )
 
 
+def test_a_failing_test_shows_whole_causes_and_no_values(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it=f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from pipeline_definitions import declaration
+        from pipeline_workers import performers, silent
+
+        def a_function_with_a_name_of_many_words_that_needs_a_second_line(event, context):
+            silent(event, context)
+
+        def test_it(cpjob):
+            given = a_function_with_a_name_of_many_words_that_needs_a_second_line
+            pipeline = cpjob.add_pipeline(declaration())
+            execution = pipeline.run(performers(Announce=given), variables={{"Owner": "help!"}})
+            assert execution.status == "Succeeded"
+            """
+    )
+
+    result = pytester.runpytest("-p", "no:randomly")
+
+    text = result.stdout.str()
+    shown = text[text.index("cpjob timeline of execution") :].splitlines()
+    end = shown.index("        PutJobSuccessResult.") + 1
+    assert shown[2:end] == [
+        "  Source: Succeeded",
+        "    +0s Site (stand-in): Succeeded",
+        "  Build: Succeeded",
+        "    +0s Compile (stand-in): Succeeded",
+        "    +0s Docs (pipeline_workers.docs_worker): Succeeded",
+        "  Release: Failed",
+        "    +5s Announce",
+        "      (test_it.a_function_with_a_name_of_many_words_that_needs_a_second_line):",
+        "      Failed",
+        "      ! JobFailed: The AWS Lambda function announce failed to return a result.",
+        "        Check the function to verify that it has permission to call the",
+        "        PutJobSuccessResult action and that it made a call to",
+        "        PutJobSuccessResult.",
+    ]
+    assert "help!" not in "".join(shown)
+
+
 def test_an_html_report_has_the_picture(pytester: pytest.Pytester) -> None:
     pytest.importorskip("pytest_html")
     pytester.makepyfile(FAILING)
