@@ -57,9 +57,8 @@ class ShownExecution(Protocol):
     def id(self) -> str:
         """Its pipelineExecutionId."""
 
-    @property
-    def timeline(self) -> str:
-        """What happened, as text."""
+    def _timeline_in_short(self) -> str:
+        """Return what became of stages and actions, as text."""
 
     def _repr_html_(self) -> str: ...
 

@@ -410,6 +410,28 @@ def test_what_was_reported_is_not_reported_again(cpjob: CodePipelineStub) -> Non
     cpjob.check()
 
 
+def test_a_refused_report_of_a_failure_is_not_to_be_reported_once_more(
+    cpjob: CodePipelineStub,
+) -> None:
+    job = add(cpjob)
+    cpjob.fail("PutJobFailureResult", "AccessDeniedException")
+    details = {"type": "JobFailed", "message": "no theme"}
+
+    def handler(event: Any, context: Any) -> None:
+        client = boto3.client("codepipeline", region_name="us-east-1")
+        client.put_job_failure_result(jobId=job.id, failureDetails=details)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        job.invoke(handler)
+
+    error = found(cpjob)
+    assert error.names == ("raised",)
+    assert (
+        "  To fix it: What was refused is the report of the failure itself: put right what its"
+        " error names, before anything is reported. See docs/findings.md#raised"
+    ) in str(error).splitlines()
+
+
 def test_several_findings_are_one_list(cpjob: CodePipelineStub) -> None:
     no_result(cpjob)
     second_result(cpjob)

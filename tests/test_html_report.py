@@ -19,6 +19,7 @@ from pytest_cpjob.report.elements import Element, element
 from pytest_cpjob.report.markdown import markdown
 from pytest_cpjob.report.page import ReportedTest
 from pytest_cpjob.report.records import Record
+from pytest_cpjob.report.style import STYLE
 
 SUITE = """
     import boto3
@@ -491,6 +492,41 @@ def test_a_secret_in_an_objects_key_is_masked() -> None:
 
     assert "/logs/&lt;masked&gt;</span>" in shown
     assert keys[0] not in shown
+
+
+def test_no_step_takes_the_style_of_something_inside_a_step() -> None:
+    with CodePipelineStub(allow=["no-result"]) as cpjob:
+        job = cpjob.add_lambda_job(function_name="fn")
+        job.invoke(lambda event, context: None)
+        cpjob.advance(24 * 3600)
+        shown = job._repr_html_()
+
+    assert job.status == "TimedOut"
+    kinds = {name for names in re.findall(r'<li class="([^"]+)"', shown) for name in names.split()}
+    assert kinds >= {"event", "change"}
+    assert set(re.findall(r"\.cpjob \.([a-z]+)\{", STYLE)).isdisjoint(kinds)
+
+
+def test_a_pipelines_execution_is_a_block(tmp_path: Path) -> None:
+    tests = f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from pipeline_definitions import declaration
+        from pipeline_workers import performers
+        from pytest_cpjob import StandIn
+
+        def test_runs(cpjob):
+            compiled = StandIn(failure="exit status <1>")
+            performed = performers(**{{"Build/Compile": compiled}})
+            pipeline = cpjob.add_pipeline(declaration())
+            assert pipeline.run(performed, variables={{"Owner": "a"}}).status == "Failed"
+    """
+    run(project(tmp_path, tests), "--cpjob-report=jobs.html").assert_outcomes(passed=1)
+
+    text = (tmp_path / "jobs.html").read_text("utf-8")
+    block = text[text.index("<h3>Pipeline execution ") :]
+    assert '<div class="cpjob-execution"><p><b>web: Failed</b>' in block
+    assert "JobFailed: exit status &lt;1&gt;" in block
 
 
 def test_a_block_stands_below_the_jobs_of_its_test(tmp_path: Path) -> None:

@@ -403,3 +403,53 @@ def test_the_role_of_another_process_is_the_option(
     told = findings_of(cpjob)
     assert told.count("- not-permitted: ") == 2
     assert ".py:" not in told
+
+
+def test_the_refused_call_stays_in_a_shortened_timeline(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it="""
+        import boto3
+
+        SOURCE = {"a.txt": "a"}
+
+        def handler(event, context):
+            job = event["CodePipeline.job"]
+            keys = job["data"]["artifactCredentials"]
+            session = boto3.Session(
+                keys["accessKeyId"], keys["secretAccessKey"], keys["sessionToken"]
+            )
+            at = job["data"]["inputArtifacts"][0]["location"]["s3Location"]
+            s3 = session.client("s3", region_name="us-east-1")
+            s3.get_object(Bucket=at["bucketName"], Key=at["objectKey"])
+            s3.head_object(Bucket=at["bucketName"], Key=at["objectKey"])
+            s3.get_object(Bucket=at["bucketName"], Key=at["objectKey"], Range="bytes=0-9")
+            codepipeline = boto3.client("codepipeline", region_name="us-east-1")
+            codepipeline.list_pipelines()
+
+        def test_it(cpjob):
+            job = cpjob.add_lambda_job(
+                input_artifacts={"Source": SOURCE}, role_policy=[], function_name="fn"
+            )
+            job.invoke(handler)
+        """
+    )
+
+    result = user_projects.run(pytester.path)
+
+    text = result.stdout.str()
+    shown = text[text.index("cpjob timeline of job") :].splitlines()
+    end = next(number for number, line in enumerate(shown) if line.startswith("  !  "))
+    assert shown[1 : end + 1] == [
+        "Invoke:AWS:Lambda:1: InProgress",
+        "  +0s     event delivered to the function",
+        "  ... 2 more",
+        "  +0s     s3.GetObject input artifact 'Source' with the job's credentials",
+        "          (test_it.py:15)",
+        "  +0s     ListPipelines (test_it.py:17) -> AccessDeniedException: User:",
+        "          arn:aws:sts::123456789012:assumed-role/FunctionRole/function is not",
+        "          authorized to perform: codepipeline:ListPipelines because no",
+        "          identity-based policy allows the codepipeline:ListPipelines action",
+        "  +0s     the handler raised ClientError('An error occurred",
+        "          (AccessDeniedException) when calling the ListPipelines operation: ...",
+        "  !       not-permitted (test_it.py:17), raised (test_it.py:17)",
+    ]

@@ -215,7 +215,8 @@ def test_a_function_that_the_definition_does_not_make_has_no_code(pipeline: Pipe
     job = pipeline.add_job("Announce", variables=VARIABLES, pipeline_variables=OWNER)
 
     with pytest.raises(
-        HandlerError, match=r"makes no function 'announce'.*name it with job.invoke\(handler\)"
+        HandlerError,
+        match=r"makes no function 'announce'.*; job.invoke\(handler\) runs another$",
     ):
         job.invoke()
 

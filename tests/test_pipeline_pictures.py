@@ -83,6 +83,32 @@ def test_a_template_is_drawn_with_its_parameters(capsys: pytest.CaptureFixture[s
     assert 'subgraph s3["Approve"]' in capsys.readouterr().out
 
 
+def test_what_a_template_needs_is_told_as_the_option_that_gives_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = declaration()
+    written["name"] = "{{resolve:ssm:/the web}}"
+    written["stages"][0]["name"] = {"Ref": "Stage"}
+    written["stages"][1]["name"] = {"Fn::ImportValue": "stage"}
+    members = {key[0].upper() + key[1:]: value for key, value in written.items()}
+    template = {
+        "Parameters": {"Stage": {"Type": "String"}},
+        "Resources": {"P": {"Type": "AWS::CodePipeline::Pipeline", "Properties": members}},
+    }
+    file = tmp_path / "template.json"
+    file.write_text(json.dumps(template))
+
+    assert main(["draw", str(file)]) == 2
+
+    assert capsys.readouterr().err == (
+        f"pytest-cpjob: error: {file}: Resources.P: the pipeline needs what its definition does not"
+        " tell: - dynamic reference 'ssm:/the web', for name; give it with --dynamic-reference"
+        " 'ssm:/the web'=... - parameter 'Stage' has no default, for stages[0].name; give it with"
+        " --parameter Stage=... - import 'stage', for stages[1].name; give it with --import"
+        " stage=...\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -114,6 +140,48 @@ def test_a_failing_test_shows_the_timeline(pytester: pytest.Pytester) -> None:
             "*! JobFailed: exit status <1>",
         ]
     )
+
+
+def test_a_failing_test_shows_whole_causes_and_no_values(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_it=f"""
+        import sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from pipeline_definitions import declaration
+        from pipeline_workers import performers, silent
+
+        def a_function_with_a_name_of_many_words_that_needs_a_second_line(event, context):
+            silent(event, context)
+
+        def test_it(cpjob):
+            given = a_function_with_a_name_of_many_words_that_needs_a_second_line
+            pipeline = cpjob.add_pipeline(declaration())
+            execution = pipeline.run(performers(Announce=given), variables={{"Owner": "help!"}})
+            assert execution.status == "Succeeded"
+            """
+    )
+
+    result = pytester.runpytest("-p", "no:randomly")
+
+    text = result.stdout.str()
+    shown = text[text.index("cpjob timeline of execution") :].splitlines()
+    end = shown.index("        PutJobSuccessResult.") + 1
+    assert shown[2:end] == [
+        "  Source: Succeeded",
+        "    +0s Site (stand-in): Succeeded",
+        "  Build: Succeeded",
+        "    +0s Compile (stand-in): Succeeded",
+        "    +0s Docs (pipeline_workers.docs_worker): Succeeded",
+        "  Release: Failed",
+        "    +5s Announce",
+        "      (test_it.a_function_with_a_name_of_many_words_that_needs_a_second_line):",
+        "      Failed",
+        "      ! JobFailed: The AWS Lambda function announce failed to return a result.",
+        "        Check the function to verify that it has permission to call the",
+        "        PutJobSuccessResult action and that it made a call to",
+        "        PutJobSuccessResult.",
+    ]
+    assert "help!" not in "".join(shown)
 
 
 def test_an_html_report_has_the_picture(pytester: pytest.Pytester) -> None:

@@ -211,7 +211,20 @@ def test_an_action_without_a_result_times_out(cpjob: CodePipelineStub) -> None:
     execution = run(cpjob, {"Announce": silent})
 
     assert execution.status == "Failed"
-    assert "announce failed to return a result" in str(execution.actions["Announce"].error_message)
+    told = (
+        "The AWS Lambda function announce failed to return a result. Check the function to verify"
+        " that it has permission to call the PutJobSuccessResult action and that it made a call to"
+        " PutJobSuccessResult."
+    )
+    assert execution.actions["Announce"].error_message == told
+    state = cpjob.client().get_pipeline_state(name="web")
+    [latest] = [
+        each["latestExecution"]
+        for stage in state["stageStates"]
+        for each in stage["actionStates"]
+        if each["actionName"] == "Announce"
+    ]
+    assert latest["errorDetails"] == {"code": "JobFailed", "message": told}
     assert cpjob.now == 20 * 60 + 5
     with pytest.raises(ContractError, match="no-result"):
         cpjob.check()

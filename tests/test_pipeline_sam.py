@@ -186,7 +186,7 @@ def test_inline_code_and_a_zip_file_are_run(cpjob: CodePipelineStub, tmp_path: P
         ("python3.12", "nodejs20.x", "runs on nodejs20.x, and only Python is run"),
         ("app.handler", "ap.handler", "there is no ap.py in "),
         ("app.handler", "app.handle", "app.py in .* has no function 'handle'"),
-        ("app.handler", "app", "its Handler 'app' is not 'file.function'"),
+        ("app.handler", "app", "the Handler 'app' is not 'file.function'"),
     ],
 )
 def test_code_that_cannot_be_run_is_told(
@@ -194,8 +194,35 @@ def test_code_that_cannot_be_run_is_told(
 ) -> None:
     pipeline = cpjob.add_pipeline(write(template=SAM.replace(before, after)))
 
-    with pytest.raises(HandlerError, match=rf"{why}.*name it with job.invoke\(handler\)"):
+    with pytest.raises(HandlerError, match=rf"{why}.*; job.invoke\(handler\) runs another$"):
         pipeline.add_job("Announce", allow=["no-result", "raised"]).invoke()
+
+
+@pytest.mark.parametrize(
+    ("handler", "why"),
+    [
+        ("app.handle", "app.py in {folder} has no function 'handle'"),
+        ("ap.handler", "there is no ap.py in {folder}"),
+    ],
+)
+def test_a_handler_that_is_not_found_is_told_by_its_cause_alone(
+    cpjob: CodePipelineStub, tmp_path: Path, handler: str, why: str
+) -> None:
+    pipeline = cpjob.add_pipeline(write(template=SAM.replace("app.handler", handler)))
+    job = pipeline.add_job("Announce", allow=["no-result", "raised"])
+
+    with pytest.raises(HandlerError) as caught:
+        job.invoke()
+
+    folder = tmp_path / "src" / "announce"
+    assert str(caught.value) == (
+        f"{why.format(folder=folder)}: there is no code to run for function"
+        f" {job.facts.configuration['FunctionName']!r}; the template's Handler and CodeUri name it;"
+        " job.invoke(handler) runs another"
+    )
+    shown = str(caught.getrepr(chain=True, style="short"))
+    assert "During handling" not in shown
+    assert "function_code.py" not in shown
 
 
 def test_a_job_without_a_pipeline_wants_its_handler(cpjob: CodePipelineStub) -> None:

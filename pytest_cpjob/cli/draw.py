@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
 from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
+
+if TYPE_CHECKING:
+    from pytest_cpjob.pipelines.unresolved import Need
 
 Pairs = Callable[[str, Sequence[str]], Mapping[str, str]]
 
@@ -50,21 +54,31 @@ def drawn(given: argparse.Namespace, pairs: Pairs) -> str:
         CpjobError: a template is YAML, and PyYAML is not installed.
     """
     from pytest_cpjob.documents.streams import Stream
+    from pytest_cpjob.pipelines.definition import MissingValues
     from pytest_cpjob.pipelines.drawing import definition_mermaid
     from pytest_cpjob.pipelines.loader import load_definition
 
     options: Mapping[str, Any] = vars(given)
     files = given.definition
-    loaded = load_definition(
-        files[0] if len(files) == 1 else files,
-        name=given.name,
-        parameters=pairs("--parameter", given.parameter),
-        imports=pairs("--import", options["import"]),
-        dynamic_references=pairs("--dynamic-reference", given.dynamic_reference),
-        region=None,
-        account_id=None,
-        default_region=given.region,
-        default_account_id=given.account_id,
-        stream=Stream(BUILT_IN_SEED, "command line"),
-    )
+    try:
+        loaded = load_definition(
+            files[0] if len(files) == 1 else files,
+            name=given.name,
+            parameters=pairs("--parameter", given.parameter),
+            imports=pairs("--import", options["import"]),
+            dynamic_references=pairs("--dynamic-reference", given.dynamic_reference),
+            region=None,
+            account_id=None,
+            default_region=given.region,
+            default_account_id=given.account_id,
+            stream=Stream(BUILT_IN_SEED, "command line"),
+        )
+    except MissingValues as error:
+        raise ValueError(error.told(_option)) from None
     return definition_mermaid(loaded.declaration).rstrip("\n")
+
+
+def _option(need: Need) -> str:
+    """Return the option that gives a value, as a shell takes it."""
+    name = need.argument.removesuffix("s").replace("_", "-")
+    return f"--{name} {quote(need.key)}=..."

@@ -20,6 +20,11 @@ _ACKNOWLEDGES: Final = frozenset({"AcknowledgeJob", "AcknowledgeThirdPartyJob"})
 _BY_A_CHILD: Final = frozenset({"no-result", "missing-output"})
 _DETAILS: Final = frozenset({"GetJobDetails", "GetThirdPartyJobDetails"})
 _LONGEST_REASON: Final = 300
+_FAILURE_REPORTS: Final = frozenset({"PutJobFailureResult", "PutThirdPartyJobFailureResult"})
+_REFUSED_REPORT: Final = (
+    "What was refused is the report of the failure itself: put right what its error names, before"
+    " anything is reported."
+)
 _STUB_REQUEST: Final = "Start moto's mock_aws() in the test, or stub this request."
 _NOT_IN_MOTO: Final = (
     "Stub the client that calls it (botocore.stub.Stubber, a fake of your own), or make the call"
@@ -102,7 +107,10 @@ def _no_result(job: JobRecord, mask: Mask) -> Iterator[Finding]:
     if job.raised:
         error = job.raised[-1][0]
         what = f"the handler raised {_shown(error, mask)} before any result of {JOB}"
-        yield _worded("raised", job, what)._replace(place=_raised_at(error))
+        finding = _worded("raised", job, what)._replace(place=_raised_at(error))
+        if getattr(error, "operation_name", "") in _FAILURE_REPORTS:
+            finding = finding._replace(fix=_REFUSED_REPORT)
+        yield finding
     elif job.delivered:
         what = f"{JOB} was delivered to its function, and got no result{late}"
         yield _worded("no-result", job, what)
@@ -116,7 +124,8 @@ def _worded(name: str, job: JobRecord, what: str) -> Finding:
     if job.kind == "lambda":
         is_given = {"function_name", "configuration"} & job.first.given
         function = job.facts.configuration["FunctionName"] if is_given else "..."
-        no_reply = NO_REPLY.replace("{name}", function)
+        begin = NO_REPLY[: NO_REPLY.index(".")].replace("{name}", function)
+        no_reply = f' ("{begin}. ...").'
     success, failure = (f"put_{partner}job_{ending}_result" for ending in ("success", "failure"))
     return Finding(
         name,

@@ -136,8 +136,12 @@ KINDS: Final[dict[str, FindingKind]] = {
 }
 """Every finding by name, causes before consequences: this is the order of a report."""
 
-NO_REPLY: Final = ' ("The AWS Lambda function {name} failed to return a result. ...").'
-"""How what CodePipeline shows of a Lambda action without a reply begins (seen in five threads)."""
+NO_REPLY: Final = (
+    "The AWS Lambda function {name} failed to return a result. Check the function to verify that it"
+    " has permission to call the PutJobSuccessResult action and that it made a call to"
+    " PutJobSuccessResult."
+)
+"""What CodePipeline shows of a Lambda action that got no result in time (seen in five threads)."""
 
 NOT_THE_JOBS: Final = (
     "S3 refuses them: a job's artifactCredentials are for the artifacts of that job and no others."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
 from pytest_cpjob.call_sites import Place, Site, place_of
@@ -15,6 +15,7 @@ from pytest_cpjob.contract.findings import Finding
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.outcomes import outcome
 from pytest_cpjob.contract.repeats import Run, runs
+from pytest_cpjob.contract.shortening import cut, shortened
 from pytest_cpjob.service.call_log import CallEntry, ChangeEntry, Entry, NoteEntry
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
@@ -139,7 +140,32 @@ def timeline(
     marks = ", ".join(_marked(finding, directory) for finding in told.findings)
     lines = [*shown_lines(told), *([TimelineLine("finding", None, marks)] if marks else ())]
     blocks = [_wrapped(line, width, directory) for line in lines]
-    return "\n".join(shown + _shortened(blocks, most_lines - len(shown)))
+    room = most_lines - len(shown)
+    if sum(map(len, blocks)) > room:
+        # What a call was refused with stands at the call, and again where the handler raised it.
+        blocks = [
+            cut(block, width) if line.kind == "note" else block
+            for line, block in zip(lines, blocks, strict=True)
+        ]
+    return "\n".join(shown + shortened(blocks, room, _made_in(told.findings, lines)))
+
+
+def is_made_in(finding: Finding, line: TimelineLine) -> bool:
+    """Whether a finding is about what a line shows: that was done where the finding was made.
+
+    What was raised may have come from the same line of code as the call that it is about.
+    """
+    is_there = finding.place is not None and finding.place == line.place
+    return is_there and finding.name.startswith("raised") == (line.kind == "note")
+
+
+def _made_in(findings: Sequence[Finding], lines: Sequence[TimelineLine]) -> set[int]:
+    """Return the numbers of the lines that findings are about, the first one of each finding."""
+    made = (
+        next((number for number, line in enumerate(lines) if is_made_in(finding, line)), None)
+        for finding in findings
+    )
+    return {number for number in made if number is not None}
 
 
 def _marked(finding: Finding, directory: str) -> str:
@@ -320,20 +346,3 @@ def _text(line: TimelineLine, directory: str) -> str:
         said += f" -> {line.error}"
     shown = " ".join("; ".join(part for part in (said, line.change) if part).split())
     return f"{shown[:_LONGEST_TEXT]}..." if len(shown) > _LONGEST_TEXT else shown
-
-
-def _shortened(blocks: Sequence[list[str]], most: int) -> list[str]:
-    """Leave out blocks of lines in the middle where there are too many: beginning and end stay."""
-    if sum(map(len, blocks)) <= most:
-        return [line for block in blocks for line in block]
-    ahead = _fitting(blocks, most // 3)
-    behind = _fitting(blocks[:ahead:-1], most - 1 - sum(map(len, blocks[:ahead])))
-    left_out = len(blocks) - ahead - behind
-    kept = [*blocks[:ahead], [f"  ... {left_out} more"], *blocks[len(blocks) - behind :]]
-    return [line for block in kept for line in block]
-
-
-def _fitting(blocks: Sequence[list[str]], room: int) -> int:
-    """Return how many blocks from the first on fit into some lines, at least one."""
-    ends = accumulate(map(len, blocks))
-    return max(1, sum(end <= room for end in ends))

@@ -72,6 +72,34 @@ class Definition:
 ROLE_MEMBERS: Final = ("roleArn",)
 
 
+class MissingValues(ValueError):
+    """A pipeline needs values that its definition does not tell.
+
+    Args:
+        source: the definition, as messages name it.
+        places: what is needed, each with the members that it is for.
+    """
+
+    def __init__(self, source: str, places: Mapping[Need, list[str]]) -> None:
+        self.source = source
+        self.places = places
+        super().__init__(self.told(lambda need: f"{need.argument}={{{need.key!r}: ...}}"))
+
+    def told(self, shown: Callable[[Need], str]) -> str:
+        """Return the message.
+
+        Args:
+            shown: writes what gives a value, an argument or an option.
+        """
+        lines = [f"{self.source}: the pipeline needs what its definition does not tell:"]
+        for need, found in self.places.items():
+            way_out = "write its value into the definition"
+            if need.argument:
+                way_out = f"give it with {shown(need)}"
+            lines.append(f"- {need.what}, for {found[0]}{_and_more(found)}; {way_out}")
+        return "\n".join(lines)
+
+
 def needed(declaration: Declaration, source: str, default_role: str) -> Declaration:
     """Return a declaration in which nothing is unresolved any more.
 
@@ -79,7 +107,7 @@ def needed(declaration: Declaration, source: str, default_role: str) -> Declarat
     the pipeline.
 
     Raises:
-        ValueError: listing each thing that is needed and not known, with what gives it.
+        MissingValues: listing each thing that is needed and not known, with what gives it.
     """
     resolved = _without_unknown_roles(declaration, default_role)
     places: dict[Need, list[str]] = {}
@@ -88,13 +116,7 @@ def needed(declaration: Declaration, source: str, default_role: str) -> Declarat
             for need in unresolved.needs:
                 places.setdefault(need, []).append(place)
     if places:
-        lines = [
-            f"- {need.what}, for {found[0]}{_and_more(found)}; give it with {need.way_out}"
-            for need, found in places.items()
-        ]
-        raise ValueError(
-            f"{source}: the pipeline needs what its definition does not tell:\n" + "\n".join(lines)
-        )
+        raise MissingValues(source, places)
     copied: Declaration = marked_copy(resolved)
     return copied
 

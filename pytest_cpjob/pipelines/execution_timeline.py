@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.pipelines.records import ActionRun, ExecutionRecord, PipelineRecord
@@ -16,13 +16,27 @@ _WIDTH: Final = 80
 _LONGEST: Final = 300
 
 
+class _Told(NamedTuple):
+    """Something to tell of an action; `is_detail` if it is not what became of the action."""
+
+    text: str
+    is_detail: bool = False
+
+
 def execution_timeline(
-    service: JobService, pipeline: PipelineRecord, execution: ExecutionRecord
+    service: JobService,
+    pipeline: PipelineRecord,
+    execution: ExecutionRecord,
+    *,
+    in_short: bool = False,
 ) -> str:
     """Return an execution's timeline, secrets masked.
 
     Times are seconds of job clock. Of each attempt at an action: who performed it, the variables
     that were put in, its artifacts, and what came of it.
+
+    Args:
+        in_short: leave out values and artifacts: what became of stages and actions is told.
     """
     hide = masking(service)
     lines = [f"{pipeline.name}, execution {execution.id}: {execution.status}"]
@@ -37,30 +51,37 @@ def execution_timeline(
         lines.append(f"  {name}: {stage.status}")
         for run in execution.runs:
             if run.action.stage == name:
-                for text in _told(run, execution):
-                    lines += _wrapped("    ", hide(text))
+                for told in _told(run, execution):
+                    if not (in_short and told.is_detail):
+                        lines += _wrapped("    ", hide(told.text))
     return "\n".join(lines)
 
 
-def _told(run: ActionRun, execution: ExecutionRecord) -> Iterator[str]:
+def _told(run: ActionRun, execution: ExecutionRecord) -> Iterator[_Told]:
     times = len([each for each in execution.runs[: run.number] if each.action == run.action])
     attempt = f", attempt {times}" if times > 1 else ""
-    yield f"+{run.started_at:.10g}s {run.action.name}{attempt} ({run.performer}): {run.status}"
+    began = f"+{run.started_at:.10g}s"
+    yield _Told(f"{began} {run.action.name}{attempt} ({run.performer}): {run.status}")
     if run.failure is not None:
-        yield f"  ! {run.failure.code}: {run.failure.message}"
+        yield _Told(f"  ! {run.failure.code}: {run.failure.message}")
     elif run.status == "Failed" and run.summary is not None:
-        yield f"  ! rejected: {run.summary}"
+        yield _Told(f"  ! rejected: {run.summary}")
     for text, value in _variables(run):
-        yield f"  {text} = {value}"
+        yield _Told(f"  {text} = {value}", is_detail=True)
     for artifact in run.inputs:
-        yield f"  reads {artifact.name} s3://{artifact.bucket}/{artifact.key}"
+        yield _Told(
+            f"  reads {artifact.name} s3://{artifact.bucket}/{artifact.key}", is_detail=True
+        )
         if artifact.name in run.missing:
-            yield f"  ! {artifact.name} has no object: {run.missing[artifact.name]} uploaded none"
+            missing = run.missing[artifact.name]
+            yield _Told(f"  ! {artifact.name} has no object: {missing} uploaded none")
     if run.status == "Succeeded":
         for artifact in run.outputs:
-            yield f"  gives {artifact.name} s3://{artifact.bucket}/{artifact.key}"
+            yield _Told(
+                f"  gives {artifact.name} s3://{artifact.bucket}/{artifact.key}", is_detail=True
+            )
         for key, value in run.variables.items():
-            yield f"  sets {key} = {value!r}"
+            yield _Told(f"  sets {key} = {value!r}", is_detail=True)
 
 
 def _variables(run: ActionRun) -> Iterator[tuple[str, str]]:

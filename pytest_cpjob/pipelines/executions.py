@@ -193,6 +193,11 @@ class PipelineExecution:
         """What happened, as text: stages, actions, who performed them, and what they handed on."""
         return execution_timeline(self._harness.service, self._runs.record, self._record)
 
+    def _timeline_in_short(self) -> str:
+        """Return what became of stages and actions; the values and artifacts are in `timeline`."""
+        service = self._harness.service
+        return execution_timeline(service, self._runs.record, self._record, in_short=True)
+
     def mermaid(self) -> str:
         """Return the execution as a Mermaid flow chart, such as pull requests show."""
         return execution_mermaid(self._runs.record, self._record)

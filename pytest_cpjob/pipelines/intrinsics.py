@@ -296,7 +296,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _not_rendered(name: str) -> Need:
-    return Need(f"{name} is not rendered", "write its value into the definition")
+    return Need(f"{name} is not rendered")
 
 
 def _json_pieces(value: Any, pieces: list[object]) -> None:

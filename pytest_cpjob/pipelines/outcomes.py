@@ -57,8 +57,7 @@ def _without_result(run: ActionRun, job: JobRecord) -> Failure:
     """Return how an action fails that got no result in time."""
     if job.kind != "lambda":
         return TIMED_OUT
-    text = NO_REPLY.replace("{name}", str(run.external_id))
-    return Failure(TIMED_OUT.code, text.strip(': "'))
+    return Failure(TIMED_OUT.code, NO_REPLY.replace("{name}", str(run.external_id)))
 
 
 def _note_report(run: ActionRun, job: JobRecord) -> None:

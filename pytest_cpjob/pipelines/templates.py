@@ -185,9 +185,8 @@ class Template:
         )
         if found is None:
             kind = self.resources[logical_id]["Type"]
-            return Unresolved(
-                Need(f"attribute {name} of {logical_id} ({kind})", f"parameters={{{full!r}: ...}}")
-            )
+            what = f"attribute {name} of {logical_id} ({kind})"
+            return Unresolved(Need(what, "parameters", full))
         return found
 
     def _resource_value(self, logical_id: str, what: str, make: Any, place: str) -> Any:
@@ -242,7 +241,7 @@ class Template:
         if "Default" in declared and not kind.startswith("AWS::SSM::Parameter::"):
             return self._typed(kind, declared["Default"])
         why = "is looked up in Parameter Store" if "Default" in declared else "has no default"
-        return Unresolved(Need(f"parameter {name!r} {why}", f"parameters={{{name!r}: ...}}"))
+        return Unresolved(Need(f"parameter {name!r} {why}", "parameters", name))
 
     def _typed(self, kind: str, value: Any) -> Any:
         if "List" in kind and not isinstance(value, list):
@@ -293,15 +292,14 @@ class Template:
             return self._given.imports[name]
         if name in self._exports:
             return self._exports[name]()
-        return Unresolved(Need(f"import {name!r}", f"imports={{{name!r}: ...}}"))
+        return Unresolved(Need(f"import {name!r}", "imports", name))
 
     def dynamic(self, reference: str) -> Any:
         """Return the value of a dynamic reference."""
         if reference in self._given.dynamic_references:
             return self._given.dynamic_references[reference]
-        return Unresolved(
-            Need(f"dynamic reference {reference!r}", f"dynamic_references={{{reference!r}: ...}}")
-        )
+        what = f"dynamic reference {reference!r}"
+        return Unresolved(Need(what, "dynamic_references", reference))
 
     def zones(self, region: str) -> list[str]:
         """Return a region's first three availability zones."""

@@ -171,7 +171,7 @@ def _resources(module: Any, configuration: Any, path: str) -> Iterator[Resource]
 def known_later(address: str) -> Unresolved:
     """Return the value of what only an apply tells."""
     what = f"{address} is known after the apply only"
-    return Unresolved(Need(what, f"parameters={{{address!r}: ...}}"))
+    return Unresolved(Need(what, "parameters", address))
 
 
 def step_of(value: Any, step: str | int) -> Any:

@@ -13,11 +13,13 @@ class Need(NamedTuple):
 
     Attributes:
         what: what it is, such as `parameter 'Stage'`.
-        way_out: the argument that gives it.
+        argument: the argument of `add_pipeline` that gives it, empty if there is none.
+        key: its key there.
     """
 
     what: str
-    way_out: str
+    argument: str = ""
+    key: str = ""
 
 
 class Unresolved:

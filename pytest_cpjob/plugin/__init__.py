@@ -242,7 +242,7 @@ def _explain(
         if item.config.stash[REPORT]:
             _keep_record(harness, item.config, report)
         forget(item)
-    if call.when == "call" and harness.executions:
+    if call.when == "call" and report.failed and harness.executions:
         from pytest_cpjob.plugin.executions import show_executions
 
         show_executions(harness, report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
 from pytest_cpjob.contract.masking import mask
@@ -11,24 +10,21 @@ if TYPE_CHECKING:
     import pytest
 
     from pytest_cpjob.harness import Harness
+    from pytest_cpjob.report.records import Block
 
 MOST_EXECUTIONS: Final = 5
 
 
 def show_executions(harness: Harness, report: pytest.TestReport) -> None:
-    """Add the timelines of executions to a failure, and their pictures to pytest-html's report."""
-    shown = harness.executions[-MOST_EXECUTIONS:]
-    html = sys.modules.get("pytest_html")
-    if html is not None:
-        pictures = [html.extras.html(each._repr_html_()) for each in shown]
-        vars(report)["extras"] = [*getattr(report, "extras", []), *pictures]
-    if report.failed:
-        for each in shown:
-            title = f"cpjob timeline of execution {each.id}"
-            report.sections.append((title, mask(harness.service, _in_short(each.timeline))))
+    """Add the timelines of the last executions to a failure."""
+    for each in harness.executions[-MOST_EXECUTIONS:]:
+        title = f"cpjob timeline of execution {each.id}"
+        report.sections.append((title, mask(harness.service, each._timeline_in_short())))
 
 
-def _in_short(timeline: str) -> str:
-    """Return what became of stages and actions; the values and artifacts are in `timeline`."""
-    lines = timeline.splitlines()
-    return "\n".join(line for line in lines if not line.startswith(" " * 6) or "!" in line)
+def execution_blocks(harness: Harness) -> list[Block]:
+    """Return the pictures of the last executions, for a report in HTML."""
+    return [
+        {"title": f"Pipeline execution {each.id}", "html": each._repr_html_()}
+        for each in harness.executions[-MOST_EXECUTIONS:]
+    ]

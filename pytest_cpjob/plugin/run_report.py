@@ -65,6 +65,7 @@ def keep_record(
     harness: Harness, report: pytest.TestReport, *, in_file: bool, in_pytest_html: bool
 ) -> None:
     """Put a test's record on its last report: for the run's file, for pytest-html, or for both."""
+    from pytest_cpjob.plugin.executions import execution_blocks
     from pytest_cpjob.report.page import fragment
     from pytest_cpjob.report.records import record_of
 
@@ -72,7 +73,7 @@ def keep_record(
         harness.service,
         harness.inspection.findings,
         directory=harness.observer.directory,
-        blocks=[make() for make in harness.report_blocks],
+        blocks=[*execution_blocks(harness), *(make() for make in harness.report_blocks)],
     )
     if in_file:
         setattr(report, ATTRIBUTE, record)

@@ -112,7 +112,7 @@ def _call(step: Step, begin: int, end: int, who: str) -> Element:
     ]
     after = [element("span", step["error"], class_="error")] if step["error"] else []
     if step["change"]:
-        after.append(element("span", step["change"].replace("->", "→"), class_="change"))
+        after.append(element("span", step["change"].replace("->", "→"), class_="states"))
     return element(
         "div",
         element("p", *_spaced(parts)),

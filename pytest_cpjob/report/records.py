@@ -14,6 +14,7 @@ from pytest_cpjob.contract.timeline import (
     TimelineLine,
     action_timeline,
     actions,
+    is_made_in,
     shown_lines,
 )
 from pytest_cpjob.service.job_service import JobService
@@ -177,17 +178,8 @@ def _action(
 
 
 def _found_in(line: TimelineLine, findings: dict[int, Finding]) -> list[int]:
-    """Return the numbers of the findings that a line shows: those made where it was made.
-
-    What was raised may have come from the same line as the call that it is about.
-    """
-    return [
-        number
-        for number, finding in findings.items()
-        if finding.place is not None
-        and finding.place == line.place
-        and finding.name.startswith("raised") == (line.kind == "note")
-    ]
+    """Return the numbers of the findings that a line shows."""
+    return [number for number, finding in findings.items() if is_made_in(finding, line)]
 
 
 def _shortened(lines: list[TimelineLine]) -> list[TimelineLine]:

@@ -79,7 +79,7 @@ STYLE: Final = (
 .cpjob .body>p{margin:0 auto;font-size:.85rem;text-align:center;
  margin-left:calc(100%*(var(--a) + .5)/var(--n));width:calc(100%*(var(--b) - var(--a))/var(--n));
  padding:0 .8rem}
-.cpjob .body>p:not(.box)>:not(.mark,.change,.unseen){background:var(--bg)}
+.cpjob .body>p:not(.box)>:not(.mark,.states,.unseen){background:var(--bg)}
 .cpjob .body>p.box{margin-left:calc(100%*var(--k)/var(--n) + 2%);width:calc(100%/var(--n) - 4%);
  background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.2rem .6rem}
 .cpjob .result .body>p.box{border-color:var(--call)}
@@ -94,7 +94,7 @@ STYLE: Final = (
 .cpjob .arrow.right::after{right:0;border-left:8px solid currentColor;border-right:0}
 .cpjob .arrow.left::after{left:0;border-right:8px solid currentColor;border-left:0}
 .cpjob .error{color:var(--bad)}
-.cpjob .change{display:inline-block;background:var(--panel);border:1px solid var(--line);
+.cpjob .states{display:inline-block;background:var(--panel);border:1px solid var(--line);
  border-radius:1em;padding:0 .6em;font-size:.78rem}
 .cpjob .with{color:var(--good)}
 .cpjob .with.own-role{color:var(--warn)}

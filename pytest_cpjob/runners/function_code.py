@@ -9,12 +9,15 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 from types import ModuleType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.errors import HandlerError
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.runners.handlers import Handler
+
+_NAMED: Final = "the template's Handler and CodeUri name it; "
+"""Of code that there is, and in which the handler is not found."""
 
 
 def load_function(code: FunctionCode, undo: Undo) -> Handler:
@@ -26,25 +29,27 @@ def load_function(code: FunctionCode, undo: Undo) -> Handler:
     Raises:
         HandlerError: there is no code, or no such handler in it.
     """
+    __tracebackhide__ = True
     if code.missing:
         _refuse(code, code.missing)
     folder = code.path if code.path is not None else _written(code, undo)
     module_name, _, function_name = code.handler.replace("/", ".").rpartition(".")
     if not module_name:
-        _refuse(code, f"its Handler {code.handler!r} is not 'file.function'")
+        _refuse(code, f"the Handler {code.handler!r} is not 'file.function'", _NAMED)
     module = _imported_already(folder, module_name) or _import(code, folder, module_name, undo)
     handler = getattr(module, function_name, None)
     if not callable(handler):
-        _refuse(code, f"{module_name}.py in {folder} has no function {function_name!r}")
+        _refuse(code, f"{module_name}.py in {folder} has no function {function_name!r}", _NAMED)
     found: Handler = handler
     return found
 
 
-def _refuse(code: FunctionCode, why: str) -> NoReturn:
+def _refuse(code: FunctionCode, why: str, named: str = "") -> NoReturn:
+    __tracebackhide__ = True
     raise HandlerError(
-        f"there is no code to run for function {code.name!r}: {why}; name it with"
-        " job.invoke(handler)"
-    )
+        f"{why}: there is no code to run for function {code.name!r}; {named}job.invoke(handler)"
+        " runs another"
+    ) from None
 
 
 def _written(code: FunctionCode, undo: Undo) -> Path:
@@ -65,6 +70,7 @@ def _imported_already(folder: Path, module_name: str) -> ModuleType | None:
 
 
 def _import(code: FunctionCode, folder: Path, module_name: str, undo: Undo) -> ModuleType:
+    __tracebackhide__ = True
     before = dict(sys.modules)
     for name in _modules_of(folder):
         # Functions have modules of the same names, `app` or `index`: this one's must be found. But
@@ -90,7 +96,7 @@ def _import(code: FunctionCode, folder: Path, module_name: str, undo: Undo) -> M
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise
-        _refuse(code, f"there is no {module_name.replace('.', '/')}.py in {folder}")
+        _refuse(code, f"there is no {module_name.replace('.', '/')}.py in {folder}", _NAMED)
 
 
 def _modules_of(folder: Path) -> list[str]:
