@@ -350,7 +350,8 @@ def test_checks(cpjob):
 def test_colour_is_for_the_terminal_only(project: pytest.Pytester) -> None:
     result = run(project, LEAKING, "--color=yes", "--junitxml=report.xml")
 
-    assert f"\x1b[31m{LEAK}\x1b[0m: " in result.stdout.str()
+    if pytest.version_tuple >= (8, 2):  # earlier ones colour it themselves, as code
+        assert f"\x1b[31m{LEAK}\x1b[0m: " in result.stdout.str()
     assert "#x1B" not in Path(project.path / "report.xml").read_text("utf-8")
 
 

@@ -38,7 +38,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (BOMB, "its aliases stand for more than 1,000,000 values"),
         ("a: &a {b: *a}", "a value contains itself, by an alias"),
         ('{"a":' * 100_000, "it is nested too deeply"),
-        ("a: " + "[" * 20_000, "nest"),
+        ("a: " + "[" * 20_000 + "]" * 20_000, "nest"),
         (" " * 10_000_000, "a file of 10,000,000 bytes is too long for a definition"),
         (b"\xff\xfe\xfd", "byte 0 is not UTF-8 text"),
         (b"\x00\x01\x02", "not JSON or YAML"),

@@ -205,7 +205,7 @@ def _without_undefined(value: Any, undefined: object, depth: int) -> Any:
         return {
             name: _without_undefined(item, undefined, depth - 1) for name, item in value.items()
         }
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [_without_undefined(item, undefined, depth - 1) for item in value]
     return value
 
@@ -243,7 +243,7 @@ def _present(value: Any, depth: int) -> Any:
         if not all(isinstance(name, str) for name in value):
             raise _unreadable("the name of a member is not a string")
         return {name: _present(item, depth - 1) for name, item in value.items() if item is not None}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, list):
         return [_present(item, depth - 1) for item in value]
     if value is not None and not isinstance(value, (str, int, float, datetime)):
         # CBOR has more kinds of values than any request of CodePipeline's, bytes among them.

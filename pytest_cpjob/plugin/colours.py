@@ -32,7 +32,7 @@ def in_colour(reports: Iterable[Any], markup: Callable[..., str]) -> Iterator[No
                 for name, text, sep in sections
             ]
         for entry in getattr(getattr(report.longrepr, "reprtraceback", None), "reprentries", ()):
-            if getattr(entry, "style", "") == "value":
+            if getattr(entry, "style", "") == "value" and _is_shown_as_it_is(entry):
                 undo.append((entry.lines, entry.lines[:]))
                 entry.lines[:] = _coloured("\n".join(entry.lines), markup).split("\n")
     try:
@@ -40,6 +40,12 @@ def in_colour(reports: Iterable[Any], markup: Callable[..., str]) -> Iterator[No
     finally:
         for changed, original in undo:
             changed[:] = original
+
+
+def _is_shown_as_it_is(entry: Any) -> bool:
+    """Whether this pytest writes a value's lines unchanged; 8.0 colours them as Python's code."""
+    write = getattr(type(entry), "_write_entry_lines", None)
+    return "style" in getattr(getattr(write, "__code__", None), "co_names", ())
 
 
 def _coloured(text: str, markup: Callable[..., str]) -> str:
