@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _OF_AWS: Final = re.compile(r"https?://[^/?#@]+\.amazonaws\.com(\.cn)?(:\d+)?([/?]|$)")
 
 
+class _LetPass(Exception):
+    """The user's settings of moto let a request pass."""
+
+
 class MotoSession:
     """moto, kept answering for as long as a stub needs it.
 
@@ -135,13 +139,21 @@ class MotoSession:
         )
         original = HTTPAdapter.send
 
+        def callback(request: Any) -> Any:
+            # As moto's own responses have it: by now the fields of a form are read.
+            answer = answered_by_moto(request)
+            if answer is None:
+                raise _LetPass
+            return answer
+
         def send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
             if not (self.is_started and _OF_AWS.match(request.url or "")):
                 return original(adapter, request, *args, **kwargs)
-            answer = answered_by_moto(request)
-            if answer is None:  # the user's settings of moto let it pass
+            made = CallbackResponse(request.method, _OF_AWS, callback=callback)
+            try:
+                answer = made.get_response(request)
+            except _LetPass:
                 return original(adapter, request, *args, **kwargs)
-            made = CallbackResponse(request.method, _OF_AWS, callback=lambda _: answer)
-            return adapter.build_response(request, made.get_response(request))
+            return adapter.build_response(request, answer)
 
         self._undo.set_attribute(HTTPAdapter, "send", send)
