@@ -16,7 +16,13 @@ from pytest_cpjob.pipelines.records import ActionRun, ExecutionRecord, Failure
 from pytest_cpjob.pipelines.stand_ins import StandIn
 from pytest_cpjob.pipelines.standing_in import stand_in_for
 from pytest_cpjob.runners.handlers import Handler
-from pytest_cpjob.runners.invocations import Limits, invoke_function, invoke_job, timeout_of
+from pytest_cpjob.runners.invocations import (
+    MOST_RETRIES,
+    Limits,
+    invoke_function,
+    invoke_job,
+    timeout_of,
+)
 from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT
 
 MOST_INVOCATIONS: Final = 50
@@ -54,7 +60,15 @@ class Performing:
         assert job is not None
         assert not isinstance(by, StandIn)
         _note_performed(run, self._clock.now)
-        bounds = Limits(MOST_INVOCATIONS, 0, timeout_of(self._harness, job), follow)
+        sweep = self._harness.builder.variation
+        is_faulty = (
+            sweep is not None
+            and sweep.has_fault
+            and sweep.is_for(run.action.stage, run.action.name)
+        )
+        # Lambda retries what raised: a call that a sweep lets fail need not end the run.
+        retries = MOST_RETRIES if is_faulty else 0
+        bounds = Limits(MOST_INVOCATIONS, retries, timeout_of(self._harness, job), follow)
         last = invoke_job(self._harness, job, by, bounds, cold=False)
         if follow:
             _note_performed(run, self._clock.now)

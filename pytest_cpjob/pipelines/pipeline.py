@@ -25,6 +25,7 @@ from pytest_cpjob.pipelines.performers import Performer, performances_of
 from pytest_cpjob.pipelines.registry import PipelineRegistry
 from pytest_cpjob.pipelines.resolving import check_variables, configuration_of
 from pytest_cpjob.pipelines.running import PipelineRuns
+from pytest_cpjob.pipelines.swept import check_sweep
 from pytest_cpjob.pipelines.variables import Action, actions_of
 from pytest_cpjob.service.results import JobSuccess
 
@@ -44,6 +45,7 @@ class Pipeline:
         self, harness: Harness, registry: PipelineRegistry, definition: Definition
     ) -> None:
         self._harness = harness
+        self._registry = registry
         self._definition = definition
         self._actions = {each.full_name: each for each in actions_of(definition.declaration)}
         self._stream = harness.stream.at("pipeline", self.name)
@@ -231,6 +233,7 @@ class Pipeline:
             performances = performances_of(self._definition, _mapping("performers", performers))
             given = _mapping("variables", variables)
             check_variables(self._definition.declaration, given, "variables")
+            check_sweep(self._harness, self._runs.record, self._registry.records(), performances)
         except ValueError as error:
             raise error.with_traceback(None) from None
         record = self._runs.begin(performances, given, to_the_end=to_the_end)

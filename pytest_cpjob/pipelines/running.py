@@ -20,6 +20,7 @@ from pytest_cpjob.pipelines.records import (
     Failure,
     PipelineRecord,
 )
+from pytest_cpjob.pipelines.swept import rank_of, stage_to_retry
 from pytest_cpjob.pipelines.variables import Action
 from pytest_cpjob.service import limits
 from pytest_cpjob.threads import current_run
@@ -116,7 +117,7 @@ class PipelineRuns:
             return
         self._is_busy = True
         try:
-            while self._move() or self._perform_next():
+            while self._move() or self._perform_next() or self._retry_swept():
                 pass
         finally:
             self._is_busy = False
@@ -174,10 +175,22 @@ class PipelineRuns:
                 return True
         return False
 
-    def _place(self, execution: ExecutionRecord, run: ActionRun) -> str:
-        """Return what parallel actions are ordered by: another order with another seed."""
+    def _place(self, execution: ExecutionRecord, run: ActionRun) -> tuple[int, str]:
+        """Return what parallel actions are ordered by: a sweep's order, else one by the seed."""
         stream = self._stream.at("order", execution.number, run.action.full_name, run.number)
-        return stream.values.execution_id()
+        sweep = self._harness.builder.variation
+        return rank_of(sweep, run.action), stream.values.execution_id()
+
+    def _retry_swept(self) -> bool:
+        """Retry a stage that has failed because a sweep let a call of its action fail."""
+        for execution in self.record.executions:
+            if execution.moves and execution.status == "Failed" and not execution.retries:
+                stage = stage_to_retry(self._harness, execution)
+                if stage is not None:
+                    with self._harness.service.lock:
+                        self.progress.retry(execution, stage, "FAILED_ACTIONS")
+                    return True
+        return False
 
     def _is_due(self, execution: ExecutionRecord, run: ActionRun) -> bool:
         kind = self.performance_of(execution, run.action).kind

@@ -56,9 +56,18 @@ __all__ = [
 _UNDO: Final = pytest.StashKey[Undo]()
 _IMPORT_GUARD: Final = pytest.StashKey[ImportGuard]()
 _SWEEPS: Final = {
-    "cpjob_job_variants": "other jobs that AWS can send",
-    "cpjob_faults": "faults that its calls can run into",
-    "cpjob_warm": "a process that has run its handler before",
+    "cpjob_job_variants": "*names, without=[], action=None): run this test of the cpjob fixture"
+    " again for other jobs that AWS can send; all variations, or only the named ones; to each job,"
+    " or to those of one action of a pipeline.",
+    "cpjob_faults": "*names, without=[], action=None): run this test of the cpjob fixture again for"
+    " faults that its calls can run into; all variations, or only the named ones; of each job, or"
+    " of those of one action of a pipeline.",
+    "cpjob_warm": "*names, without=[]): run this test of the cpjob fixture again for a process that"
+    " has run its handler before; all variations, or only the named ones.",
+    "cpjob_action_orders": "*actions): run this test of the cpjob fixture again for each order in"
+    " which these parallel actions of a pipeline can be performed.",
+    "cpjob_stage_retries": "action, *, calls=5): run this test of the cpjob fixture again for a"
+    " failure of each of the action's calls, after which its stage is retried once.",
 }
 _SEED_OPTION: Final = "--cpjob-seed="
 _REPLAY: Final = f"replay these documents with {_SEED_OPTION}"
@@ -99,12 +108,8 @@ def pytest_configure(config: pytest.Config) -> None:
         " the cpjob fixtures for this test; allow lists findings that are not reported, of"
         f" {', '.join(CHECKS)}; and warnings of add_pipeline, of {', '.join(WARNINGS)}.",
     )
-    for name, what in _SWEEPS.items():
-        config.addinivalue_line(
-            "markers",
-            f"{name}(*names, without=[]): run this test of the cpjob fixture again for {what}; all"
-            " variations, or only the named ones.",
-        )
+    for name, told in _SWEEPS.items():
+        config.addinivalue_line("markers", f"{name}({told}")
     config.pluginmanager.register(_Colours(), "cpjob-colours")
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
@@ -353,13 +358,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             )
         return
     from pytest_cpjob.settings import OptionError
-    from pytest_cpjob.sweeps import variations
+    from pytest_cpjob.sweeps.markers import variations
 
     try:
         chosen = {
             each.name: each
             for name, marker in swept
-            for each in variations(name, marker.args, **marker.kwargs)
+            for each in variations(name, marker.args, marker.kwargs)
         }
     except OptionError as error:
         pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
