@@ -61,6 +61,9 @@ class ShownExecution(Protocol):
     def _timeline_in_short(self) -> str:
         """Return what became of stages and actions, as text."""
 
+    def mermaid(self) -> str:
+        """Return it as a Mermaid flow chart."""
+
     def _repr_html_(self) -> str: ...
 
 

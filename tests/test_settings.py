@@ -428,8 +428,14 @@ def test_markers_tells_every_option(pytester: pytest.Pytester) -> None:
 
     [options] = re.findall(r"^@pytest\.mark\.cpjob\(\*, (.*?)\):", printed, re.MULTILINE)
     assert [each.partition("=")[0] for each in re.split(r", (?=\w)", options)] == list(OPTIONS)
-    for sweep in ("cpjob_job_variants", "cpjob_faults", "cpjob_warm"):
-        assert f"@pytest.mark.{sweep}(*names, without=[]): run this test" in printed
+    for sweep in (
+        "cpjob_job_variants(*names, without=[], action=None)",
+        "cpjob_faults(*names, without=[], action=None)",
+        "cpjob_warm(*names, without=[])",
+        "cpjob_action_orders(*actions)",
+        "cpjob_stage_retries(action, *, calls=5)",
+    ):
+        assert f"@pytest.mark.{sweep}: run this test" in printed
 
 
 def test_help_tells_the_option_and_every_setting(pytester: pytest.Pytester) -> None:

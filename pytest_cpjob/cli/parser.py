@@ -196,10 +196,10 @@ def _add_draw(commands: Any) -> None:
     add_options(
         commands.add_parser(
             "draw",
-            help="print a pipeline's definition as a Mermaid flow chart",
+            help="print a pipeline's definition as a Mermaid flow chart or as SVG",
             description="Print a pipeline's stages, actions, artifacts and variables as Mermaid"
-            " text, which GitHub, GitLab and others draw. Nothing is called, and no account is"
-            " needed.",
+            " text, which GitHub, GitLab and others draw, or as an SVG picture. Nothing is called,"
+            " and no account is needed.",
         )
     )
 
