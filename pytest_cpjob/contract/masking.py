@@ -90,6 +90,8 @@ def _masked_values(service: JobService) -> set[str]:
     values = {value for secrets in secrets_by_job(service).values() for value in secrets}
     for job in list(service.registry.jobs.values()):
         values.update(_shown(job.client_token or ""))
+    for text in service.secret_texts:
+        values.update(_shown(text))
     return values
 
 

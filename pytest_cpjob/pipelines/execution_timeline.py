@@ -64,6 +64,8 @@ def _told(run: ActionRun, execution: ExecutionRecord) -> Iterator[_Told]:
     yield _Told(f"{began} {run.action.name}{attempt} ({run.performer}): {run.status}")
     if run.failure is not None:
         yield _Told(f"  ! {run.failure.code}: {run.failure.message}")
+        for text, why in run.unresolved.items():
+            yield _Told(f"  ! {text}: {why}")
     elif run.status == "Failed" and run.summary is not None:
         yield _Told(f"  ! rejected: {run.summary}")
     for text, value in _variables(run):

@@ -13,6 +13,7 @@ from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
 from pytest_cpjob.pipelines.execution_drawing import execution_html, execution_mermaid
 from pytest_cpjob.pipelines.execution_timeline import execution_timeline
+from pytest_cpjob.pipelines.explanations import explained, why_failed
 from pytest_cpjob.pipelines.named_actions import NamedActions
 from pytest_cpjob.pipelines.records import (
     ActionRun,
@@ -103,7 +104,10 @@ class ActionExecution:
 
     def __repr__(self) -> str:
         attempts = f", {len(self._runs)} attempts" if len(self._runs) > 1 else ""
-        return f"<ActionExecution {self._name} {self.status}{attempts}>"
+        run = self._run
+        why = f": {why_failed(run)}" if run is not None and run.status == "Failed" else ""
+        hide = masking(self._harness.service)
+        return f"<ActionExecution {self._name} {self.status}{attempts}{hide(why)}>"
 
 
 class PipelineExecution:
@@ -284,7 +288,12 @@ class PipelineExecution:
             self._runs.drive()
 
     def __repr__(self) -> str:
-        return f"<PipelineExecution {self.id} of {self._runs.record.name} {self.status}>"
+        return f"<PipelineExecution of {self._runs.record.name}, {self}>"
+
+    def __str__(self) -> str:
+        """Return its status, and why: what it waits for, what has failed."""
+        hide = masking(self._harness.service)
+        return hide(explained(self._runs.record, self._record))
 
 
 class _ExecutionArtifact(JobArtifact):

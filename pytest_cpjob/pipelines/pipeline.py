@@ -54,6 +54,7 @@ class Pipeline:
         self._jobs: list[tuple[Action, Job]] = []
         self._register_action_types()
         harness.roles.made_up.update(definition.made_up)
+        harness.service.secret_texts.update(definition.secrets)
         self._runs = PipelineRuns(harness, definition, self._stream)
         registry.add(self._runs)
 

@@ -35,6 +35,7 @@ class ActionRun:
         resolved: the configuration with its variables put in.
         inputs, outputs: its artifacts.
         missing: inputs without an object, each with the action that has uploaded none.
+        unresolved: variables without a value, as they are written, each with why.
         revision: of a source, what its artifacts were made from.
         performer: who performs it, as the timeline names it.
         performed_job: the last of its jobs when it was last performed, None before.
@@ -53,6 +54,7 @@ class ActionRun:
     inputs: tuple[ArtifactFacts, ...] = ()
     outputs: tuple[ArtifactFacts, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
     summary: str | None = None
