@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pytest_cpjob.artifacts.job_artifacts import JobArtifact
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.documents.facts import ArtifactFacts
+from pytest_cpjob.documents.refusals import check
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
 from pytest_cpjob.pipelines.execution_drawing import execution_html, execution_mermaid
@@ -243,10 +244,13 @@ class PipelineExecution:
             reason: up to 200 characters, which become `status_summary`.
 
         Raises:
+            ValueError: the reason is not a text, or a longer one.
             CpjobError: it has ended (PipelineExecutionNotStoppableException), or is stopping
                 already (DuplicatedStopRequestException).
         """
         __tracebackhide__ = True
+        if reason is not None:
+            check("reason", "StopPipelineExecutionReason", reason)
         with self._harness.service.lock:
             self._runs.progress.stop(self._record, abandon=abandon, reason=reason)
         self._go_on()
@@ -258,12 +262,13 @@ class PipelineExecution:
         """Answer an approval that is waiting, as a person would; return this execution.
 
         Raises:
-            ValueError: there is no such action, it is not an approval that waits, or `result` is
-                neither `Approved` nor `Rejected`.
+            ValueError: there is no such action, it is not an approval that waits, `result` is
+                neither `Approved` nor `Rejected`, or the summary has more than 512 characters.
         """
         __tracebackhide__ = True
         if result not in ("Approved", "Rejected"):
             raise ValueError(f"result: expected Approved or Rejected, got {result!r}")
+        check("summary", "ApprovalSummary", summary)
         names = {each.full_name: each for each in self._runs.record.actions}
         name = NamedActions(names).full_name(action)
         open_runs = [

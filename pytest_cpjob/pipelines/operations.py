@@ -159,6 +159,12 @@ class PipelineOperations:
                 )
             variables[each["name"]] = each["value"]
         execution = self._begin(record, variables)
+        # Of another key of a bucket no version is known.
+        execution.source_revisions = {
+            each["actionName"]: each["revisionValue"]
+            for each in request.get("sourceRevisions", ())
+            if each["revisionType"] != "S3_OBJECT_KEY"
+        }
         if token is not None:
             record.started_tokens[token] = execution.id
         return {"pipelineExecutionId": execution.id}

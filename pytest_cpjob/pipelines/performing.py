@@ -124,7 +124,14 @@ class Performing:
         """Hand on what a stand-in gives."""
         values = self._stream.at("stand-in", execution.number, run.number).values
         store = self._harness.store
-        failure = stand_in_for(run, performance.stand_in, self._definition, store, values)
+        failure = stand_in_for(
+            run,
+            performance.stand_in,
+            self._definition,
+            store,
+            values,
+            revision=execution.source_revisions.get(run.action.name),
+        )
         if failure is None:
             execution.objects |= {
                 (each.bucket, each.key)

@@ -126,6 +126,7 @@ class ExecutionRecord:
     Attributes:
         number: counts the pipeline's executions from 1.
         variables: the pipeline's own, resolved.
+        source_revisions: by source action, the revision that whoever started it has asked for.
         stages: those that were entered, in order.
         runs: every attempt of every action, in the order in which they started.
         waits_for: the stage before which it waits.
@@ -141,6 +142,7 @@ class ExecutionRecord:
     updated_at: float
     trigger: Mapping[str, str]
     variables: dict[str, str] = field(default_factory=dict)
+    source_revisions: dict[str, str] = field(default_factory=dict)
     status: ExecutionStatus = "InProgress"
     status_summary: str | None = None
     stop_reason: str | None = None
