@@ -226,7 +226,7 @@ class PipelineOperations:
         runs = self._registry.runs_of(record.name)
         assert runs is not None  # single jobs have no approvals
         runs.approve(execution, run, result["status"], result["summary"])
-        return {"approvedAt": local(self._service.clock.now)}
+        return {"approvedAt": local(record, self._service.clock.now)}
 
     def enable_transition(self, record: PipelineRecord, request: Request) -> Response:
         """EnableStageTransition."""

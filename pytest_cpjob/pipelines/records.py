@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.documents import timestamps
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.pipelines.variables import Action, actions_of
 from pytest_cpjob.service.jobs import JobRecord
@@ -196,6 +197,7 @@ class PipelineRecord:
     """One pipeline, and its executions, oldest first.
 
     Attributes:
+        clock_start: the date of the job clock's 0, in milliseconds since 1970.
         disabled: by direction and stage, why a transition is disabled.
         disabled_at: by stage, since when.
         started_tokens: by clientRequestToken, the execution that it has started.
@@ -204,7 +206,8 @@ class PipelineRecord:
     declaration: Mapping[str, Any]
     region: str
     account_id: str
-    created_at: float = 0.0
+    created_at: float
+    clock_start: int
     executions: list[ExecutionRecord] = field(default_factory=list)
     disabled: dict[tuple[str, str], str] = field(default_factory=dict)
     disabled_at: dict[str, float] = field(default_factory=dict)
@@ -214,6 +217,10 @@ class PipelineRecord:
     def name(self) -> str:
         """Its name."""
         return str(self.declaration["name"])
+
+    def date(self, seconds: float) -> int:
+        """Return a time of the job clock in milliseconds since 1970."""
+        return timestamps.moment(self.clock_start, seconds)
 
     @property
     def arn(self) -> str:

@@ -46,7 +46,11 @@ class PipelineRuns:
         self._stream = stream
         self._clock = harness.service.clock
         self.record = PipelineRecord(
-            definition.declaration, definition.region, definition.account_id, self._clock.now
+            definition.declaration,
+            definition.region,
+            definition.account_id,
+            self._clock.now,
+            self._clock.start,
         )
         preparation = Preparation(harness, definition, stream, self.performance_of)
         self.progress = Progress(
