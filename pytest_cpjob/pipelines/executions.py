@@ -154,13 +154,13 @@ class PipelineExecution:
     @property
     def actions(self) -> NamedActions[ActionExecution]:
         """All actions of the pipeline, by `Stage/Action` or by an action's unique name."""
+        runs: dict[str, list[ActionRun]] = {
+            action.full_name: [] for action in self._runs.record.actions
+        }
+        for run in self._record.runs:
+            runs[run.action.full_name].append(run)
         return NamedActions(
-            {
-                action.full_name: ActionExecution(
-                    self._harness, action.full_name, self._record.attempts(action)
-                )
-                for action in self._runs.record.actions
-            }
+            {name: ActionExecution(self._harness, name, runs[name]) for name in runs}
         )
 
     @property

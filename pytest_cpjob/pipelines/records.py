@@ -171,7 +171,8 @@ class ExecutionRecord:
 
     def attempts(self, action: Action) -> list[ActionRun]:
         """Return the attempts at an action, oldest first."""
-        return [run for run in self.runs if run.action.full_name == action.full_name]
+        name = action.full_name
+        return [run for run in self.runs if run.action.full_name == name]
 
     def produced(self) -> dict[tuple[str, str], str]:
         """Return the output variables so far, by namespace and key."""
