@@ -9,6 +9,7 @@ from typing import Final
 
 from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.streams import Stream
+from pytest_cpjob.errors import WorkerError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.pipelines.definition import Definition
 from pytest_cpjob.pipelines.performers import Performance
@@ -152,8 +153,16 @@ def _main(performance: Performance) -> Callable[[], object]:
         return by  # type: ignore[return-value]
     import importlib
 
-    module, _, name = by.rpartition(".")
-    found: Callable[[], object] = getattr(importlib.import_module(module), name)
+    module_name, _, name = by.rpartition(".")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise WorkerError(f"no module {module_name!r} found for the worker {by!r}") from None
+    found: Callable[[], object] | None = getattr(module, name, None)
+    if not callable(found):
+        raise WorkerError(f"module {module_name!r} has no function {name!r}")
     return found
 
 
