@@ -86,6 +86,19 @@ def test_what_aws_would_not_take_is_refused(pipeline: Pipeline) -> None:
     execution.approve("Editor", summary="x" * 512)
 
 
+def test_an_approval_may_require_a_summary(cpjob: CodePipelineStub) -> None:
+    given = with_approval()
+    given["stages"][1]["actions"][0]["configuration"]["IsSummaryRequired"] = "true"
+    pipeline = cpjob.add_pipeline(given)
+    execution = pipeline.start({"Lambda": succeed})
+
+    with pytest.raises(ValueError, match=r"summary: Approve/Editor requires one"):
+        execution.approve("Editor")
+
+    assert execution.approve("Editor", summary="fine").status == "Succeeded"
+    assert pipeline.run({"Lambda": succeed}).status == "Succeeded"
+
+
 def test_a_start_can_ask_for_a_revision(cpjob: CodePipelineStub, pipeline: Pipeline) -> None:
     pipeline.run({"Lambda": succeed})
     client = cpjob.client()

@@ -21,6 +21,7 @@ from pytest_cpjob.pipelines.records import (
     ActionStatus,
     ExecutionRecord,
     ExecutionStatus,
+    needs_summary,
 )
 from pytest_cpjob.pipelines.running import PipelineRuns
 
@@ -263,7 +264,8 @@ class PipelineExecution:
 
         Raises:
             ValueError: there is no such action, it is not an approval that waits, `result` is
-                neither `Approved` nor `Rejected`, or the summary has more than 512 characters.
+                neither `Approved` nor `Rejected`, or the summary is too long, or missing where the
+                approval requires one.
         """
         __tracebackhide__ = True
         if result not in ("Approved", "Rejected"):
@@ -281,6 +283,8 @@ class PipelineExecution:
             raise ValueError(
                 f"action: {name} is not an approval that waits: its status is {status}"
             )
+        if needs_summary(open_runs[0].action) and not summary:
+            raise ValueError(f"summary: {name} requires one (IsSummaryRequired)")
         self._runs.approve(self._record, open_runs[0], result, summary)
         self._go_on()
         return self

@@ -19,12 +19,12 @@ def explained(pipeline: PipelineRecord, execution: ExecutionRecord) -> str:
 def _why(pipeline: PipelineRecord, execution: ExecutionRecord) -> Iterator[str]:
     if execution.status_summary:
         yield execution.status_summary
-    if execution.status == "Failed":
-        stage = execution.stage
-        for run in () if stage is None else stage.current.values():
+    stage = execution.stage
+    if execution.status in ("Failed", "InProgress") and stage is not None:
+        for run in stage.current.values():
             if run.status == "Failed":
                 yield f"{run.action.full_name}: {why_failed(run)}"
-    elif not execution.has_ended:
+    if not execution.has_ended:
         for run in execution.open_runs():
             yield f"waits for {_awaited(run)}"
         if execution.waits_for is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pytest_cpjob.harness import Harness
-from pytest_cpjob.pipelines.records import ActionRun, ExecutionRecord, PipelineRecord
+from pytest_cpjob.pipelines.records import ActionRun, ExecutionRecord, PipelineRecord, needs_summary
 from pytest_cpjob.pipelines.registry import PipelineRegistry
 from pytest_cpjob.pipelines.state_views import VERSION, StateViews, local
 from pytest_cpjob.service.errors import ServiceError, invalid
@@ -217,7 +217,7 @@ class PipelineOperations:
             raise ServiceError("ActionNotFoundException", f"Stage {stage} has no action {name}")
         execution, run = _approval(record, request["token"], action.full_name)
         result = request["result"]
-        if action.configuration.get("IsSummaryRequired") == "true" and not result["summary"]:
+        if needs_summary(action) and not result["summary"]:
             raise ServiceError(
                 "InvalidApprovalTokenException",
                 f"Action '{name}' in stage '{stage}' requires a summary. Provide a summary in the"

@@ -96,6 +96,11 @@ class ActionRun:
         return is_manual_approval(self.action)
 
 
+def needs_summary(action: Action) -> bool:
+    """Tell whether an approval is only answered together with a summary."""
+    return action.configuration.get("IsSummaryRequired") == "true"
+
+
 def is_manual_approval(action: Action) -> bool:
     """Tell whether an action is AWS's manual approval."""
     kind = action.action_type

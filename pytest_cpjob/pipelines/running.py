@@ -19,6 +19,7 @@ from pytest_cpjob.pipelines.records import (
     ExecutionRecord,
     Failure,
     PipelineRecord,
+    needs_summary,
 )
 from pytest_cpjob.pipelines.swept import rank_of, stage_to_retry
 from pytest_cpjob.pipelines.variables import Action
@@ -218,7 +219,8 @@ class PipelineRuns:
         if performance.kind == "stand-in":
             self._performing.stand_in(execution, run, performance)
         elif performance.kind == "approval":
-            self.approve(execution, run, "Approved", "")
+            summary = "approved" if needs_summary(run.action) else ""
+            self.approve(execution, run, "Approved", summary)
         elif performance.kind == "handler":
             follow = self.goes_on_at_once(execution)
             self._performing.invoke(run, performance, follow=follow)
