@@ -76,6 +76,7 @@ DOCUMENT = f"{FOR_ALL} --action-type --redact"
 COMMANDS = {
     "draw": "--account-id --dynamic-reference --help --import --name --parameter --region",
     "details": f"{DOCUMENT} --function-name --user-parameters",
+    "explain": "--help",
     "event": f"{DOCUMENT} --function-name --user-parameters",
     "poll": DOCUMENT,
     "redact": "--help --seed",
