@@ -16,9 +16,6 @@ Severity = Literal["contract", "security", "test"]
 JOB: Final = "\0job\0"
 """Stands for the job in a finding's text, so that one of several jobs is told once."""
 
-PAGE: Final = "docs/findings.md"
-"""The page of the documentation that explains each finding, under its name."""
-
 
 class FindingKind(NamedTuple):
     """One row of the table.
