@@ -78,6 +78,7 @@ DOCUMENT = f"{FOR_ALL} --action-type --redact"
 COMMANDS = {
     "draw": "--account-id --dynamic-reference --format --help --import --name --parameter --region",
     "details": f"{DOCUMENT} --function-name --user-parameters",
+    "explain": "--help",
     "event": f"{DOCUMENT} --function-name --user-parameters",
     "poll": DOCUMENT,
     "redact": "--help --seed",
