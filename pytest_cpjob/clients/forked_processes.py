@@ -28,7 +28,7 @@ class ForkedProcesses:
         self._pid = os.getpid()
         _memory[:] = bytes(len(_memory))
 
-    def refuse(self, call: str) -> None:
+    def refuse(self, service: str, operation: str) -> None:
         """Refuse a call, if it is made in a forked child.
 
         Raises:
@@ -36,6 +36,7 @@ class ForkedProcesses:
         """
         if os.getpid() == self._pid:
             return
+        call = f"{service}.{operation}"
         start = os.getpid() % (len(_memory) // _SLOT) * _SLOT
         _memory[start : start + _SLOT] = call.encode()[:_SLOT].ljust(_SLOT, b"\0")
         raise CpjobError(
