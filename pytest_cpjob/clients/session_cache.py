@@ -180,7 +180,8 @@ def _sharing_methods(original: Callable[..., Any]) -> Callable[..., Any]:
 
     def _create_methods(self: Any, service_model: Any) -> dict[str, Any]:
         description = id(getattr(service_model, "_service_description", None))
-        key = (type(self)._create_api_method, description)  # which a tracer may have replaced
+        made_by = getattr(type(self), "_create_api_method", None)  # a tracer may replace it
+        key = (made_by, description)
         if description not in _shared:
             return dict(original(self, service_model))
         if key not in _methods:
