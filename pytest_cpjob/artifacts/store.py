@@ -9,9 +9,9 @@ import functools
 import io
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
+from pytest_cpjob.artifacts.spooled import SpooledFile
 from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import ArtifactError
@@ -147,7 +147,7 @@ class ArtifactStore:
             return
         s3 = self._client("s3", self._region_of(artifact))
         version = {"VersionId": version_id} if version_id else {}
-        with SpooledTemporaryFile(max_size=LARGEST_KEPT) as spooled:
+        with SpooledFile(max_size=LARGEST_KEPT) as spooled:
             try:
                 found = s3.get_object(Bucket=artifact.bucket, Key=artifact.key, **version)
             except s3.exceptions.ClientError:
