@@ -173,7 +173,7 @@ _SWEEPS: Final = {
 
 
 def variations(
-    marker: str, only: Iterable[str], without: Iterable[str] = (), **unknown: object
+    marker: str, only: Iterable[str], /, without: Iterable[str] = (), **unknown: object
 ) -> list[Variation]:
     """Return the variations that a marker selects by name.
 
@@ -190,8 +190,13 @@ def variations(
             f"@pytest.mark.{marker}: without: expected a list of variations' names, got {without!r}"
         )
     known = {each.name: each for each in _SWEEPS[marker]}
-    chosen, left_out = list(only) or list(known), set(without)
+    chosen, left_out = list(only) or list(known), list(without)
     for name in (*chosen, *left_out):
+        if not isinstance(name, str):
+            raise OptionError(
+                f"@pytest.mark.{marker}: expected names of variations, got {name!r}; write each as"
+                f" a string: {marker}({next(reversed(known))!r})"
+            )
         if name not in known:
             raise OptionError(f"@pytest.mark.{marker}: no variation {name!r}{nearest(name, known)}")
     return [known[name] for name in chosen if name not in left_out]

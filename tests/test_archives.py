@@ -234,3 +234,13 @@ def test_an_archive_cut_anywhere_is_files_or_an_artifact_error(kind: str, keep: 
     found = files_or_refusal(content[: keep % len(content)])
 
     assert isinstance(found, dict) or found.startswith(WHAT)
+
+
+@pytest.mark.parametrize(("kind", "at"), [("self-extracting zip", 3591), ("zip with lzma", 575)])
+def test_a_zip_whose_directory_is_nowhere_is_broken(kind: str, at: int) -> None:
+    """Found by the mutations above on Python 3.14, whose is_zipfile raises ValueError for it."""
+    content = bytearray(READABLE[kind]())
+    content[at % len(content)] ^= 2
+
+    assert " is a broken zip: " in refused(bytes(content))
+    assert [where for where, _ in readable_parts(io.BytesIO(content), WHAT)] == [WHAT]

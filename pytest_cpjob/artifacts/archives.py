@@ -61,7 +61,7 @@ def read_files(content: bytes, *, what: str) -> dict[str, bytes]:
     """
     if not content:
         raise ArtifactError(f"{what} is an empty object (0 bytes), not an archive")
-    if zipfile.is_zipfile(io.BytesIO(content)):
+    if _is_zip(io.BytesIO(content)):
         return _read_zip(content, what)
     if content.startswith(b"PK\x03\x04"):
         raise ArtifactError(f"{what} is a truncated zip ({len(content)} bytes): its end is missing")
@@ -71,6 +71,14 @@ def read_files(content: bytes, *, what: str) -> dict[str, bytes]:
         f"{what} is not an archive: {len(content)} bytes that begin with {content[:24]!r};"
         " read it by .content or .text()"
     )
+
+
+def _is_zip(stream: IO[bytes]) -> bool:
+    """Whether the stream has a zip's end, the directory before it intact or not."""
+    try:
+        return zipfile.is_zipfile(stream)
+    except ValueError:  # Python 3.14 looks for the directory, at an offset that may be broken
+        return True
 
 
 def _read_zip(content: bytes, what: str) -> dict[str, bytes]:
@@ -201,7 +209,7 @@ _Members: TypeAlias = Iterator[tuple[str, IO[bytes], int]]
 
 def _members(stream: IO[bytes]) -> _Members | None:
     """Return an archive's files, or None if it is not an archive."""
-    if zipfile.is_zipfile(stream):
+    if _is_zip(stream):
         return _zipped(_rewound(stream))
     head = _rewound(stream).read(262)
     for magic, decompress in _COMPRESSED.items():

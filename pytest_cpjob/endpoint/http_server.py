@@ -211,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
         return True
 
     def _check_head(self) -> None:
-        size = len(self.raw_requestline)
+        size = len(self.requestline)
         size += sum(len(name) + len(value) + 4 for name, value in self.headers.items())
         if size > _LARGEST_HEAD:
             raise _RefusedError(431, f"the headers have more than {_LARGEST_HEAD} bytes")
