@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-import warnings
+import traceback
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +32,7 @@ from pytest_cpjob.plugin.fixtures import (
     forget,
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
-from pytest_cpjob.plugin.options import BUILT_IN, FLAGS, INI, REPORT, SEED, add_options, check_flags
+from pytest_cpjob.plugin.options import BUILT_IN, REPORT, SEED, add_options, check_flags, check_ini
 from pytest_cpjob.settings import BUILT_IN_REGION, CHECKS, WARNINGS
 
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ def pytest_configure(config: pytest.Config) -> None:
         " the cpjob fixtures for this test; allow lists findings that are not reported, of"
         f" {', '.join(CHECKS)}; and warnings of add_pipeline, of {', '.join(WARNINGS)}.",
     )
+    if not hasattr(config, "workerinput"):  # xdist's workers have the main process's options
+        check_ini(config)
     for name, told in _SWEEPS.items():
         config.addinivalue_line("markers", f"{name}({told}")
     config.pluginmanager.register(_Colours(), "cpjob-colours")
@@ -126,16 +128,6 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_cpjob.plugin.run_report import start
 
         start(config, files, in_pytest_html=in_pytest_html)
-
-
-def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
-    """Make an unknown option of this plugin in the ini file an error, as it is in the marker."""
-    _, found, name = str(warning_message.message).partition("Unknown config option: ")
-    if found and name.startswith("cpjob_"):
-        from pytest_cpjob.settings import nearest
-
-        meant = nearest(name, (*INI, *FLAGS))
-        raise pytest.UsageError(f"unknown option {name.strip()!r} in the ini file{meant}")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -241,6 +233,9 @@ def _explain(
     except Exception as error:
         # The test's own failure is never lost to what was to be said of it.
         report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
+        if report.passed:
+            report.outcome = "failed"
+            report.longrepr = "".join(traceback.format_exception(error))
     if call.when == "teardown":
         failed = report.failed or stash.get(NOT_PASSED, False)
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
@@ -367,6 +362,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for each in variations(name, marker.args, marker.kwargs)
         }
     except OptionError as error:
-        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
+        told = f"{metafunc.definition.nodeid}: {error}"
+        raise pytest.fail.Exception(told, pytrace=False) from None
     metafunc.fixturenames.append(SWEEP)
     metafunc.parametrize(SWEEP, chosen.values(), ids=list(chosen), indirect=True)
