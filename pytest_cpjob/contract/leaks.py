@@ -85,22 +85,37 @@ def leaked_secrets(
     _find_sent(leaks, secrets, evidence)
     for job in evidence.jobs:
         own = secrets.by_job.get(job.id)
-        if not own:
-            continue
-        index = SecretIndex(own)
-        for where, text in _reported(job):
-            found = _by_what(own, index.find(text))
-            for what, form in found.items():
-                _note(leaks, job.id, places.get(job.id), what, _in_form(where, form))
-        for where, found in _uploaded(job, own, index, evidence):
-            for what, form in found.items():
-                _note(leaks, job.id, places.get(job.id), what, _in_form(where, form))
-        for place, leak in leaks.get(job.id, {}).items():
-            verb = "is" if len(leak.what) == 1 else "are"
-            listed, wheres = _listed(leak.what), _listed(leak.where)
-            what = f"{listed} of {JOB} {verb} in {wheres}"
-            detail = f"The line: {leak.quoted}" if leak.quoted else ""
-            yield Finding("leaked-secret", job.id, what, place, detail=detail)
+        if own and (job.result is not None or job.id in evidence.outputs):
+            _find_reported(leaks, job, own, places.get(job.id), evidence)
+        yield from _findings(job.id, leaks.get(job.id, {}))
+
+
+def _find_reported(
+    leaks: _Leaks,
+    job: JobRecord,
+    own: Mapping[str, str],
+    place: Place | None,
+    evidence: Evidence,
+) -> None:
+    """Note each secret of a job in its result and its outputs."""
+    index = SecretIndex(own)
+    texts = ((where, index.find(text)) for where, text in _reported(job))
+    for where, found in (*texts, *_uploaded(job, index, evidence)):
+        # As it is, if it is there as it is, which is found first.
+        forms: dict[str, str] = {}
+        for value, form, *_ in found:
+            forms.setdefault(own[value], form)
+        for what, form in forms.items():
+            _note(leaks, job.id, place, what, _in_form(where, form))
+
+
+def _findings(job_id: str, leaks: Mapping[Place | None, _Leak]) -> Iterator[Finding]:
+    for place, leak in leaks.items():
+        verb = "is" if len(leak.what) == 1 else "are"
+        listed, wheres = _listed(leak.what), _listed(leak.where)
+        what = f"{listed} of {JOB} {verb} in {wheres}"
+        detail = f"The line: {leak.quoted}" if leak.quoted else ""
+        yield Finding("leaked-secret", job_id, what, place, detail=detail)
 
 
 def _find_written(
@@ -235,21 +250,13 @@ def _reported(job: JobRecord) -> Iterator[tuple[str, str]]:
 
 
 def _uploaded(
-    job: JobRecord, own: Mapping[str, str], index: SecretIndex, evidence: Evidence
-) -> Iterator[tuple[str, dict[str, str]]]:
+    job: JobRecord, index: SecretIndex, evidence: Evidence
+) -> Iterator[tuple[str, Iterable[Found]]]:
     """Look through the outputs piece by piece: they may be large."""
     for name, stored in evidence.outputs.get(job.id, {}).items():
         if stored is not None:
             for where, opened in evidence.read_output(job, name):
-                yield where, _by_what(own, _in_stream(opened, index))
-
-
-def _by_what(own: Mapping[str, str], found: Iterable[Found]) -> dict[str, str]:
-    """Return what was found, each in the first form that it was found in: as it is, if it was."""
-    forms: dict[str, str] = {}
-    for value, form, *_ in found:
-        forms.setdefault(own[value], form)
-    return forms
+                yield where, list(_in_stream(opened, index))
 
 
 def _in_stream(opened: IO[bytes], index: SecretIndex) -> Iterator[Found]:

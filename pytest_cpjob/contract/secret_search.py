@@ -14,7 +14,7 @@ _FEW: Final = 16
 """So many values are faster found one by one."""
 
 _GRAM: Final = 16
-_STEP: Final = 8
+_STEP: Final = 2
 _LONG: Final = _GRAM + _STEP
 _SHORT_GRAM: Final = 8
 
@@ -41,14 +41,16 @@ class Found(NamedTuple):
 class SecretIndex:
     """Values of 8 characters or more, found in time that does not grow with their number.
 
-    Of a long value, the pieces of 16 characters that begin in 8 places near its end are kept. A
-    text is looked at in every eighth place: one of these pieces is there, wherever the value
-    begins. The end, since the session tokens of all jobs begin alike.
+    Of a long value, the last pieces of 16 characters are kept that begin in two places next to each
+    other. A text is looked at in every other place: one of these pieces is there, wherever the
+    value begins. The end, since the session tokens of all jobs begin alike.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: dict[str, None] = {}
-        self._long: dict[str, list[tuple[str, int]]] = {}
+        self._unsorted: list[str] = []
+        self._long: dict[str, str] = {}
+        self._more: dict[str, list[str]] = {}
         self._short: dict[str, list[str]] = {}
         self._shortest = 0
         for value in values:
@@ -65,17 +67,24 @@ class SecretIndex:
         if value in self._values:
             return
         self._values[value] = None
-        self._shortest = min(self._shortest or len(value), len(value))
-        if len(value) < _LONG:
-            self._short.setdefault(value[-_SHORT_GRAM:], []).append(value)
-            return
-        for offset in range(len(value) - _LONG, len(value) - _GRAM):
-            gram = value[offset : offset + _GRAM]
-            self._long.setdefault(gram, []).append((value, offset))
+        self._unsorted.append(value)
+        if not self._shortest or len(value) < self._shortest:
+            self._shortest = len(value)
+
+    def _sort(self) -> None:
+        """Put the values that are new where they are found by their ends."""
+        for value in self._unsorted:
+            if len(value) < _LONG:
+                self._short.setdefault(value[-_SHORT_GRAM:], []).append(value)
+                continue
+            for gram in (value[-_LONG:-_STEP], value[-_LONG + 1 : -1]):
+                if self._long.setdefault(gram, value) is not value:
+                    self._more.setdefault(gram, []).append(value)
+        self._unsorted.clear()
 
     def plain(self, text: str) -> list[tuple[int, str]]:
         """Return where in a text values stand as they are, in order, and which."""
-        found = []
+        found: list[tuple[int, str]] = []
         if len(self._values) <= _FEW:
             for value in self._values:
                 start = text.find(value)
@@ -83,19 +92,20 @@ class SecretIndex:
                     found.append((start, value))
                     start = text.find(value, start + len(value))
             return sorted(found)
+        self._sort()
         long, short = self._long, self._short
-        for at in range(0, len(text) - _GRAM + 1, _STEP):
-            if text[at : at + _GRAM] in long:
-                for value, offset in long[text[at : at + _GRAM]]:
-                    if offset <= at and text.startswith(value, at - offset):
-                        found.append((at - offset, value))
+        places = range(0, len(text) - _GRAM + 1, _STEP)
+        for at in [at for at in places if text[at : at + _GRAM] in long]:
+            gram = text[at : at + _GRAM]
+            for value in (long[gram], *self._more.get(gram, ())):
+                for start in (at + _LONG - len(value), at + _LONG - 1 - len(value)):
+                    if start >= 0 and text.startswith(value, start):
+                        found.append((start, value))
         if short:
             for end in range(_SHORT_GRAM, len(text) + 1):
-                gram = text[end - _SHORT_GRAM : end]
-                if gram in short:
-                    for value in short[gram]:
-                        if text.endswith(value, 0, end):
-                            found.append((end - len(value), value))
+                for value in short.get(text[end - _SHORT_GRAM : end], ()):
+                    if text.endswith(value, 0, end):
+                        found.append((end - len(value), value))
         return sorted(found)
 
     def find(self, text: str, *, encoded: bool = True) -> Iterator[Found]:
