@@ -179,6 +179,9 @@ def _zipped(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
         for member in archive.infolist():
             if not member.is_dir() and not member.flag_bits & _ENCRYPTED:
                 yield member.filename, archive.open(member)
+        comments = (part for each in archive.infolist() for part in (each.comment, each.extra))
+        names = (each.filename.encode(errors="replace") for each in archive.infolist())
+        yield "names and comments", io.BytesIO(b"\n".join((archive.comment, *comments, *names)))
 
 
 def _tarred(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:

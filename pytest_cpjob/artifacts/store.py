@@ -119,11 +119,12 @@ class ArtifactStore:
                 return None
             raise
         is_kms = str(found.get("ServerSideEncryption", "")).startswith("aws:kms")
-        return StoredObject(
-            found["ContentLength"],
-            found.get("VersionId"),
-            found.get("SSEKMSKeyId") if is_kms else None,
-        )
+        kms_key_id = found.get("SSEKMSKeyId") if is_kms else None
+        if is_kms and kms_key_id is None:
+            # moto answers with the key of `aws:kms` only, not with that of `aws:kms:dsse`.
+            stored = _backend_of(artifact.bucket).get_object(artifact.bucket, artifact.key)
+            kms_key_id = getattr(stored, "kms_key_id", None)
+        return StoredObject(found["ContentLength"], found.get("VersionId"), kms_key_id)
 
     def get(self, artifact: ArtifactFacts) -> bytes | None:
         """Return an object's content, or None if it does not exist."""
