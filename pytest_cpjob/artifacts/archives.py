@@ -223,6 +223,10 @@ def _zipped(stream: IO[bytes]) -> _Members:
         for member in archive.infolist():
             if not member.is_dir() and not member.flag_bits & _ENCRYPTED:
                 yield member.filename, archive.open(member), _chunk_of(member)
+        comments = (part for each in archive.infolist() for part in (each.comment, each.extra))
+        names = (each.filename.encode(errors="replace") for each in archive.infolist())
+        texts = io.BytesIO(b"\n".join((archive.comment, *comments, *names)))
+        yield "names and comments", texts, _CHUNK
 
 
 def _tarred(stream: IO[bytes]) -> _Members:

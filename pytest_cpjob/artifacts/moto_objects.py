@@ -125,7 +125,7 @@ class BackendObjects:
         return StoredObject(
             found.size,
             None if found.version_id == "null" else found.version_id,
-            found.kms_key_id if found.encryption == "aws:kms" else None,
+            found.kms_key_id if str(found.encryption).startswith("aws:kms") else None,
         )
 
     def get(self, bucket: str, key: str, version_id: str | None = None) -> bytes | None:
@@ -180,7 +180,7 @@ class ClientObjects:
             if error.response["Error"]["Code"] in _MISSING:
                 return None
             raise
-        is_kms = found.get("ServerSideEncryption") == "aws:kms"
+        is_kms = str(found.get("ServerSideEncryption")).startswith("aws:kms")
         return StoredObject(
             found["ContentLength"],
             found.get("VersionId"),

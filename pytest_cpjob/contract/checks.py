@@ -176,7 +176,11 @@ def _raised_at(error: BaseException) -> Place | None:
 
 
 def _shown(error: BaseException, mask: Mask) -> str:
-    text = mask(str(error)).partition("\n")[0]
+    try:
+        text = mask(str(error)).partition("\n")[0]
+    except Exception:
+        # An exception of the user's that cannot be shown; its class can.
+        text = ""
     if len(text) > 120:
         text = f"{text[:120]}..."
     return f"{type(error).__name__} ({text})" if text else type(error).__name__

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Generator
+import warnings
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 _UNDO: Final = pytest.StashKey[Undo]()
+_MASKED_WARNINGS: Final = pytest.StashKey["_MaskedWarnings"]()
 _IMPORT_GUARD: Final = pytest.StashKey[ImportGuard]()
 _SWEEPS: Final = {
     "cpjob_job_variants": "*names, without=[], action=None): run this test of the cpjob fixture"
@@ -113,6 +115,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, told in _SWEEPS.items():
         config.addinivalue_line("markers", f"{name}({told}")
     config.pluginmanager.register(_Colours(), "cpjob-colours")
+    config.stash[_MASKED_WARNINGS] = _MaskedWarnings()
+    config.pluginmanager.register(config.stash[_MASKED_WARNINGS], "cpjob-warnings")
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
         import secrets
@@ -230,6 +234,7 @@ def _explain(
             reporting.explain_failure(harness, report, call)
         elif call.when == "teardown" and stash.get(FAILED, False):
             reporting.add_late_findings(harness, report)
+        reporting.mask_secrets(harness, report)
     except Exception as error:
         # The test's own failure is never lost to what was to be said of it.
         report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
@@ -241,6 +246,9 @@ def _explain(
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
         if item.config.stash[REPORT]:
             _keep_record(harness, item.config, report)
+        if harness.service.registry.jobs:
+            # pytest tells of a test's warnings when the test is over.
+            item.config.stash[_MASKED_WARNINGS].expect(item.nodeid, reporting.mask_of(harness))
         forget(item)
     if call.when == "call" and report.failed and harness.executions:
         from pytest_cpjob.plugin.executions import show_executions
@@ -296,6 +304,29 @@ def pytest_assertrepr_compare(
     from pytest_cpjob.plugin.comparisons import explain_comparison
 
     return explain_comparison(harness.service, op, left, right, others)
+
+
+class _MaskedWarnings:
+    """Masks what a test has warned of, which pytest tells when the test's last report is made."""
+
+    def __init__(self) -> None:
+        self._of_test: tuple[str, Callable[[str], str]] | None = None
+
+    def expect(self, nodeid: str, hide: Callable[[str], str]) -> None:
+        """Mask the warnings of a test that has ended, until the next one has."""
+        self._of_test = (nodeid, hide)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(
+        self, warning_message: warnings.WarningMessage, nodeid: str
+    ) -> None:
+        """Mask one before anybody shows it."""
+        if self._of_test is None or self._of_test[0] != nodeid:
+            return
+        text = str(warning_message.message)
+        masked = self._of_test[1](text)
+        if masked != text:
+            warning_message.message = masked
 
 
 class _Colours:
