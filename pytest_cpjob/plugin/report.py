@@ -10,7 +10,7 @@ import pytest
 
 from pytest_cpjob.call_sites import is_own, package_of, shown_path
 from pytest_cpjob.contract.hints import hints
-from pytest_cpjob.contract.masking import masking
+from pytest_cpjob.contract.masking import masking, secrets_of
 from pytest_cpjob.contract.reports import error_of, report_of, wrapped
 from pytest_cpjob.contract.timeline import timeline
 from pytest_cpjob.errors import ContractError
@@ -54,6 +54,18 @@ def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo
         try:
             raise error_of(found, directory=harness.observer.directory)
         except ContractError:
+            call.excinfo = pytest.ExceptionInfo.from_current()
+        return
+    sweep = harness.builder.variation
+    if sweep is not None and not harness.builder.has_varied and (sweep.action or sweep.order):
+        wanted = sweep.action or ", ".join(sweep.order)
+        try:
+            pytest.fail(
+                f"@pytest.mark.{sweep.marker}: the test ran nothing of {wanted}: let it run a"
+                " pipeline that has it as far as there, or take the marker away",
+                pytrace=False,
+            )
+        except pytest.fail.Exception:
             call.excinfo = pytest.ExceptionInfo.from_current()
 
 
@@ -193,10 +205,34 @@ def _plain_sections(report: pytest.TestReport) -> Any:
 
 
 def mask_secrets(harness: Harness, report: pytest.TestReport) -> None:
-    """Mask the secrets of all jobs in a failure's text: locals, arguments, differences, output."""
+    """Mask the secrets of all jobs in everything that a report may show, whatever its outcome.
+
+    A failure's locals, arguments and differences, a skip's and an expected failure's reason,
+    output, and properties, which junit's file has.
+    """
     hide = masking(harness.service)
-    report.longrepr = _masked(report.longrepr, hide)
-    report.sections = [(name, hide(text)) for name, text in report.sections]
+    if report.longrepr is not None:
+        report.longrepr = _masked(report.longrepr, hide)
+    if report.sections:
+        report.sections = [(name, hide(text)) for name, text in report.sections]
+    if report.user_properties:
+        report.user_properties = [
+            (name, _masked_property(value, hide)) for name, value in report.user_properties
+        ]
+    if hasattr(report, "wasxfail"):
+        report.wasxfail = hide(str(report.wasxfail))
+
+
+def mask_of(harness: Harness) -> Callable[[str], str]:
+    """Return what masks the secrets that there are by now; it keeps nothing else of the test."""
+    return secrets_of(harness.service).hide
+
+
+def _masked_property(value: object, hide: Callable[[str], str]) -> object:
+    """Mask a property as it will be shown: what shows a secret becomes a text without it."""
+    shown = str(value)
+    masked = hide(shown)
+    return value if masked == shown else masked
 
 
 def _masked(shown: Any, hide: Callable[[str], str]) -> Any:
