@@ -97,6 +97,7 @@ class JobService:
         self.types = ActionTypes()
         self.registry = JobRegistry()
         self.lock = threading.RLock()
+        self.machine_secrets: tuple[str, ...] = ()
         self.pipelines: Callable[[], PipelineOperations] | None = None
         self._queue = Queue(self.registry.set_status)
         self.clock.on_advance(self._elapse)
