@@ -45,7 +45,8 @@ class Secrets:
 
     Attributes:
         by_job: value -> what it is, by job.
-        jobs_of: the ids of the jobs whose secret a value is.
+        jobs_of: the ids of the jobs whose secret a value is; none for a pipeline's own, which are
+            only masked.
         index: finds them in a text.
     """
 
@@ -54,29 +55,33 @@ class Secrets:
         self.jobs_of: dict[str, dict[str, None]] = {}
         self.index = SecretIndex()
         self.job_ids: set[str] = set()
-        self._grants = 0
-        self._jobs = 0
+        self._counts = (0, 0, 0)
         self._all = ""
         self._is_part: dict[str, bool] = {}
 
     def gather(self, service: JobService) -> None:
         """Take in those of the grants and jobs that are new."""
         grants, jobs = service.grants.all(), service.registry.jobs
-        if len(grants) == self._grants and len(jobs) == self._jobs:
+        counts = (len(grants), len(jobs), len(service.secret_texts))
+        if counts == self._counts:
             return
-        for grant in islice(grants, self._grants, None):
+        for grant in islice(grants, self._counts[0], None):
             given = dict(grant.credentials.as_dict())
             for name in secret_members():
                 if name in given:
                     self._add(grant.job_id, str(given[name]), name)
-        for job in islice(list(jobs.values()), self._jobs, None):
+        for job in islice(list(jobs.values()), self._counts[1], None):
             self.job_ids.add(job.id)
             for name in service.types.secrets(job.facts.action_type):
                 for shown in _shown(job.facts.configuration.get(name, "")):
                     self._add(job.id, shown, f"the secret property {name!r}")
             for shown in _shown(job.client_token or ""):
                 self._add(job.id, shown, "clientToken")
-        self._grants, self._jobs = len(grants), len(jobs)
+        for text in list(service.secret_texts):
+            for shown in _shown(text):
+                self.jobs_of.setdefault(shown, {})
+                self.index.add(shown)
+        self._counts = counts
         self._all = ""
         self._is_part.clear()
 
@@ -119,10 +124,6 @@ def secrets_of(service: JobService) -> Secrets:
     version, secrets = _kept.get(service, (-1, None))
     if secrets is None or version != service.types.version:
         secrets = Secrets()
-        for value in service.machine_secrets:
-            # They are in no document, so no job leaks them; but a test's text may show them.
-            for shown in _shown(value):
-                secrets.index.add(shown)
         _kept[service] = service.types.version, secrets
     secrets.gather(service)
     return secrets
