@@ -158,6 +158,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     # An earlier run of the same test may have been ended before its last report.
     forget(item)
+    module = sys.modules.get("pytest_cpjob.harness")
+    if module is not None:
+        module.recent_secrets.clear()
     item.stash[EARLIER_OUTPUT] = len(item._report_sections)
     guard = item.config.stash.get(_IMPORT_GUARD, None)
     if guard is None or "cpjob" not in getattr(item, "fixturenames", ()):
@@ -195,9 +198,21 @@ def pytest_runtest_makereport(
         restore_late_changes()
     if harness is not None:
         _explain(harness, item, call, report)
-    elif report.failed and call.when == "setup":
-        _explain_scope(report)
+    else:
+        if report.failed and call.when == "setup":
+            _explain_scope(report)
+        _mask_of_own_stubs(item, report)
     return report
+
+
+def _mask_of_own_stubs(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Mask the secrets of stubs that a test without the fixture has made."""
+    module = sys.modules.get("pytest_cpjob.harness")
+    for secrets in () if module is None else module.recent_secrets:
+        from pytest_cpjob.plugin.report import mask_report
+
+        mask_report(report, secrets.hide)
+        item.config.stash[_MASKED_WARNINGS].expect(item.nodeid, secrets.hide)
 
 
 def _fail_for_findings(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -307,7 +322,7 @@ def pytest_assertrepr_compare(
 
 
 class _MaskedWarnings:
-    """Masks what a test has warned of, which pytest tells when the test's last report is made."""
+    """Masks what is not in a report when it is made: a test's warnings, a subtest's description."""
 
     def __init__(self) -> None:
         self._of_test: tuple[str, Callable[[str], str]] | None = None
@@ -327,6 +342,15 @@ class _MaskedWarnings:
         masked = self._of_test[1](text)
         if masked != text:
             warning_message.message = masked
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Mask a subtest's message, arguments and output, which come after its report is made."""
+        harness = _active_harness() if hasattr(report, "context") else None
+        if harness is not None:
+            from pytest_cpjob.plugin.report import mask_subtest
+
+            mask_subtest(harness, report)
 
 
 class _Colours:

@@ -210,7 +210,11 @@ def mask_secrets(harness: Harness, report: pytest.TestReport) -> None:
     A failure's locals, arguments and differences, a skip's and an expected failure's reason,
     output, and properties, which junit's file has.
     """
-    hide = masking(harness.service)
+    mask_report(report, masking(harness.service))
+
+
+def mask_report(report: pytest.TestReport, hide: Callable[[str], str]) -> None:
+    """Mask with a function all that a report may show."""
     if report.longrepr is not None:
         report.longrepr = _masked(report.longrepr, hide)
     if report.sections:
@@ -226,6 +230,18 @@ def mask_secrets(harness: Harness, report: pytest.TestReport) -> None:
 def mask_of(harness: Harness) -> Callable[[str], str]:
     """Return what masks the secrets that there are by now; it keeps nothing else of the test."""
     return secrets_of(harness.service).hide
+
+
+def mask_subtest(harness: Harness, report: Any) -> None:
+    """Mask the report of a subtest, with its message and arguments."""
+    hide = masking(harness.service)
+    mask_report(report, hide)
+    context = report.context
+    kwargs = {name: _masked_property(value, hide) for name, value in context.kwargs.items()}
+    # It is a frozen dataclass, which would show the values of a new one once more by `repr`.
+    object.__setattr__(context, "kwargs", kwargs)
+    if context.msg is not None:
+        object.__setattr__(context, "msg", hide(str(context.msg)))
 
 
 def _masked_property(value: object, hide: Callable[[str], str]) -> object:
