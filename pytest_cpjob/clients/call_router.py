@@ -117,7 +117,7 @@ class CallRouter:
         service, caller = self._service, call.caller
         if service.faults.all or (self._roles.is_needed and not call.by_test):
             return None
-        access_key_id = credentials_of.read(credentials).access_key_id
+        access_key_id = credentials_of.access_key_of(credentials)
         if service.grants.find(access_key_id) is not None:
             return None
         caller = Caller(caller.client, caller.thread, access_key_id, caller.by_test)
