@@ -316,7 +316,7 @@ class CodePipelineStub:
         Raises:
             ValueError: it cannot be read, lacks what the pipeline needs, or CreatePipeline would
                 refuse it; the text lists everything that is wrong.
-            CpjobError: a template is YAML, and PyYAML is not installed (extra `templates`).
+            CpjobError: a template is YAML, and PyYAML, which moto brings, is missing or too old.
         """
         from pytest_cpjob.pipelines.adding import add_pipeline
 
