@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -24,6 +25,7 @@ from pytest_cpjob.clients.leftover_threads import cut_off, release, threads_cut_
 from pytest_cpjob.clients.role_check import RoleCheck
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
+from pytest_cpjob.contract.masking import Secrets, secrets_of
 from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.contract.timeline import WIDTH
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
@@ -46,6 +48,11 @@ if TYPE_CHECKING:
 
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
+
+_SECRET_VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+recent_secrets: Final[deque[Secrets]] = deque(maxlen=8)
+"""The secrets of stubs that were stopped: a report is made after a stub of the test's own."""
 
 _active: Harness | None = None
 _activation = threading.Lock()
@@ -150,6 +157,9 @@ class Harness:
             watch_idle_threads(self.undo)
             self.router.outside_runs = DirectPolls(self.undo)
             self._moto.watch(self.undo)
+            self.service.secret_texts.update(
+                os.environ[name] for name in _SECRET_VARIABLES if name in os.environ
+            )
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()
@@ -196,6 +206,8 @@ class Harness:
         try:
             self.undo.later(self.store.stop)
             self.undo.later(self._interceptor.remove)
+            if self.service.registry.jobs:
+                recent_secrets.append(secrets_of(self.service))
             self.undo.all()
             if self.observer.running_threads:
                 # With those that they have started since.

@@ -404,7 +404,7 @@ def test_a_value_that_hides_secrets_is_the_same_value(cpjob: CodePipelineStub) -
         cpjob.check()
 
 
-def test_a_client_token_is_masked_and_no_leak(cpjob: CodePipelineStub) -> None:
+def test_a_client_token_is_masked_and_a_leak(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_third_party_job()
     token = job.client_token
     assert token
@@ -414,7 +414,11 @@ def test_a_client_token_is_masked_and_no_leak(cpjob: CodePipelineStub) -> None:
     print("the token is", token)
     details = {"type": "JobFailed", "message": f"the token was {token}"}
     CLIENT.put_third_party_job_failure_result(**who, failureDetails=details)
-    cpjob.check()
+    said = report(cpjob)
+    assert "clientToken of job" in said
+    assert " is in stdout" in said
+    assert " is in the failure message" in said
+    assert token not in said
 
     text = timeline(cpjob._harness.service, cpjob._harness.service.registry.jobs[job.id])
     assert "  result  JobFailed: the token was <masked>" in text

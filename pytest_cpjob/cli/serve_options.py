@@ -23,6 +23,16 @@ def add_serve(commands: Any) -> None:
     )
     served.add_argument("--port", type=_port, default=0, help="the port (default: a free one)")
     served.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        type=str.lower,
+        metavar="NAME",
+        help="answer requests to this host name too, and to names below it (may be repeated);"
+        " others than IP addresses, localhost and names without dots are refused, so that no web"
+        " page can call the service",
+    )
+    served.add_argument(
         "--shell",
         choices=SHELLS,
         default=usual_shell(),

@@ -36,6 +36,8 @@ Mask = Callable[[str], str]
 
 def find_all(evidence: Evidence) -> list[Finding]:
     """Return every finding, in the order of the jobs and then of the calls, secrets masked."""
+    if not _can_have_findings(evidence):
+        return []
     found: list[Finding] = []
     called = _calls_by_job(evidence)
     mask = masking(evidence.service)
@@ -70,6 +72,19 @@ def find_all(evidence: Evidence) -> list[Finding]:
         )
         for finding in found
     ]
+
+
+def _can_have_findings(evidence: Evidence) -> bool:
+    """Return whether anything has happened that a finding could be about."""
+    service = evidence.service
+    return bool(
+        service.registry.jobs
+        or service.call_log.entries
+        or service.faults.unmet()
+        or evidence.stopped_calls
+        or evidence.forked_calls
+        or evidence.running_threads
+    )
 
 
 def _calls_by_job(evidence: Evidence) -> dict[str, list[CallEntry]]:
@@ -161,7 +176,11 @@ def _raised_at(error: BaseException) -> Place | None:
 
 
 def _shown(error: BaseException, mask: Mask) -> str:
-    text = mask(str(error)).partition("\n")[0]
+    try:
+        text = mask(str(error)).partition("\n")[0]
+    except Exception:
+        # An exception of the user's that cannot be shown; its class can.
+        text = ""
     if len(text) > 120:
         text = f"{text[:120]}..."
     return f"{type(error).__name__} ({text})" if text else type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -27,11 +28,28 @@ def capture_output(hear: Hear, undo: Undo) -> None:
         tee = _Tee(stream, name, hear)
         setattr(sys, name, tee)
         undo.later(partial(tee.stop, name))
+    _hear_warnings(hear, undo)
     root = logging.getLogger()
     if not any(isinstance(each, _Listener) and each.tells(hear) for each in root.handlers):
         handler = _Listener(hear)
         root.addHandler(handler)
         undo.later(lambda: root.removeHandler(handler))
+
+
+def _hear_warnings(hear: Hear, undo: Undo) -> None:
+    """Listen to warnings that nobody catches: they end in a summary, which is kept like a log."""
+    show = vars(warnings).get("_showwarnmsg_impl")
+    if show is None or getattr(show, "tells", None) == hear:
+        return
+
+    def heard(message: warnings.WarningMessage) -> None:
+        is_users_own = is_users(message.filename)
+        site = (message.filename, message.lineno) if is_users_own else call_site(2)
+        hear("a warning", f"{message.message}\n", site)
+        show(message)
+
+    vars(heard)["tells"] = hear
+    undo.set_attribute(warnings, "_showwarnmsg_impl", heard)
 
 
 class _Tee:
@@ -59,6 +77,36 @@ class _Tee:
         if self._hear is not None:
             self._hear(self._where, text, call_site(2))
         written: int = self._stream.write(text)
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    @property
+    def buffer(self) -> _BytesTee:
+        """The stream of bytes below, whose writes are heard as well."""
+        return _BytesTee(self._stream.buffer, self)
+
+    def heard(self, text: str, site: Site | None) -> None:
+        """Tell what was written past the text stream."""
+        if self._hear is not None:
+            self._hear(self._where, text, site)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _BytesTee:
+    """A stream of bytes whose writes are heard; everything else is the stream's own."""
+
+    def __init__(self, stream: Any, text_stream: _Tee) -> None:
+        self._stream = stream
+        self._text_stream = text_stream
+
+    def write(self, data: Any) -> int:
+        self._text_stream.heard(bytes(data).decode(errors="replace"), call_site(2))
+        written: int = self._stream.write(data)
         return written
 
     def writelines(self, lines: Any) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -32,7 +33,7 @@ from pytest_cpjob.plugin.fixtures import (
     forget,
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
-from pytest_cpjob.plugin.options import BUILT_IN, FLAGS, INI, REPORT, SEED, add_options, check_flags
+from pytest_cpjob.plugin.options import BUILT_IN, REPORT, SEED, add_options, check_flags, check_ini
 from pytest_cpjob.settings import BUILT_IN_REGION, CHECKS, WARNINGS
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ __all__ = [
 ]
 
 _UNDO: Final = pytest.StashKey[Undo]()
+_MASKED_WARNINGS: Final = pytest.StashKey["_MaskedWarnings"]()
 _IMPORT_GUARD: Final = pytest.StashKey[ImportGuard]()
 _SWEEPS: Final = {
     "cpjob_job_variants": "*names, without=[], action=None): run this test of the cpjob fixture"
@@ -108,9 +110,13 @@ def pytest_configure(config: pytest.Config) -> None:
         " the cpjob fixtures for this test; allow lists findings that are not reported, of"
         f" {', '.join(CHECKS)}; and warnings of add_pipeline, of {', '.join(WARNINGS)}.",
     )
+    if not hasattr(config, "workerinput"):  # xdist's workers have the main process's options
+        check_ini(config)
     for name, told in _SWEEPS.items():
         config.addinivalue_line("markers", f"{name}({told}")
     config.pluginmanager.register(_Colours(), "cpjob-colours")
+    config.stash[_MASKED_WARNINGS] = _MaskedWarnings()
+    config.pluginmanager.register(config.stash[_MASKED_WARNINGS], "cpjob-warnings")
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
         import secrets
@@ -126,16 +132,6 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_cpjob.plugin.run_report import start
 
         start(config, files, in_pytest_html=in_pytest_html)
-
-
-def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
-    """Make an unknown option of this plugin in the ini file an error, as it is in the marker."""
-    _, found, name = str(warning_message.message).partition("Unknown config option: ")
-    if found and name.startswith("cpjob_"):
-        from pytest_cpjob.settings import nearest
-
-        meant = nearest(name, (*INI, *FLAGS))
-        raise pytest.UsageError(f"unknown option {name.strip()!r} in the ini file{meant}")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -162,6 +158,9 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     # An earlier run of the same test may have been ended before its last report.
     forget(item)
+    module = sys.modules.get("pytest_cpjob.harness")
+    if module is not None:
+        module.recent_secrets.clear()
     item.stash[EARLIER_OUTPUT] = len(item._report_sections)
     guard = item.config.stash.get(_IMPORT_GUARD, None)
     if guard is None or "cpjob" not in getattr(item, "fixturenames", ()):
@@ -199,9 +198,21 @@ def pytest_runtest_makereport(
         restore_late_changes()
     if harness is not None:
         _explain(harness, item, call, report)
-    elif report.failed and call.when == "setup":
-        _explain_scope(report)
+    else:
+        if report.failed and call.when == "setup":
+            _explain_scope(report)
+        _mask_of_own_stubs(item, report)
     return report
+
+
+def _mask_of_own_stubs(item: pytest.Item, report: pytest.TestReport) -> None:
+    """Mask the secrets of stubs that a test without the fixture has made."""
+    module = sys.modules.get("pytest_cpjob.harness")
+    for secrets in () if module is None else module.recent_secrets:
+        from pytest_cpjob.plugin.report import mask_report
+
+        mask_report(report, secrets.hide)
+        item.config.stash[_MASKED_WARNINGS].expect(item.nodeid, secrets.hide)
 
 
 def _fail_for_findings(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -238,14 +249,21 @@ def _explain(
             reporting.explain_failure(harness, report, call)
         elif call.when == "teardown" and stash.get(FAILED, False):
             reporting.add_late_findings(harness, report)
+        reporting.mask_secrets(harness, report)
     except Exception as error:
         # The test's own failure is never lost to what was to be said of it.
         report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
+        if report.passed:
+            report.outcome = "failed"
+            report.longrepr = "".join(traceback.format_exception(error))
     if call.when == "teardown":
         failed = report.failed or stash.get(NOT_PASSED, False)
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
         if item.config.stash[REPORT]:
             _keep_record(harness, item.config, report)
+        if harness.service.registry.jobs:
+            # pytest tells of a test's warnings when the test is over.
+            item.config.stash[_MASKED_WARNINGS].expect(item.nodeid, reporting.mask_of(harness))
         forget(item)
     if call.when == "call" and report.failed and harness.executions:
         from pytest_cpjob.plugin.executions import show_executions
@@ -301,6 +319,38 @@ def pytest_assertrepr_compare(
     from pytest_cpjob.plugin.comparisons import explain_comparison
 
     return explain_comparison(harness.service, op, left, right, others)
+
+
+class _MaskedWarnings:
+    """Masks what is not in a report when it is made: a test's warnings, a subtest's description."""
+
+    def __init__(self) -> None:
+        self._of_test: tuple[str, Callable[[str], str]] | None = None
+
+    def expect(self, nodeid: str, hide: Callable[[str], str]) -> None:
+        """Mask the warnings of a test that has ended, until the next one has."""
+        self._of_test = (nodeid, hide)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_warning_recorded(
+        self, warning_message: warnings.WarningMessage, nodeid: str
+    ) -> None:
+        """Mask one before anybody shows it."""
+        if self._of_test is None or self._of_test[0] != nodeid:
+            return
+        text = str(warning_message.message)
+        masked = self._of_test[1](text)
+        if masked != text:
+            warning_message.message = masked
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Mask a subtest's message, arguments and output, which come after its report is made."""
+        harness = _active_harness() if hasattr(report, "context") else None
+        if harness is not None:
+            from pytest_cpjob.plugin.report import mask_subtest
+
+            mask_subtest(harness, report)
 
 
 class _Colours:
@@ -370,6 +420,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for each in variations(name, marker.args, marker.kwargs)
         }
     except OptionError as error:
-        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
+        told = f"{metafunc.definition.nodeid}: {error}"
+        raise pytest.fail.Exception(told, pytrace=False) from None
     metafunc.fixturenames.append(SWEEP)
     metafunc.parametrize(SWEEP, chosen.values(), ids=list(chosen), indirect=True)

@@ -62,10 +62,15 @@ def _named(
     _refuse_options(unknown, ("without", "action") if takes_action else ("without",))
     if isinstance(without, str) or not isinstance(without, Iterable):
         raise OptionError(f"without: expected a list of variations' names, got {without!r}")
-    chosen, left_out = list(names), set(without)
+    chosen, left_out = list(names), list(without)
     for name in (*chosen, *left_out):
+        if not isinstance(name, str):
+            raise OptionError(
+                f"expected names of variations, got {name!r}; write each as a string:"
+                f" {marker}({next(reversed(known))!r})"
+            )
         if name not in known:
-            raise OptionError(f"no variation {name!r}{nearest(str(name), known)}")
+            raise OptionError(f"no variation {name!r}{nearest(name, known)}")
     if action is None:
         return [known[str(name)] for name in chosen or known if name not in left_out]
     target = _action("action", action)
@@ -78,7 +83,7 @@ def _named(
     return [
         known[str(name)]._replace(action=target)
         for name in chosen or known
-        if name not in left_out | _OF_A_DEFINITION
+        if name not in {*left_out, *_OF_A_DEFINITION}
     ]
 
 
