@@ -382,7 +382,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if told:
         from pytest_cpjob.plugin.report import last_lines
 
-        for line in last_lines(told):
+        lines = last_lines(told)
+        if lines:
+            terminalreporter.write_sep("=", "cpjob findings", yellow=True)
+        for line in lines:
             terminalreporter.write_line(line, yellow=True)
     failed = terminalreporter.stats.get("failed") or terminalreporter.stats.get("error")
     if failed and config.getoption("--cpjob-seed") == "random":

@@ -84,7 +84,7 @@ def explain_failure(
         if call.when == "teardown"
         else harness.inspection.settled_findings(code_runs=harness.runs_code())
     )
-    _add_sections(harness, report, found, told)
+    _add_sections(harness, report, found, told, shown_already=str(error))
 
 
 def _show_findings(
@@ -133,7 +133,11 @@ def _of_test(excinfo: pytest.ExceptionInfo[BaseException]) -> Iterator[Any]:
 
 
 def _add_sections(
-    harness: Harness, report: pytest.TestReport, found: Sequence[Finding], told: int
+    harness: Harness,
+    report: pytest.TestReport,
+    found: Sequence[Finding],
+    told: int,
+    shown_already: str,
 ) -> None:
     add = getattr(report.longrepr, "addsection", None) or _plain_sections(report)
     width, directory = harness.report_width, harness.observer.directory
@@ -148,25 +152,32 @@ def _add_sections(
         shown = wrapped(hide(text), width)
         told += shown.count("\n") + 2
         add(name, shown, "-")
-    for name, text in _timelines(harness, MOST_LINES - told):
+    for name, text in _timelines(harness, MOST_LINES - told, shown_already):
         add(name, hide(text), "-")
 
 
-def _timelines(harness: Harness, room: int) -> Iterator[tuple[str, str]]:
-    """Iterate over the timelines of the actions that a failure is about, each with its title."""
+def _timelines(harness: Harness, room: int, shown_already: str) -> Iterator[tuple[str, str]]:
+    """Iterate over the timelines of the actions that a failure is about, each with its title.
+
+    An exception such as `UnexpectedResult` may show one already. The findings, which would be its
+    last line here, have a section of their own.
+    """
     firsts = [job for job in list(harness.service.registry.jobs.values()) if job.previous is None]
     findings = harness.inspection.findings
     about = [job for job in firsts if any(_is_about(finding, job) for finding in findings)]
     chosen = about[:MOST_TIMELINES] or firsts[-MOST_TIMELINES:]
+    width, directory = harness.report_width, harness.observer.directory
     for job in chosen:
+        if timeline(harness.service, job, width=width, directory=directory) in shown_already:
+            continue
         most = max(FEWEST_TIMELINE_LINES, room // len(chosen) - 1)
         text = timeline(
             harness.service,
             job,
             findings,
-            width=harness.report_width,
+            width=width,
             most_lines=most,
-            directory=harness.observer.directory,
+            directory=directory,
         )
         yield f"cpjob timeline of job {job.id}", text
     if len(firsts) > len(chosen):
