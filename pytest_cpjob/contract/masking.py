@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from pytest_cpjob.aws import codepipeline_model as model
 from pytest_cpjob.contract.secret_search import SHORTEST, PartIndex, SecretIndex
@@ -42,14 +42,14 @@ class Secrets:
 
     Attributes:
         by_job: value -> what it is, by job.
-        jobs_of: the ids of the jobs whose secret a value is; none for a pipeline's own, which are
-            only masked.
         index: finds them in a text.
     """
 
     def __init__(self) -> None:
         self.by_job: dict[str, dict[str, str]] = {}
-        self.jobs_of: dict[str, dict[str, None]] = {}
+        # Thousands of lists of one would have the collector at work.
+        self._first_job: dict[str, str] = {}
+        self._more_jobs: dict[str, list[str]] = {}
         self.index = SecretIndex()
         self.job_ids: set[str] = set()
         self._counts = (0, 0, 0)
@@ -62,11 +62,12 @@ class Secrets:
         counts = (granted + len(grants), len(jobs), len(service.secret_texts))
         if counts == self._counts:
             return
+        members = secret_members()
         for grant in grants:
-            given = dict(grant.credentials.as_dict())
-            for name in secret_members():
+            given: Mapping[str, Any] = grant.credentials.as_dict()
+            for name in members:
                 if name in given:
-                    self._add(grant.job_id, str(given[name]), name)
+                    self._add(grant.job_id, given[name], name)
         for job in list(jobs.values())[known:]:
             self.job_ids.add(job.id)
             for name in service.types.secrets(job.facts.action_type):
@@ -76,15 +77,27 @@ class Secrets:
                 self._add(job.id, shown, "clientToken")
         for text in list(service.secret_texts):
             for shown in _shown(text):
-                self.jobs_of.setdefault(shown, {})
                 self.index.add(shown)
         self._counts = counts
         self._parts = None
 
     def _add(self, job_id: str, value: str, what: str) -> None:
-        self.by_job.setdefault(job_id, {}).setdefault(value, what)
-        self.jobs_of.setdefault(value, {})[job_id] = None
-        self.index.add(value)
+        own = self.by_job.get(job_id)
+        if own is None:
+            own = self.by_job[job_id] = {}
+        if value not in own:
+            own[value] = what
+            if self._first_job.setdefault(value, job_id) != job_id:
+                self._more_jobs.setdefault(value, []).append(job_id)
+            self.index.add(value)
+
+    def jobs_of(self, value: str) -> list[str]:
+        """Return the ids of the jobs whose secret a value is.
+
+        There are none for what is a secret of a pipeline itself, which is only masked.
+        """
+        first = self._first_job.get(value)
+        return [] if first is None else [first, *self._more_jobs.get(value, ())]
 
     def hide(self, text: str) -> str:
         """Return a text without any of them, without encoded ones, and without parts of them."""
