@@ -226,6 +226,24 @@ def test_a_long_line_of_many_secrets_is_quoted_in_part_and_shows_none(
     assert not any(token[at : at + 8] in text for token in tokens for at in range(40, 400, 4))
 
 
+def test_a_secret_encoded_over_several_lines_is_quoted_in_none(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+    token = job.details["jobDetails"]["data"]["artifactCredentials"]["sessionToken"]
+    encoded = base64.encodebytes(b"the token is " + token.encode()).decode()
+
+    def handler(event: Any, context: Any) -> None:
+        print("sent:", encoded, "and done")
+        CLIENT.put_job_success_result(jobId=job.id)
+
+    handler(job.event, None)
+    with pytest.raises(ContractError) as caught:
+        cpjob.check()
+
+    text = str(caught.value)
+    assert "stdout (base64)" in text
+    assert not any(encoded[at : at + 12] in text for at in range(20, len(encoded) - 12))
+
+
 def test_secrets_that_come_later_are_masked_too(
     cpjob: CodePipelineStub,
 ) -> None:

@@ -230,7 +230,7 @@ def _quoted(text: str, found: Found, index: SecretIndex, mask: Callable[[str], s
         return MASK
     first, last = max(0, found.start - _NEAR), min(len(text), found.end + _NEAR)
     start = text.rfind("\n", first, found.start) + 1
-    end = text.find("\n", found.start, last)
+    end = text.find("\n", found.end, last)
     is_cut = not start and first > 0, end < 0 and last < len(text)
     if is_cut[0]:
         space = text.find(" ", first, found.start)
