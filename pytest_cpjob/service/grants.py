@@ -66,6 +66,10 @@ class Grants:
         """Return every grant, in the order of issue."""
         return list(self._grants.values())
 
+    def since(self, count: int) -> list[Grant]:
+        """Return the grants after the first ones, as many as were known before."""
+        return self.all()[count:] if len(self._grants) > count else []
+
 
 def _objects(artifacts: Iterable[ArtifactFacts]) -> frozenset[Location]:
     return frozenset((artifact.bucket, artifact.key) for artifact in artifacts)
