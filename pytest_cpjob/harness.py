@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ReadTimeoutError
@@ -48,6 +48,8 @@ THREAD_PATIENCE: Final = 1.0
 
 _active: Harness | None = None
 _activation = threading.Lock()
+_started: Final[list[JobService]] = []
+_test = ""
 
 
 class ShownExecution(Protocol):
@@ -138,6 +140,7 @@ class Harness:
                     " the cpjob fixture, use cpjob"
                 )
             _active = self
+            _keep_for_report(self.service)
         try:
             release()
             restore_late_changes()
@@ -219,3 +222,26 @@ class Harness:
 def active_harness() -> Harness | None:
     """Return the harness of the stub that is active in this process."""
     return _active
+
+
+def _keep_for_report(service: JobService) -> None:
+    """Keep what the stubs of one test of pytest know, whose report comes after they were left."""
+    global _test
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
+    if test != _test:
+        _test = test
+        _started.clear()
+    if test:
+        _started.append(service)
+
+
+def services_of_test() -> Sequence[JobService]:
+    """Return the services of all stubs that pytest's current test has started, or goes on with."""
+    if _active is None or _active.service in _started:
+        return _started
+    return [*_started, _active.service]
+
+
+def forget_test() -> None:
+    """Keep no stub of an earlier test any longer."""
+    _started.clear()

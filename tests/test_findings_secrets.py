@@ -404,7 +404,7 @@ def test_a_value_that_hides_secrets_is_the_same_value(cpjob: CodePipelineStub) -
         cpjob.check()
 
 
-def test_a_client_token_is_masked_and_no_leak(cpjob: CodePipelineStub) -> None:
+def test_a_client_token_is_masked_and_a_leak(cpjob: CodePipelineStub) -> None:
     job = cpjob.add_third_party_job()
     token = job.client_token
     assert token
@@ -414,7 +414,10 @@ def test_a_client_token_is_masked_and_no_leak(cpjob: CodePipelineStub) -> None:
     print("the token is", token)
     details = {"type": "JobFailed", "message": f"the token was {token}"}
     CLIENT.put_third_party_job_failure_result(**who, failureDetails=details)
-    cpjob.check()
+    found = report(cpjob)
+    assert f"clientToken of job {job.id} (Build:ThirdParty:MyPartnerTool:1) is in stdout" in found
+    assert "is in the failure message" in found
+    assert token not in found
 
     text = timeline(cpjob._harness.service, cpjob._harness.service.registry.jobs[job.id])
     assert "  result  JobFailed: the token was <masked>" in text

@@ -14,6 +14,7 @@ from pytest_cpjob.clients import credentials as credentials_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
+from pytest_cpjob.errors import repr_of
 from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
@@ -304,7 +305,7 @@ class CallRouter:
             self._service.call_log.add_note(
                 self._service.clock.now,
                 job_id,
-                f"the worker raised {error!r}",
+                f"the worker raised {repr_of(error)}",
                 site_of_traceback(error.__traceback__),
             )
 

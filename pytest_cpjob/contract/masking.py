@@ -40,9 +40,9 @@ def secret_members() -> tuple[str, ...]:
 def secrets_by_job(service: JobService) -> dict[str, dict[str, str]]:
     """Give the secrets of every job that has some, value -> what it is.
 
-    They are the artifact credentials (see `secret_members`), and the configuration values that
-    their action type's `secret` flags name. A value stands there as it is, and as `repr` and JSON
-    show it.
+    They are the artifact credentials (see `secret_members`), the client token of a partner's job,
+    and the configuration values that their action type's `secret` flags name. A value stands there
+    as it is, and as `repr` and JSON show it.
     """
     found: dict[str, dict[str, str]] = {}
     for grant in service.grants.all():
@@ -54,14 +54,16 @@ def secrets_by_job(service: JobService) -> dict[str, dict[str, str]]:
         for name in service.types.secrets(job.facts.action_type):
             for shown in _shown(job.facts.configuration.get(name, "")):
                 found.setdefault(job.id, {})[shown] = f"the secret property {name!r}"
+        for shown in _shown(job.client_token or ""):
+            found.setdefault(job.id, {})[shown] = "clientToken"
     return found
 
 
 def masking(service: JobService) -> Callable[[str], str]:
     """Give what masks every secret of every job in a text; they are gathered at its first use.
 
-    A partner's client tokens are masked as well, and so are parts of a secret: pytest shortens
-    what it shows to `'IQoJb3Jp...Zw=='`, and leaves out what two texts have in common.
+    Parts of a secret are masked as well: pytest shortens what it shows to `'IQoJb3Jp...Zw=='`, and
+    leaves out what two texts have in common.
     """
     longest_first: list[str] | None = None
     all_of_them = ""
@@ -87,10 +89,7 @@ def mask(service: JobService, text: str) -> str:
 
 
 def _masked_values(service: JobService) -> set[str]:
-    values = {value for secrets in secrets_by_job(service).values() for value in secrets}
-    for job in list(service.registry.jobs.values()):
-        values.update(_shown(job.client_token or ""))
-    return values
+    return {value for secrets in secrets_by_job(service).values() for value in secrets}
 
 
 def _shown(value: str) -> Iterator[str]:

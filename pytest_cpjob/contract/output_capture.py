@@ -1,14 +1,21 @@
-"""What code writes while it runs: to standard output, standard error and logging."""
+"""What code writes while it runs: to standard output, standard error, logging and warnings.
+
+What nobody catches, in a thread or a `__del__`, Python writes to standard error too.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
+import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from pytest_cpjob.call_sites import Site, call_site, is_users
+from pytest_cpjob.call_sites import Site, call_site, is_users, site_of_traceback
 from pytest_cpjob.patching import Undo
 
 Hear = Callable[[str, str, Site | None], None]
@@ -16,7 +23,7 @@ Hear = Callable[[str, str, Site | None], None]
 
 
 def capture_output(hear: Hear, undo: Undo) -> None:
-    """Listen to `sys.stdout`, `sys.stderr` and the root logger until the undo.
+    """Listen to `sys.stdout`, `sys.stderr`, the root logger and Python's hooks until the undo.
 
     Where `hear` is told already, of a whole test say, it is not told again.
     """
@@ -32,6 +39,13 @@ def capture_output(hear: Hear, undo: Undo) -> None:
         handler = _Listener(hear)
         root.addHandler(handler)
         undo.later(lambda: root.removeHandler(handler))
+    for owner, hook, tell in _HOOKS:
+        before = getattr(owner, hook, None)
+        if before is None or (isinstance(before, _Hook) and before.tells(hear)):
+            continue
+        ours = _Hook(before, tell, hear)
+        setattr(owner, hook, ours)
+        undo.later(partial(ours.stop, owner, hook))
 
 
 class _Tee:
@@ -55,10 +69,19 @@ class _Tee:
             stream = stream._stream
         setattr(sys, name, stream)
 
-    def write(self, text: str) -> int:
+    @property
+    def buffer(self) -> Any:
+        """The stream for bytes, whose writes are heard as text."""
+        return _BytesTee(self._stream.buffer, self._heard)
+
+    def _heard(self, text: str) -> None:
         if self._hear is not None:
-            self._hear(self._where, text, call_site(2))
+            self._hear(self._where, text, call_site(3))
+
+    def write(self, text: str) -> int:
+        # First, because what is no text is refused, and no text to be looked through.
         written: int = self._stream.write(text)
+        self._heard(text)
         return written
 
     def writelines(self, lines: Any) -> None:
@@ -89,3 +112,74 @@ class _Listener(logging.Handler):
         except Exception:
             # A record that cannot be formatted is for the handlers of others to complain about.
             return
+
+
+class _BytesTee:
+    """A stream of bytes whose writes are heard; everything else is the stream's own."""
+
+    def __init__(self, stream: Any, heard: Callable[[str], None]) -> None:
+        self._stream = stream
+        self._heard = heard
+
+    def write(self, data: Any) -> int:
+        written: int = self._stream.write(data)
+        self._heard(bytes(data).decode("utf-8", "replace"))
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Hook:
+    """A hook of the interpreter that is heard before it does what it did."""
+
+    def __init__(self, before: Any, tell: Callable[[Any, Hear], None], hear: Hear) -> None:
+        self._before = before
+        self._tell = tell
+        self._hear: Hear | None = hear
+
+    def tells(self, hear: Hear) -> bool:
+        """Whether it is this listener that is told."""
+        return self._hear == hear
+
+    def stop(self, owner: Any, name: str) -> None:
+        """Hear no more, and put back what was there, if it is still us, as `_Tee.stop` does."""
+        self._hear = None
+        hook = getattr(owner, name)
+        while isinstance(hook, _Hook) and hook._hear is None:
+            hook = hook._before
+        setattr(owner, name, hook)
+
+    def __call__(self, happened: Any) -> None:
+        if self._hear is not None:
+            # What cannot be shown as text tells no secret; what was there says so.
+            with suppress(Exception):
+                self._tell(happened, self._hear)
+        self._before(happened)
+
+
+def _tell_warning(warning: Any, hear: Hear) -> None:
+    # Of what nobody has caught pytest makes warnings; it was heard already.
+    if not warning.category.__module__.startswith(("pytest", "_pytest")):
+        site = (warning.filename, warning.lineno)
+        text = f"{warning.message}\n"
+        hear("a warning", text, site if is_users(warning.filename) else call_site(3))
+
+
+def _tell_uncaught(args: Any, hear: Hear) -> None:
+    if args.exc_type is SystemExit:
+        return  # it ends a thread, silently
+    lines = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)
+    hear("stderr", "".join(lines), site_of_traceback(args.exc_traceback))
+
+
+_HOOKS: Final[tuple[tuple[Any, str, Callable[[Any, Hear], None]], ...]] = (
+    # Python's `showwarning`, which may be replaced, is not told of the source of a warning.
+    (warnings, "_showwarnmsg", _tell_warning),
+    (threading, "excepthook", _tell_uncaught),
+    (sys, "unraisablehook", _tell_uncaught),
+)

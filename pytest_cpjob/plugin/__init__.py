@@ -17,6 +17,7 @@ from pytest_cpjob.plugin.fixtures import (
     FAILED,
     HARNESS,
     NOT_PASSED,
+    RUNNING,
     SWEEP,
     _cpjob_server,
     _cpjob_sweep,
@@ -123,8 +124,13 @@ def pytest_configure(config: pytest.Config) -> None:
         start(config, files, in_pytest_html=in_pytest_html)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
-    """Make an unknown option of this plugin in the ini file an error, as it is in the marker."""
+    """Make an unknown option of this plugin in the ini file an error, and mask what tests warn."""
+    if _has_stubs():
+        from pytest_cpjob.plugin.masked_reports import mask_warning
+
+        mask_warning(warning_message)
     _, found, name = str(warning_message.message).partition("Unknown config option: ")
     if found and name.startswith("cpjob_"):
         from pytest_cpjob.settings import nearest
@@ -157,6 +163,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     # An earlier run of the same test may have been ended before its last report.
     forget(item)
+    if (module := sys.modules.get("pytest_cpjob.harness")) is not None:
+        module.forget_test()
     item.stash[EARLIER_OUTPUT] = len(item._report_sections)
     guard = item.config.stash.get(_IMPORT_GUARD, None)
     if guard is None or "cpjob" not in getattr(item, "fixturenames", ()):
@@ -172,8 +180,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     __tracebackhide__ = True  # a warning of pytest's own may be raised through here
     # Inside pytest's own capture, which replaces sys.stdout for each phase.
-    with harness.observer.listening():
-        return (yield)
+    item.stash[RUNNING] = True
+    try:
+        with harness.observer.listening():
+            return (yield)
+    finally:
+        del item.stash[RUNNING]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -181,9 +193,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     harness = item.stash.get(HARNESS, None)
-    if harness is not None and call.when == "call":
+    is_part = RUNNING in item.stash
+    if harness is not None and call.when == "call" and not is_part:
         harness.end_running()
-    _fail_for_findings(item, call)
+        _fail_for_findings(harness, item, call)
     undo = Undo()
     try:
         _hide_frames(item, call, undo)
@@ -193,16 +206,28 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and _active_harness() is None:
         restore_late_changes()
     if harness is not None:
-        _explain(harness, item, call, report)
+        _explain(harness, item, call, report, is_part=is_part)
     elif report.failed and call.when == "setup":
         _explain_scope(report)
+    if _has_stubs():
+        from pytest_cpjob.plugin.masked_reports import mask_report
+
+        mask_report(report)
     return report
 
 
-def _fail_for_findings(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Mask a subtest's report, to which pytest adds output once it is made."""
+    if hasattr(report, "context") and _has_stubs():
+        from pytest_cpjob.plugin.masked_reports import mask_part
+
+        mask_part(report, _active_harness())
+
+
+def _fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Let a test fail for what its code did, before any plugin hears that it has passed."""
-    harness = item.stash.get(HARNESS, None)
-    if harness is not None and call.when == "call" and call.excinfo is None:
+    if call.excinfo is None:
         from pytest_cpjob.plugin.report import fail_for_findings
 
         fail_for_findings(harness, item, call)
@@ -217,18 +242,24 @@ def _hide_frames(item: pytest.Item, call: pytest.CallInfo[None], undo: Undo) -> 
 
 
 def _explain(
-    harness: Harness, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+    harness: Harness,
+    item: pytest.Item,
+    call: pytest.CallInfo[None],
+    report: pytest.TestReport,
+    *,
+    is_part: bool,
 ) -> None:
     """Say in a report what became of the test's jobs, and keep what a later report needs."""
     from pytest_cpjob.plugin import report as reporting
 
     stash = item.stash
-    if call.excinfo is not None and call.when != "teardown":
+    if call.excinfo is not None and call.when != "teardown" and (report.failed or not is_part):
         stash[NOT_PASSED] = True
         stash[FAILED] = stash.get(FAILED, False) or report.failed
-    stash[CALLED] = stash.get(CALLED, False) or call.when == "call"
+    stash[CALLED] = stash.get(CALLED, False) or (call.when == "call" and not is_part)
     try:
-        reporting.capture_sections(harness, item, report)
+        if not is_part:
+            reporting.capture_sections(harness, item, report)
         if report.failed:
             reporting.explain_failure(harness, report, call)
         elif call.when == "teardown" and stash.get(FAILED, False):
@@ -277,6 +308,12 @@ def _explain_scope(report: pytest.TestReport) -> None:
                 " it, and the jobs in each test.",
             )
         )
+
+
+def _has_stubs() -> bool:
+    """Whether this test has started stubs, or has one that was started for it."""
+    module = sys.modules.get("pytest_cpjob.harness")
+    return module is not None and bool(module.services_of_test())
 
 
 def _active_harness() -> Harness | None:

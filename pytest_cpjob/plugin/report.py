@@ -1,9 +1,9 @@
-"""What a test's report says: findings, hints, timelines, the session's end; and its masking."""
+"""What a test's report says: findings, hints, timelines, the session's end."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -60,12 +60,11 @@ def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo
 def explain_failure(
     harness: Harness, report: pytest.TestReport, call: pytest.CallInfo[None]
 ) -> None:
-    """Show in a report that has failed the findings, hints and timelines, and hide secrets."""
+    """Show in a report that has failed the findings, hints and timelines."""
     error = None if call.excinfo is None else call.excinfo.value
     told = 0
     if isinstance(error, ContractError):
         told = _show_findings(harness, report, call, error)
-    mask_secrets(harness, report)
     # At the end of a test that failed nothing changes any more but what its teardown changes.
     found = (
         harness.inspection.new_findings()
@@ -187,30 +186,6 @@ def _plain_sections(report: pytest.TestReport) -> Any:
         report.sections.append((name, content))
 
     return add
-
-
-# -- secrets ---------------------------------------------------------------------------------------
-
-
-def mask_secrets(harness: Harness, report: pytest.TestReport) -> None:
-    """Mask the secrets of all jobs in a failure's text: locals, arguments, differences, output."""
-    hide = masking(harness.service)
-    report.longrepr = _masked(report.longrepr, hide)
-    report.sections = [(name, hide(text)) for name, text in report.sections]
-
-
-def _masked(shown: Any, hide: Callable[[str], str]) -> Any:
-    """Mask what pytest will show, a tree of its own objects, tuples, lists and texts, in place."""
-    if isinstance(shown, str):
-        return hide(shown)
-    if isinstance(shown, tuple) and type(shown) is tuple:
-        return tuple(_masked(each, hide) for each in shown)
-    if isinstance(shown, list):
-        shown[:] = [_masked(each, hide) for each in shown]
-    elif type(shown).__module__.startswith("_pytest."):
-        for name, value in vars(shown).items():
-            setattr(shown, name, _masked(value, hide))
-    return shown
 
 
 # -- the session's end -----------------------------------------------------------------------------
