@@ -80,6 +80,19 @@ def test_a_retry_runs_only_what_has_failed(cpjob: CodePipelineStub) -> None:
     assert len(execution.actions["Links"].attempts) == 1
 
 
+@pytest.mark.cpjob_action_orders("Check/Links", "Check/Spelling")
+def test_the_order_of_the_checks_does_not_matter(cpjob: CodePipelineStub) -> None:
+    assert add_pipeline(cpjob).run(performers()).status == "Succeeded"
+
+
+@pytest.mark.cpjob_stage_retries("Check/Links", calls=2)
+def test_a_retry_repairs_whatever_call_of_the_check_fails(cpjob: CodePipelineStub) -> None:
+    execution = add_pipeline(cpjob).run(performers())
+
+    assert execution.status == "Succeeded"
+    assert execution.artifacts["Translated"].files["about.html"] == b"<p>Hallo</p>"
+
+
 def test_the_editor_rejects_it(cpjob: CodePipelineStub) -> None:
     execution = add_pipeline(cpjob).start(performers())
     cpjob.advance(60)  # the links' second page comes 30 seconds after the first

@@ -33,9 +33,10 @@ from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import JobBuilder
 from pytest_cpjob.patching import Undo, restore_late_changes
 from pytest_cpjob.requirements import require
+from pytest_cpjob.service.faults import FaultAtCall
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
-from pytest_cpjob.sweeps import Variation
+from pytest_cpjob.sweeps.variations import Variation
 from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
 from pytest_cpjob.virtual_time.direct_polls import DirectPolls
 from pytest_cpjob.virtual_time.locks import stand_in_for_locks
@@ -61,6 +62,9 @@ class ShownExecution(Protocol):
 
     def _timeline_in_short(self) -> str:
         """Return what became of stages and actions, as text."""
+
+    def mermaid(self) -> str:
+        """Return it as a Mermaid flow chart."""
 
     def _repr_html_(self) -> str: ...
 
@@ -159,15 +163,18 @@ class Harness:
     def vary(self, variation: Variation) -> None:
         """Apply one variation of a sweep to this test: another job, a fault, or a warm start."""
         self.builder.variation = variation
+        faults = self.service.faults
+        if variation.failing_call:
+            lost = ReadTimeoutError(endpoint_url="https://aws") if variation.is_lost else None
+            faults.at_call = FaultAtCall(variation.failing_call, variation.is_for, lost)
         if variation.fault is not None:
             _, error, service, after = variation.fault
             service = service or "codepipeline"
             met = ReadTimeoutError(endpoint_url=f"https://{service}") if error == "lost" else error
             for operation in variation.faulty_operations:
-                fault = self.service.faults.add(
-                    operation, met, times=1, service=service, after=after
-                )
+                fault = faults.add(operation, met, times=1, service=service, after=after)
                 fault.may_stay_unmet = True
+                fault.aim = None if variation.action is None else variation.is_for
 
     def end_running(self) -> None:
         """End what the test has started beside itself, the latest first."""

@@ -27,7 +27,8 @@ from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
 from pytest_cpjob.settings import FindingName, RolePolicy, Settings, WarningName, check_names
-from pytest_cpjob.sweeps import Variation
+from pytest_cpjob.sweeps.declared_jobs import vary_declared
+from pytest_cpjob.sweeps.variations import Variation
 
 if TYPE_CHECKING:
     from pytest_cpjob.clients.role_check import RoleCheck
@@ -103,7 +104,8 @@ class JobBuilder:
     """Builds jobs from a test's arguments; a rejected job leaves nothing behind.
 
     Attributes:
-        variation: what a sweep changes in each added job.
+        variation: what a sweep changes in each added job that it is for.
+        has_varied: whether there was such a job.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class JobBuilder:
         self._functions: dict[str, FunctionCode] = {}
         self._added: dict[str, tuple[Kind, frozenset[str], dict[str, Any]]] = {}
         self.variation: Variation | None = None
+        self.has_varied = False
 
     @property
     def is_warm(self) -> bool:
@@ -165,6 +168,22 @@ class JobBuilder:
         arguments.pop("role_policy", None)
         allow = check_names(arguments.pop("allow") or ())
         arguments["contents"] = arguments.pop("input_artifacts")
+        variation = self.variation
+        if (
+            variation is not None
+            and variation.changes_arguments
+            and variation.is_for(arguments["stage_name"], arguments["action_name"])
+        ):
+            stream = self._stream.at("sweep", variation.name, len(self._added))
+            inputs = vary_declared(
+                variation.change,
+                kind,
+                arguments,
+                declared.inputs or (),
+                self._store,
+                stream.values,
+            )
+            arguments["declared"] = declared._replace(inputs=inputs)
         record = self._add(kind, allow, **arguments)
         self._added[record.id] = (kind, allow, arguments)
         if declared.function is not None:
@@ -214,7 +233,8 @@ class JobBuilder:
     def _add_varied(
         self, kind: Kind, allow: frozenset[str], arguments: dict[str, Any]
     ) -> JobRecord:
-        if self.variation is not None:
+        names = (arguments["stage_name"], arguments["action_name"])
+        if self.variation is not None and self.variation.is_for(*map(str, names)):
             self._vary(self.variation, kind, arguments)
         record = self._add(kind, allow, **arguments)
         self._added[record.id] = (kind, allow, arguments)
@@ -271,7 +291,10 @@ class JobBuilder:
             facts = facts._replace(pipeline_execution_id=declared.execution_id)
         if captured is not None:
             facts = facts._replace(**captured.executions)
-        if self.variation is not None:
+        if self.variation is not None and self.variation.is_for(
+            facts.stage_name, facts.action_name
+        ):
+            self.has_varied = True
             facts = self.variation.change_facts(facts)
         given = frozenset(name for name, value in arguments.items() if value is not None)
         record = JobRecord(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import FunctionType, ModuleType
@@ -75,14 +76,8 @@ class Undo:
         """Set `owner.name` until the undo, which leaves it alone if others have set it since."""
         before = owner.__dict__.get(name, _ABSENT)
         setattr(owner, name, value)
-
-        def restore() -> None:
-            if owner.__dict__.get(name) is value:
-                _set_back(owner, name, before)
-            elif isinstance(value, FunctionType):
-                _late_attributes.append((owner, name, weakref.ref(value), before))
-
-        self.later(restore)
+        # A closure, with its cells, would be four more objects for the collector.
+        self._steps.append(partial(_restore_attribute, owner, name, value, before))
 
     def set_variable(self, environ: MutableMapping[str, str], name: str, value: str | None) -> None:
         """Set (or, with None, remove) a variable until the undo, unless others change it.
@@ -91,17 +86,7 @@ class Undo:
         """
         before = environ.get(name)
         _put(environ, name, value)
-
-        def restore() -> None:
-            if environ.get(name) == value:
-                _put(environ, name, before)
-                return
-            late = _late_variables.get(name)
-            # Of several, the first knows what was there before any of ours.
-            if late is None or late.is_settled:
-                _late_variables[name] = _LateVariable(environ, name, value, before)
-
-        self.later(restore)
+        self._steps.append(partial(_restore_variable, environ, name, value, before))
 
     def all(self) -> None:
         """Run every step, even after an exception; then raise the first exception."""
@@ -113,6 +98,25 @@ class Undo:
                 failure = failure or error
         if failure is not None:
             raise failure
+
+
+def _restore_attribute(owner: Any, name: str, value: object, before: object) -> None:
+    if owner.__dict__.get(name) is value:
+        _set_back(owner, name, before)
+    elif isinstance(value, FunctionType):
+        _late_attributes.append((owner, name, weakref.ref(value), before))
+
+
+def _restore_variable(
+    environ: MutableMapping[str, str], name: str, value: str | None, before: str | None
+) -> None:
+    if environ.get(name) == value:
+        _put(environ, name, before)
+        return
+    late = _late_variables.get(name)
+    # Of several, the first knows what was there before any of ours.
+    if late is None or late.is_settled:
+        _late_variables[name] = _LateVariable(environ, name, value, before)
 
 
 def _set_back(owner: Any, name: str, before: object) -> None:

@@ -559,7 +559,8 @@ class CodePipelineStub:
 
     def __repr__(self) -> str:
         state = "active" if self._harness.is_active else "not active"
-        return f"<CodePipelineStub {state}, {len(self._harness.service.registry.jobs)} jobs>"
+        count = len(self._harness.service.registry.jobs)
+        return f"<CodePipelineStub {state}, {count} job{'s' * (count != 1)}>"
 
     def _repr_html_(self) -> str:
         """Return the sequence diagrams of all jobs, as a notebook shows them."""

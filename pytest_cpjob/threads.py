@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import queue
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,6 +23,7 @@ OURS: Final = "pytest-cpjob"
 """How the names of this project's own threads begin."""
 
 _STEP: Final = 0.01
+_CONDITION_WAIT: Final = threading.Condition.wait.__code__
 
 _never_released: Final = threading.Lock()
 _never_released.acquire()
@@ -213,8 +215,27 @@ def wait_for_threads(
             and thread is not threading.current_thread()
             and (daemons or not thread.daemon)
             and thread not in _idle
+            and not _waits_for_work(thread)
         ]
         if not running or steps_left <= 0:
             return running
         pause(_STEP)
         steps_left -= 1
+
+
+def _waits_for_work(thread: threading.Thread) -> bool:
+    """Whether a thread waits at a Condition without an end, or manages processes that are idle.
+
+    Looked at when it is asked for only: so it costs nothing while code runs.
+    """
+    if not getattr(thread, "pending_work_items", True):
+        return True  # concurrent.futures' own, of a ProcessPoolExecutor
+    if not thread.daemon:
+        return False
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None and frame.f_code is not _CONDITION_WAIT:
+        frame = frame.f_back
+    if frame is None or frame.f_locals.get("timeout") is not None:
+        return False
+    # An Event, a Barrier and a join wait at a Condition as well: for what ends, not for work.
+    return frame.f_back is not None and frame.f_back.f_code.co_filename != threading.__file__

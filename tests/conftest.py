@@ -26,7 +26,12 @@ for name in [name for name in os.environ if name.startswith(("AWS_ENDPOINT_URL",
 
 # In a fresh clone Hypothesis first builds its tables of Unicode, which takes more than a second and
 # would be blamed on the test that draws the first text. How fast we are is for benchmarks to judge.
-settings.register_profile("cpjob", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "cpjob",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),  # a red run can be repeated
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("cpjob")
 
 # The files whose tests take long are begun first, so that no worker is left with one at the end.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import OrderedDict
+from datetime import datetime, timezone
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -462,3 +463,50 @@ def test_every_argument_is_a_keyword(
         "encryption_key",
         "continuation_token",
     }
+
+
+class _Other:
+    def __repr__(self) -> str:
+        return "<Other>"
+
+
+def _circle() -> dict[str, Any]:
+    circle: dict[str, Any] = {}
+    circle["self"] = circle
+    return circle
+
+
+def _deep() -> list[Any]:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    return deep
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"at": datetime(2026, 1, 2, tzinfo=timezone.utc)},
+        {"other": _Other()},
+        {"set": {1}},
+        {"bytes": b"x"},
+        {"nan": float("nan")},
+        {1: "not a string"},
+        {("a", "b"): 1},
+        {"tuple": (1, 2)},
+        _circle(),
+        _deep(),
+        {"huge": 10**5000},
+        {1, 2},
+        b"{}",
+        5,
+        _Other(),
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_user_parameters_that_json_cannot_hold_are_refused_by_name(
+    cpjob: CodePipelineStub, given: Any
+) -> None:
+    with pytest.raises(ValueError, match=r"^user_parameters: Member must "):
+        cpjob.add_lambda_job(user_parameters=given)
+    assert cpjob.jobs == []

@@ -13,9 +13,10 @@ from botocore.exceptions import ClientError, ParamValidationError
 from test_docs import PAGES, fenced, section, tables
 
 import pytest_cpjob
-from pytest_cpjob import CodePipelineStub, ContractError, sweeps
+from pytest_cpjob import CodePipelineStub, ContractError
 from pytest_cpjob.cli.parser import main
 from pytest_cpjob.settings import OPTIONS
+from pytest_cpjob.sweeps import variations as sweeps
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = (ROOT / "docs" / "reference.rst").read_text("utf-8")

@@ -245,8 +245,10 @@ def test_a_body_may_come_in_chunks(line: Line) -> None:
         b"Content-Length: -2",
         "Content-Length: ²".encode("latin-1"),
         b"Transfer-Encoding: chunked",
+        b"Transfer-Encoding: chunked\r\n\r\n-1",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"f" * 5000,
     ],
-    ids=["a word", "negative", "no ASCII digit", "a chunk without a length"],
+    ids=["a word", "negative", "no ASCII digit", "no length", "a negative chunk", "a huge chunk"],
 )
 def test_a_body_without_an_end_is_refused_and_the_line_cut(line: Line, length: bytes) -> None:
     line.say(ASK.replace(b"Content-Length: 2", length).replace(b"{}", b"{}\r\n"))
@@ -255,15 +257,19 @@ def test_a_body_without_an_end_is_refused_and_the_line_cut(line: Line, length: b
     assert line.answer()[0] == 0
 
 
-@pytest.mark.parametrize("length", [b"1", b"100000000000000"], ids=["too short", "too long"])
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [(b"1", 400), (b"1000000", 0), (b"1" + b"0" * 15, 413), (b"9" * 5000, 413)],
+    ids=["too short", "too long", "more than S3 takes", "5,000 digits"],
+)
 def test_a_wrong_content_length_harms_nobody_else(
-    line: Line, call_up: Callable[[], Line], length: bytes
+    line: Line, call_up: Callable[[], Line], length: bytes, status: int
 ) -> None:
     line.say(ASK.replace(b"Length: 2", b"Length: " + length))
     line.socket.shutdown(socket.SHUT_WR)
 
     # Cut off after one byte it is no JSON; what never comes is not waited for once it cannot.
-    assert line.answer()[0] == (400 if length == b"1" else 0)
+    assert line.answer()[0] == status
     other = call_up()
     other.say(ASK)
     assert other.answer()[0] == 200

@@ -379,7 +379,7 @@ def test_its_whole_text(cpjob: CodePipelineStub, name: str) -> None:
         assert len(quoted) < 150
     option = "own_role=True" if name == "own-role" else f'allow=["{name}"]'
     assert str(error) == (
-        f"{name}{place}: {text} See docs/findings.md#{name}\n"
+        f"{name}{place}: {text} See pytest-cpjob explain {name}\n"
         f"  To allow it: @pytest.mark.cpjob({option})"
     )
     assert error.names == (name,)
@@ -428,7 +428,7 @@ def test_a_refused_report_of_a_failure_is_not_to_be_reported_once_more(
     assert error.names == ("raised",)
     assert (
         "  To fix it: What was refused is the report of the failure itself: put right what its"
-        " error names, before anything is reported. See docs/findings.md#raised"
+        " error names, before anything is reported. See pytest-cpjob explain raised"
     ) in str(error).splitlines()
 
 

@@ -211,7 +211,7 @@ def test_another_jobs_credentials_are_not_opened_by_own_role() -> None:
             " no others.\n"
             "  To fix it: Make the S3 client from the job's artifactCredentials:"
             " boto3.Session(accessKeyId, secretAccessKey, sessionToken).client('s3'). See"
-            " docs/findings.md#own-role\n"
+            " pytest-cpjob explain own-role\n"
             "  own_role=True is for the function's own role only, and does not allow this.\n"
             '  To allow it: CodePipelineStub(allow=["own-role"]) or'
             ' @pytest.mark.cpjob(allow=["own-role"])'
@@ -236,7 +236,7 @@ def test_a_look_into_the_whole_bucket_names_the_bucket(cpjob: CodePipelineStub) 
         "  The job's artifactCredentials would be refused here as well: they open the objects of"
         " this job's artifacts and nothing else.\n"
         "  To fix it: Take bucket and key from the artifact's s3Location, and call the object"
-        " itself. See docs/findings.md#own-role\n"
+        " itself. See pytest-cpjob explain own-role\n"
     ) in str(found(cpjob))
 
 

@@ -354,7 +354,7 @@ def test_a_fault_that_was_met_too_rarely_says_how_often(cpjob: CodePipelineStub)
         "- unused-fault: SlowDown was set up 1 time for s3.GetObject and met 0 times.\n"
         "  The test did not test what it set up.\n"
         "  To fix it: Compare operation, service and times with the calls that were made"
-        " (cpjob.calls), or take the fault away. See docs/findings.md#unused-fault\n"
+        " (cpjob.calls), or take the fault away. See pytest-cpjob explain unused-fault\n"
         '  To allow it: @pytest.mark.cpjob(allow=["unused-fault"])'
     )
 

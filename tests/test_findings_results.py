@@ -57,7 +57,7 @@ def test_a_worker_that_acknowledges_and_reports_nothing(cpjob: CodePipelineStub)
         f"no-result: job {job.id} (Build:Custom:Docs:1) was acknowledged, and got no result.\n"
         "  CodePipeline waits until the action times out, then fails it.\n"
         "  To fix it: Call put_job_success_result or put_job_failure_result on every way out of the"
-        " code. See docs/findings.md#no-result\n"
+        " code. See pytest-cpjob explain no-result\n"
         '  To allow it: @pytest.mark.cpjob(allow=["no-result"])'
     )
 

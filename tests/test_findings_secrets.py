@@ -414,10 +414,11 @@ def test_a_client_token_is_masked_and_a_leak(cpjob: CodePipelineStub) -> None:
     print("the token is", token)
     details = {"type": "JobFailed", "message": f"the token was {token}"}
     CLIENT.put_third_party_job_failure_result(**who, failureDetails=details)
-    found = report(cpjob)
-    assert f"clientToken of job {job.id} (Build:ThirdParty:MyPartnerTool:1) is in stdout" in found
-    assert "is in the failure message" in found
-    assert token not in found
+    said = report(cpjob)
+    assert "clientToken of job" in said
+    assert " is in stdout" in said
+    assert " is in the failure message" in said
+    assert token not in said
 
     text = timeline(cpjob._harness.service, cpjob._harness.service.registry.jobs[job.id])
     assert "  result  JobFailed: the token was <masked>" in text

@@ -90,7 +90,7 @@ LEAK = "leaked-secret (handlers.py:12)"
   {JOB_ID} (web/Invoke/Invoke) are in stdout.
   Whoever reads it can use the credentials until they expire, and logs are kept.
   To fix it: Print, log and report the job's id instead of the whole event, job
-  or configuration. See docs/findings.md#leaked-secret
+  or configuration. See pytest-cpjob explain leaked-secret
   To allow it: @pytest.mark.cpjob(allow=["leaked-secret"])
 
 handlers.py:12: leaked-secret""",
@@ -101,7 +101,7 @@ handlers.py:12: leaked-secret""",
 {LEAK}: secretAccessKey and sessionToken of job {JOB_ID} (web/Invoke/Invoke) are in stdout.
   Whoever reads it can use the credentials until they expire, and logs are kept.
   To fix it: Print, log and report the job's id instead of the whole event, job or configuration.\
- See docs/findings.md#leaked-secret
+ See pytest-cpjob explain leaked-secret
   To allow it: @pytest.mark.cpjob(allow=["leaked-secret"])
 
 handlers.py:12: leaked-secret""",

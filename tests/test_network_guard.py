@@ -371,3 +371,30 @@ def test_a_client_without_credentials_signs_as_the_own_role_only_while_a_stub_is
 
     with pytest.raises(NoCredentialsError):
         sts.get_caller_identity()
+
+
+@pytest.mark.parametrize("host", ["emulator.example:4566", "169.254.169.254"])
+def test_a_password_in_an_endpoints_url_is_never_printed(host: str) -> None:
+    s3 = client("s3", endpoint_url=f"http://hans:hunter2@{host}", config=NO_RETRIES)
+    raised: list[Exception] = []
+
+    def call(cpjob: CodePipelineStub) -> None:
+        for action in (
+            s3.list_buckets,
+            lambda: check_leaving("GET", f"http://hans:hunter2@{host}/", None, reported.append),
+        ):
+            with pytest.raises((UnfakedCallError, EndpointConnectionError)) as caught:
+                action()
+            raised.append(caught.value)
+
+    reported: list[str] = []
+    if host.startswith("169."):
+        with CodePipelineStub() as cpjob:
+            call(cpjob)
+        texts = reported
+    else:
+        texts = [str(finding(call)), *reported]
+
+    assert host in str(raised[1])
+    for text in (*texts, *map(str, raised), *map(repr, raised)):
+        assert "hunter2" not in text

@@ -65,7 +65,7 @@ def test_a_report_that_the_role_does_not_allow_is_refused_and_told() -> None:
         ' "arn:aws:codepipeline:us-east-1:123456789012:web"): PutJobSuccessResult takes no'
         ' resource: only "*" allows it.',
         '  To fix it: Write: {"Effect": "Allow", "Action": "codepipeline:PutJobSuccessResult",'
-        ' "Resource": "*"} See docs/findings.md#not-permitted',
+        ' "Resource": "*"} See pytest-cpjob explain not-permitted',
         '  To allow it: CodePipelineStub(allow=["not-permitted"]) or'
         ' @pytest.mark.cpjob(allow=["not-permitted"])',
     ]

@@ -74,6 +74,48 @@ def test_run_approves_what_nobody_else_does(pipeline: Pipeline) -> None:
     assert pipeline.run({"Lambda": succeed}).status == "Succeeded"
 
 
+def test_what_aws_would_not_take_is_refused(pipeline: Pipeline) -> None:
+    execution = pipeline.start({"Lambda": succeed})
+
+    with pytest.raises(ValueError, match="reason: Member must have length less than"):
+        execution.stop(reason="x" * 201)
+    with pytest.raises(ValueError, match="summary: Member must have length less than"):
+        execution.approve("Editor", summary="x" * 513)
+
+    assert execution.status == "InProgress"
+    execution.approve("Editor", summary="x" * 512)
+
+
+def test_an_approval_may_require_a_summary(cpjob: CodePipelineStub) -> None:
+    given = with_approval()
+    given["stages"][1]["actions"][0]["configuration"]["IsSummaryRequired"] = "true"
+    pipeline = cpjob.add_pipeline(given)
+    execution = pipeline.start({"Lambda": succeed})
+
+    with pytest.raises(ValueError, match=r"summary: Approve/Editor requires one"):
+        execution.approve("Editor")
+
+    assert execution.approve("Editor", summary="fine").status == "Succeeded"
+    assert pipeline.run({"Lambda": succeed}).status == "Succeeded"
+
+
+def test_a_start_can_ask_for_a_revision(cpjob: CodePipelineStub, pipeline: Pipeline) -> None:
+    pipeline.run({"Lambda": succeed})
+    client = cpjob.client()
+    revision = {"actionName": "Site", "revisionType": "S3_OBJECT_VERSION_ID"}
+
+    started = client.start_pipeline_execution(
+        name="web", sourceRevisions=[{**revision, "revisionValue": "v7"}]
+    )
+
+    [newest, older] = client.list_pipeline_executions(pipelineName="web")[
+        "pipelineExecutionSummaries"
+    ]
+    assert newest["pipelineExecutionId"] == started["pipelineExecutionId"]
+    assert newest["sourceRevisions"][0]["revisionId"] == "v7"
+    assert older["sourceRevisions"][0]["revisionId"] != "v7"
+
+
 def test_start_waits_for_an_approval(pipeline: Pipeline) -> None:
     execution = pipeline.start({"Lambda": succeed})
 

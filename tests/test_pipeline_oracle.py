@@ -161,8 +161,9 @@ def check_variables(given: Definition, execution: PipelineExecution) -> None:
     for _, _, action in actions_of(given):
         if "namespace" in action and action["name"] != "Source0":
             values[f"#{{{action['namespace']}.Key}}"] = action["name"]
+    actions = execution.actions
     for _, _, action in actions_of(given):
-        done = execution.actions[action["name"]]
+        done = actions[action["name"]]
         if done.status is None:
             assert done.resolved_configuration == {}
             continue
@@ -192,9 +193,10 @@ def check_answers(cpjob: CodePipelineStub, given: Definition, execution: Pipelin
         for artifact in each["input"]["inputArtifacts"]:
             assert artifact["s3location"]["key"] == keys[artifact["name"]]
     state = client.get_pipeline_state(name=given["name"])
+    actions = execution.actions
     for stage in state["stageStates"]:
         for action in stage["actionStates"]:
-            run = execution.actions[f"{stage['stageName']}/{action['actionName']}"]
+            run = actions[f"{stage['stageName']}/{action['actionName']}"]
             assert action.get("latestExecution", {}).get("status") == run.status
             assert action.get("latestExecution", {}).get("actionExecutionId") == run.id
         entered = "latestExecution" in stage

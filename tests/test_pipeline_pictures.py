@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from pipeline_definitions import action, declaration
@@ -11,6 +12,7 @@ from user_projects import run
 
 from pytest_cpjob.__main__ import main
 from pytest_cpjob.pipelines.drawing import definition_mermaid
+from pytest_cpjob.pipelines.svg import definition_svg
 
 DRAWN = """\
 flowchart LR
@@ -81,6 +83,28 @@ def test_a_template_is_drawn_with_its_parameters(capsys: pytest.CaptureFixture[s
     assert main(["draw", str(template), "--parameter", "Stage=prod"]) == 0
 
     assert 'subgraph s3["Approve"]' in capsys.readouterr().out
+
+
+def test_a_definition_is_drawn_as_svg(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written = declaration()
+    action(written, "Tell")["actionTypeId"]["provider"] = "<script>&" + "x" * 100
+    picture = ElementTree.fromstring(definition_svg(written))
+    file = tmp_path / "pipeline.json"
+    file.write_text(json.dumps(declaration()))
+
+    assert main(["draw", "--format", "svg", str(file)]) == 0
+
+    drawn = ElementTree.fromstring(capsys.readouterr().out)
+    name = "{http://www.w3.org/2000/svg}"
+    texts = [each.text for each in drawn.iter(f"{name}text")]
+    assert [each.text for each in drawn.iter(f"{name}title")] == ["Pipeline web"]
+    assert texts[:5] == ["Source", "Site", "S3", "gives Code, #{Src}", "Build"]
+    assert "reads Site, #{Build}, Manual" in texts
+    boxes = [each for each in picture.iter(f"{name}rect") if each.get("rx") == "4"]
+    assert len(boxes) == 5
+    assert not list(picture.iter(f"{name}script"))
+    width = float(picture.get("width", ""))
+    assert all(float(each.get("x", "")) + float(each.get("width", "")) < width for each in boxes)
 
 
 def test_what_a_template_needs_is_told_as_the_option_that_gives_it(
@@ -192,3 +216,15 @@ def test_an_html_report_has_the_picture(pytester: pytest.Pytester) -> None:
 
     report = (pytester.path / "report.html").read_text()
     assert "cpjob-execution" in report
+
+
+def test_a_markdown_report_has_the_flow_chart(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(FAILING)
+
+    pytester.runpytest("-p", "no:randomly", "--cpjob-report=report.md")
+
+    report = (pytester.path / "report.md").read_text("utf-8")
+    chart = report.partition("```mermaid\n")[2].partition("```")[0]
+    assert chart.startswith('flowchart LR\n  subgraph s0["Source"]\n')
+    assert 'a1["Compile<br/>Failed: JobFailed"]' in chart
+    assert "class a1 Failed" in chart

@@ -282,3 +282,29 @@ def test_masked_secrets_of_get_pipeline_are_taken() -> None:
     )
 
     assert load({"pipeline": given}).declaration == given
+
+
+def test_a_misspelt_member_is_told_with_the_nearest_valid_one() -> None:
+    given = declaration()
+    given["stages"][1]["Blockers"] = []
+    announce = action(given, "Announce")
+    announce["runorder"] = 1
+    announce["inputArtifact"] = announce.pop("inputArtifacts")
+    announce["actionTypeId"]["catgory"] = "Invoke"
+    announce["actionTypeId"]["__type"] = "ActionTypeId"
+    given["artifactStore"]["xyz"] = "?"
+
+    with pytest.raises(ValueError, match="would refuse this pipeline, by 5 rules") as refused:
+        load(given)
+
+    assert str(refused.value).splitlines()[1:] == [
+        "- pipeline: ParamValidationError: Unknown parameter in artifactStore: 'xyz'; expected one"
+        " of type, location, encryptionKey",
+        "- Build: ParamValidationError: Unknown parameter: 'Blockers'; did you mean 'blockers'?",
+        "- Release/Announce: ParamValidationError: Unknown parameter in actionTypeId: 'catgory';"
+        " did you mean 'category'?",
+        "- Release/Announce: ParamValidationError: Unknown parameter: 'runorder'; did you mean"
+        " 'runOrder'?",
+        "- Release/Announce: ParamValidationError: Unknown parameter: 'inputArtifact'; did you mean"
+        " 'inputArtifacts'?",
+    ]

@@ -18,7 +18,14 @@ from pipeline_workers import (
     succeed,
 )
 
-from pytest_cpjob import CodePipelineStub, ContractError, JobFailure, PipelineExecution, StandIn
+from pytest_cpjob import (
+    CodePipelineStub,
+    ContractError,
+    JobFailure,
+    PipelineExecution,
+    StandIn,
+    WorkerError,
+)
 
 UNRESOLVED = (
     "An action in this pipeline failed because one or more variables could not be resolved: Action"
@@ -293,6 +300,18 @@ def test_workers_of_one_run_order_run_side_by_side(cpjob: CodePipelineStub) -> N
     assert execution.actions["Build/Docs"].status == "Succeeded"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("no_such_module.main", "no module 'no_such_module' found for the worker"),
+        ("pipeline_workers.no_such", "module 'pipeline_workers' has no function 'no_such'"),
+    ],
+)
+def test_a_worker_is_named_as_a_handler_is(cpjob: CodePipelineStub, name: str, told: str) -> None:
+    with pytest.raises(WorkerError, match=told):
+        run(cpjob, {"Docs": name})
+
+
 def test_each_region_has_its_copy_of_an_artifact(cpjob: CodePipelineStub) -> None:
     definition = declaration()
     store = definition.pop("artifactStore")
@@ -317,6 +336,10 @@ def test_each_region_has_its_copy_of_an_artifact(cpjob: CodePipelineStub) -> Non
     [
         ({"Announc": announce}, "did you mean 'Announce'"),
         ({"Announce": 7}, "performers['Announce']: expected a handler"),
+        ({"Announce": StandIn}, "performers['Announce']: got the class StandIn: write StandIn()"),
+        ({"Announce": docs_worker}, "a handler(event, context), got pipeline_workers.docs_worker"),
+        ({"Docs": lambda job: None}, "performers['Docs']: expected a worker's main function, whi"),
+        ({"Docs": "main"}, "performers['Docs']: expected 'package.module.function', got 'main'"),
         ({"Build/Compile": announce}, "Build/Compile is an action of AWS's own (CodeBuild)"),
         (
             {"Site": StandIn(output_artifacts={"Cod": None})},
@@ -384,6 +407,8 @@ def test_an_unknown_action_of_an_execution_lists_near_ones(cpjob: CodePipelineSt
         ({"output_artifacts": ["Site"]}, "output_artifacts: expected a dict"),
         ({"output_variables": {"a b": "1"}}, "output_variables"),
         ({"failure": 3}, "failure: expected a text or a JobFailure"),
+        ({"failure": ""}, "failure: Member must have length greater than or equal to 1"),
+        ({"output_artifacts": {"Site": 3}}, r"output_artifacts\['Site'\]: expected a dict of path"),
     ],
 )
 def test_a_stand_in_that_cannot_be_is_refused(arguments: dict[str, Any], told: str) -> None:

@@ -44,7 +44,7 @@ SUITE = r"""
         if kind == "clientToken":
             value = cpjob.add_third_party_job().client_token
         elif kind == "property":
-            value = 'pass"word\'with\\all'
+            value = 'pass "word\' with\\all'
             cpjob.add_action_type(DOCS, properties={"Password": {"required": True, "secret": True}})
             cpjob.add_job(action_type=DOCS, configuration={"Password": value})
         else:
@@ -256,6 +256,20 @@ SUITE = r"""
     for kind in KINDS:
         setattr(TestCase, f"test_{kind}", lambda self, kind=kind: self.check(kind))
 
+    def test_customers_key(cpjob):
+        key = "a-customers-key-of-" "32-characters"
+        with open("secrets.txt", "a") as known:
+            known.write(json.dumps(key) + "\n")
+        from moto import mock_aws
+        with mock_aws():
+            s3 = boto3.client("s3", region_name="us-east-1")
+            s3.create_bucket(Bucket="mine")
+            s3.put_object(
+                Bucket="mine", Key="a", SSECustomerKey=key, SSECustomerAlgorithm="AES256"
+            )
+        del key
+        assert cpjob.calls == ["customers' key"]
+
     # -- what was reported, in timelines
 
     @each_kind
@@ -365,11 +379,13 @@ def outcome_of(folder: Path, *arguments: str) -> Outcome:
 
 
 def left_in(text: str, secrets: Iterable[str]) -> list[str]:
-    """The lines of a text that show a secret, or a part of one."""
+    """What of a text shows a secret or a part of one, however it is coloured or wrapped."""
+    plain = re.sub(r"\x1b\[[0-9;]*m|\s", "", text)
     forms = {form for one in secrets for form in (one, repr(one)[1:-1], json.dumps(one)[1:-1])}
+    forms = {re.sub(r"\s", "", form) for form in forms}
     parts = {part for one in forms for part in (one[:20], one[len(one) // 2 :][:20], one[-20:])}
-    found = [part for part in parts if part in text]
-    return [line[:300] for line in text.splitlines() if any(part in line for part in found)]
+    places = [(plain.find(part), part) for part in parts]
+    return [plain[max(at - 100, 0) : at + len(part)] for at, part in places if at >= 0]
 
 
 @pytest.fixture(scope="module")
@@ -422,6 +438,10 @@ def test_a_log_file_is_written_at_once_so_that_its_secrets_are_found(
     assert f"FAILED test_suite.py::test_log[{kind}] - leaked-secret" in everything.seen[TERMINAL]
 
 
+def test_a_customers_key_is_masked(everything: Outcome) -> None:
+    assert "'SSECustomerKey': '<masked>'" in everything.seen[TERMINAL]
+
+
 def test_an_exception_that_cannot_be_shown_breaks_no_report(everything: Outcome) -> None:
     terminal = everything.seen[TERMINAL]
     assert "cannot be described" not in terminal
@@ -441,6 +461,7 @@ def test_an_exception_that_cannot_be_shown_breaks_no_report(everything: Outcome)
         ("--tb=short",),
         ("--tb=line", "-ra"),
         ("--tb=native", "--capture=sys"),
+        ("-vv", "--color=yes", "-o", "junit_family=xunit1", "--junitxml=junit.xml"),
         (
             "-n1",
             "-p",
@@ -450,7 +471,7 @@ def test_an_exception_that_cannot_be_shown_breaks_no_report(everything: Outcome)
             "Key and (part or warning or thread or property or skip)",
         ),
     ],
-    ids=["short", "line", "native", "xdist"],
+    ids=["short", "line", "native", "coloured", "xdist"],
 )
 def test_other_ways_to_show_a_run_show_no_secret(tmp_path: Path, options: tuple[str, ...]) -> None:
     chosen = (
@@ -461,7 +482,8 @@ def test_other_ways_to_show_a_run_show_no_secret(tmp_path: Path, options: tuple[
     outcome = outcome_of(tmp_path, *options, *chosen)
 
     assert "<masked>" in outcome.seen[TERMINAL]
-    assert left_in(outcome.seen[TERMINAL], outcome.secrets) == []
+    for text in outcome.seen.values():
+        assert left_in(text, outcome.secrets) == []
 
 
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}

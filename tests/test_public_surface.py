@@ -55,7 +55,9 @@ FIXTURES = """
 cpjob cpjob_artifact_factory cpjob_credentials_factory cpjob_details_factory cpjob_endpoint
 cpjob_event_factory cpjob_faker cpjob_pipeline_context_factory cpjob_third_party_details_factory
 """
-MARKERS = "cpjob cpjob_faults cpjob_job_variants cpjob_warm"
+MARKERS = """
+cpjob cpjob_action_orders cpjob_faults cpjob_job_variants cpjob_stage_retries cpjob_warm
+"""
 OPTIONS = "account_id allow own_role region role_policy seed"
 INI = """
 cpjob_account_id cpjob_allow cpjob_aws_env cpjob_own_role cpjob_region cpjob_role_policy cpjob_seed
@@ -74,8 +76,9 @@ FOR_ALL = """
 """
 DOCUMENT = f"{FOR_ALL} --action-type --redact"
 COMMANDS = {
-    "draw": "--account-id --dynamic-reference --help --import --name --parameter --region",
+    "draw": "--account-id --dynamic-reference --format --help --import --name --parameter --region",
     "details": f"{DOCUMENT} --function-name --user-parameters",
+    "explain": "--help",
     "event": f"{DOCUMENT} --function-name --user-parameters",
     "poll": DOCUMENT,
     "redact": "--help --seed",

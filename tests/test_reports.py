@@ -83,7 +83,7 @@ def test_a_finding_fails_the_test_without_a_traceback(project: pytest.Pytester) 
         '  CodePipeline waits until the action times out, then fails it ("The AWS Lambda',
         '  function fn failed to return a result. ...").',
         "  To fix it: Call put_job_success_result or put_job_failure_result on every way",
-        "  out of the code. See docs/findings.md#no-result",
+        "  out of the code. See pytest-cpjob explain no-result",
         '  To allow it: @pytest.mark.cpjob(allow=["no-result"])',
         "---------- cpjob timeline of job 00000000-0000-0000-0000-000000000001 ----------",
         "web/Invoke/Invoke, Invoke:AWS:Lambda:1: InProgress",

@@ -22,7 +22,8 @@ PLACE = Place("aws", "us-east-1", "123456789012", ("us-east-1", "123456789012"))
 
 
 def role(*statements: dict[str, Any], **more: Any) -> Permissions:
-    return Permissions("the role", read_policies({"Statement": list(statements)}, "policy"), **more)
+    read = read_policies({"Statement": list(statements)}, "policy") if statements else ()
+    return Permissions("the role", read, **more)
 
 
 def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
@@ -320,6 +321,15 @@ def test_a_wildcard_for_what_nobody_chose_ends_where_a_part_of_the_arn_does(
         (
             {"Statement": allow("PutObject")},
             "'PutObject' has no service; write 'service:Operation'",
+        ),
+        ({"Statement": []}, "role_policy.Statement: it is empty, and a policy needs a statement"),
+        (
+            {"Statement": allow([])},
+            r"Statement.Action: it is empty: Policy statement must contain actions\.",
+        ),
+        (
+            {"Statement": [allow("*"), {**allow("*"), "Resource": []}]},
+            r"Statement\[1\].Resource: it is empty: Policy statement must contain resources\.",
         ),
         ({"Statement": allow("*", Resources="*")}, "a statement has no 'Resources', only Action, "),
     ],

@@ -91,7 +91,7 @@ def test_a_thread_that_outlives_its_test_is_found_and_named(straggler: Straggler
         "  It goes on after its test and could call AWS; its calls are blocked until it ends."
         " Lambda freezes such a thread when the handler returns.\n"
         "  To fix it: Join the thread, or tell it to stop, before the code under test returns. See"
-        " docs/findings.md#running-thread\n"
+        " pytest-cpjob explain running-thread\n"
         '  To allow it: CodePipelineStub(allow=["running-thread"]) or'
         ' @pytest.mark.cpjob(allow=["running-thread"])'
     )

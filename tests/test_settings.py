@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -179,10 +180,6 @@ def test_a_seed_is_one_wherever_and_however_it_is_written(pytester: pytest.Pytes
             {"marker": {"allow": ["no_result"]}},
             "allow: unknown finding 'no_result'; did you mean 'no-result'?",
         ),
-        (
-            {"ini file": {"allow": "no-result own-roll"}},
-            "allow: unknown finding 'own-roll'; did you mean 'own-role'?",
-        ),
         ({"marker": {"allow": ["zzz"]}}, f"unknown finding 'zzz'; expected one of {CHECKS[0]}, *"),
         (
             {"marker": {"allow": "raised"}},
@@ -191,7 +188,6 @@ def test_a_seed_is_one_wherever_and_however_it_is_written(pytester: pytest.Pytes
         ({"marker": {"own_role": "no"}}, "own_role: expected True or False, got 'no'"),
         ({"marker": {"region": 7}}, "region: expected a string, got 7"),
         ({"marker": {"region": "mars-1"}}, "region: 'mars-1' is not an AWS region*"),
-        ({"ini file": {"account_id": "12"}}, "account_id: *"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:30].replace(" ", "-"),
 )
@@ -204,55 +200,108 @@ def test_what_cannot_be_is_an_error_that_says_what_can(
 
     result.assert_outcomes(errors=1)
     # No character class of fnmatch: a list in a message is a list.
-    result.stdout.fnmatch_lines([f"E  *{message.replace('[', '[[]')}"])
+    result.stdout.fnmatch_lines([f"@pytest.mark.cpjob: *{message.replace('[', '[[]')}"])
+    assert "Traceback" not in result.stdout.str()
+    assert "pytest_cpjob/" not in result.stdout.str()
+
+
+INI_ERRORS = {
+    "cpjob_region = mars-1": "cpjob_region: 'mars-1' is not an AWS region; write one such as",
+    "cpjob_account_id = 12": "cpjob_account_id: *{12}; got '12'; write all 12 digits: an account",
+    "cpjob_allow = no-resul": "cpjob_allow: unknown finding 'no-resul'; did you mean 'no-result'?",
+    "cpjob_allow = 'raised": (
+        'cpjob_allow: No closing quotation, got "\'raised"; write names of findings, separated by'
+        " white space, with each quote closed"
+    ),
+    "cpjob_seed = random": (
+        "cpjob_seed: 'random' is for the command line, which says how to replay it; write addopts"
+        " = --cpjob-seed=random, or another seed"
+    ),
+    "cpjob_regoin = x": (
+        "unknown option 'cpjob_regoin' in the ini file; did you mean 'cpjob_region'?"
+    ),
+    "cpjob_aws_enf = x": (
+        "unknown option 'cpjob_aws_enf' in the ini file; did you mean 'cpjob_aws_env'?"
+    ),
+    "cpjob_own_role = maybe": "cpjob_own_role: invalid truth value 'maybe'; write true or false",
+    "cpjob_aws_env = maybe": "cpjob_aws_env: invalid truth value 'maybe'; write true or false",
+}
+
+
+@pytest.mark.parametrize("arguments", [(), ("-W", "ignore"), ("-p", "no:warnings")], ids=" ".join)
+@pytest.mark.parametrize(("line", "message"), INI_ERRORS.items(), ids=INI_ERRORS)
+def test_bad_configuration_is_one_line_before_the_first_test(
+    pytester: pytest.Pytester, line: str, message: str, arguments: tuple[str, ...]
+) -> None:
+    """No test needs our fixtures for it: who runs another part of the suite is told as well."""
+    pytester.makepyfile("def test_it(): assert False, 'it ran'")
+    pytester.makeini(f"[pytest]\n{line}")
+
+    result = run(pytester, {}, *arguments)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = [each for each in result.errlines if each]
+    assert len(said) == 1
+    assert fnmatch.fnmatchcase(said[0], f"ERROR: {message}*".replace("[", "[[]"))
+    assert "During handling" not in result.stdout.str()
+    assert "it ran" not in result.stdout.str()
+
+
+def test_an_option_that_a_conftest_adds_is_its_own(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest("def pytest_addoption(parser): parser.addini('cpjob_stage', 'ours')")
+    pytester.makepyfile("def test_it(pytestconfig): assert pytestconfig.getini('cpjob_stage')")
+    pytester.makeini("[pytest]\ncpjob_stage = beta")
+
+    run(pytester, {}).assert_outcomes(passed=1)
+
+
+def test_bad_configuration_is_told_once_with_workers_too(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_it(): pass")
+    pytester.makeini("[pytest]\ncpjob_region = mars-1")
+
+    result = run(pytester, {}, "-p", "xdist", "-n", "1")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert result.stderr.str().count("cpjob_region: ") == 1
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("cpjob_regoin", "cpjob_region"), ("cpjob_aws_enf", "cpjob_aws_env")]
+    ("marker", "message"),
+    [
+        (
+            "cpjob_faults(['x'])",
+            "@pytest.mark.cpjob_faults: expected names of variations, got ['x']; write each as a"
+            " string: cpjob_faults('truncated-zip')",
+        ),
+        (
+            "cpjob_job_variants(5)",
+            "@pytest.mark.cpjob_job_variants: expected names of variations, got 5; write each as a"
+            " string: cpjob_job_variants('unicode-file-name')",
+        ),
+        (
+            "cpjob_warm(without=[5])",
+            "@pytest.mark.cpjob_warm: expected names of variations, got 5; write each as a string:"
+            " cpjob_warm('warm')",
+        ),
+        (
+            "cpjob_faults(only=['put-timed-out'])",
+            "@pytest.mark.cpjob_faults: unknown option 'only'; expected one of without",
+        ),
+    ],
 )
-def test_an_unknown_option_of_the_ini_file_is_an_error(
-    pytester: pytest.Pytester, name: str, meant: str
+def test_a_sweep_that_cannot_be_is_an_error_of_collection(
+    pytester: pytest.Pytester, marker: str, message: str
 ) -> None:
-    pytester.makepyfile("def test_it(): pass")
-    pytester.makeini(f"[pytest]\n{name} = x")
-
-    result = run(pytester, {}, "-W", "default")
-
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    said = f"unknown option {name!r} in the ini file; did you mean {meant!r}?"
-    assert said in result.stderr.str()
-
-
-@pytest.mark.parametrize("name", ["cpjob_own_role", "cpjob_aws_env"])
-def test_a_flag_of_the_ini_file_is_true_or_false(pytester: pytest.Pytester, name: str) -> None:
-    pytester.makepyfile("def test_it(): pass")
-    pytester.makeini(f"[pytest]\n{name} = maybe")
+    pytester.makepyfile(
+        f"import pytest\n@pytest.mark.{marker}\ndef test_it(cpjob): assert False, 'it ran'"
+    )
 
     result = run(pytester, {})
 
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"{name}: invalid truth value 'maybe'; write true or false" in result.stderr.str()
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "message"),
-    [
-        ("allow", "no-resul", "cpjob_allow: unknown finding 'no-resul'; did you mean"),
-        ("region", "mars-1", "cpjob_region: 'mars-1' is not an AWS region"),
-        ("account_id", "1", "got '1'; write all 12 digits: an account id may begin with 0"),
-    ],
-)
-@pytest.mark.parametrize("fixture", ["cpjob", "cpjob_details_factory"])
-def test_a_value_of_the_ini_file_is_refused_by_its_name_there(
-    pytester: pytest.Pytester, fixture: str, option: str, value: str, message: str
-) -> None:
-    pytester.makepyfile(f"def test_it({fixture}): {fixture}")
-    pytester.makeini(f"[pytest]\ncpjob_{option} = {value}")
-
-    said = run(pytester, {}).stdout.str()
-
-    assert f"OptionError: cpjob_{option}: " in said
-    assert message in said
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines([f"*test_it: {message.replace('[', '[[]')}"])
+    assert "During handling" not in result.stdout.str()
+    assert "it ran" not in result.stdout.str()
 
 
 def test_an_unknown_option_of_a_stub_names_the_nearest() -> None:
@@ -286,7 +335,7 @@ def test_factories_refuse_unknown_options_too(pytester: pytest.Pytester) -> None
             pass
         """
     )
-    run(pytester, {}).stdout.fnmatch_lines(["E  *did you mean 'region'[?]"])
+    run(pytester, {}).stdout.fnmatch_lines(["*did you mean 'region'[?]"])
 
 
 def test_the_marker_takes_keywords_only(pytester: pytest.Pytester) -> None:
@@ -303,7 +352,7 @@ def test_the_marker_takes_keywords_only(pytester: pytest.Pytester) -> None:
     result = run(pytester, {})
 
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["E  *@pytest.mark.cpjob takes keyword arguments only*"])
+    result.stdout.fnmatch_lines(["@pytest.mark.cpjob: it takes keyword arguments only*"])
 
 
 def test_a_job_and_a_stub_refuse_unknown_findings(cpjob: CodePipelineStub) -> None:
@@ -428,8 +477,14 @@ def test_markers_tells_every_option(pytester: pytest.Pytester) -> None:
 
     [options] = re.findall(r"^@pytest\.mark\.cpjob\(\*, (.*?)\):", printed, re.MULTILINE)
     assert [each.partition("=")[0] for each in re.split(r", (?=\w)", options)] == list(OPTIONS)
-    for sweep in ("cpjob_job_variants", "cpjob_faults", "cpjob_warm"):
-        assert f"@pytest.mark.{sweep}(*names, without=[]): run this test" in printed
+    for sweep in (
+        "cpjob_job_variants(*names, without=[], action=None)",
+        "cpjob_faults(*names, without=[], action=None)",
+        "cpjob_warm(*names, without=[])",
+        "cpjob_action_orders(*actions)",
+        "cpjob_stage_retries(action, *, calls=5)",
+    ):
+        assert f"@pytest.mark.{sweep}: run this test" in printed
 
 
 def test_help_tells_the_option_and_every_setting(pytester: pytest.Pytester) -> None:

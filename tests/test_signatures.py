@@ -30,7 +30,8 @@ class Sent(Exception):
 def read(prepared: Any) -> HttpRequest:
     """The request as a server reads it."""
     headers = Message()
-    headers["Host"] = urlsplit(prepared.url).netloc
+    if "host" not in prepared.headers:  # awscrt, where it is installed, writes it itself
+        headers["Host"] = urlsplit(prepared.url).netloc
     for name, value in prepared.headers.items():
         headers[name] = value.decode("latin-1") if isinstance(value, bytes) else value
     target = prepared.url.partition(urlsplit(prepared.url).netloc)[2]

@@ -261,7 +261,7 @@ def test(cpjob, caplog, capsys):
 }
 
 WATCH = """
-import json, logging, os, queue, signal, subprocess, sys, threading, time, warnings
+import gc, json, logging, os, queue, signal, subprocess, sys, threading, time, warnings
 import boto3, boto3.s3.transfer, botocore.client, botocore.credentials, botocore.endpoint, pytest
 import botocore.hooks, botocore.httpsession, botocore.loaders, botocore.session, botocore.signers
 import moto.core.models, requests.adapters, responses, asyncio, concurrent.futures.thread, socket
@@ -304,6 +304,7 @@ def whole():
     deadline = time.time() + 10
     while threading.active_count() > 1 and time.time() < deadline:
         time.sleep(0.01)
+    gc.collect()  # what an exception's traceback holds is closed when Python gets to it
     open_files = "/proc/self/fd"
     return {
         **small(),

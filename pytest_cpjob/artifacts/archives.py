@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from tempfile import SpooledTemporaryFile
-from typing import IO, Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn, TypeAlias
 
+from pytest_cpjob.artifacts.spooled import SpooledFile
 from pytest_cpjob.errors import ArtifactError
 
 LARGEST: Final = 512 * 1024 * 1024
@@ -23,6 +26,26 @@ memory of the test run. A test with more data reads `content`.
 """
 
 _ENCRYPTED: Final = 0x1
+_CHUNK: Final = 1024 * 1024
+_SMALL_CHUNK: Final = 4096
+"""zipfile unpacks the whole piece that it has read of bzip2 and LZMA, whatever it expands to."""
+
+_BROKEN: Final = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    lzma.LZMAError,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    LookupError,
+    ValueError,
+    ArithmeticError,
+    RuntimeError,  # NotImplementedError too: methods that zipfile cannot unpack
+)
+"""What the readers raise for broken archives, depending on where they break. Nothing else is
+caught: a defect of this package's own must not pass for a broken archive."""
+
 _COMPRESSED_TARS: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 
 
@@ -38,7 +61,7 @@ def read_files(content: bytes, *, what: str) -> dict[str, bytes]:
     """
     if not content:
         raise ArtifactError(f"{what} is an empty object (0 bytes), not an archive")
-    if zipfile.is_zipfile(io.BytesIO(content)):
+    if _is_zip(io.BytesIO(content)):
         return _read_zip(content, what)
     if content.startswith(b"PK\x03\x04"):
         raise ArtifactError(f"{what} is a truncated zip ({len(content)} bytes): its end is missing")
@@ -48,6 +71,14 @@ def read_files(content: bytes, *, what: str) -> dict[str, bytes]:
         f"{what} is not an archive: {len(content)} bytes that begin with {content[:24]!r};"
         " read it by .content or .text()"
     )
+
+
+def _is_zip(stream: IO[bytes]) -> bool:
+    """Whether the stream has a zip's end, the directory before it intact or not."""
+    try:
+        return zipfile.is_zipfile(stream)
+    except ValueError:  # Python 3.14 looks for the directory, at an offset that may be broken
+        return True
 
 
 def _read_zip(content: bytes, what: str) -> dict[str, bytes]:
@@ -62,17 +93,27 @@ def _read_zip(content: bytes, what: str) -> dict[str, bytes]:
             for member in members:
                 if member.flag_bits & _ENCRYPTED:
                     raise ArtifactError(f"{what}: {member.filename!r} is encrypted")
-                files[member.filename] = archive.read(member)
+                files[member.filename] = _unzipped(archive, member)
             return files
-    except ArtifactError:
-        raise
-    except Exception as error:  # broken archives raise many types, depending on where they break
+    except _BROKEN as error:
         _broken(what, "zip", error)
 
 
-def _read_tar(content: bytes, what: str) -> dict[str, bytes]:
-    import tarfile
+def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Read a member without ever unpacking more than its declared size, and one small piece."""
+    with archive.open(member) as opened:
+        if _chunk_of(member) == _CHUNK:
+            # At least one byte is asked for: the checksum is compared when data is read.
+            return opened.read(max(1, member.file_size))
+        return b"".join(iter(lambda: opened.read(_SMALL_CHUNK), b""))
 
+
+def _chunk_of(member: zipfile.ZipInfo) -> int:
+    bounded = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+    return _CHUNK if member.compress_type in bounded else _SMALL_CHUNK
+
+
+def _read_tar(content: bytes, what: str) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             files = {}
@@ -85,9 +126,7 @@ def _read_tar(content: bytes, what: str) -> dict[str, bytes]:
                         _too_large(what)
                     files[member.name] = opened.read()
             return files
-    except ArtifactError:
-        raise
-    except Exception as error:
+    except _BROKEN as error:
         _broken(what, "tar", error)
 
 
@@ -110,7 +149,6 @@ The check for leaked secrets unpacks every output, also one that is a zip bomb.
 # Archives inside archives are unpacked to this depth, so that a quine zip comes to an end.
 _DEEPEST: Final = 4
 _IN_MEMORY: Final = 8 * 1024 * 1024
-_CHUNK: Final = 1024 * 1024
 _COMPRESSED: Final[dict[bytes, Callable[[Any], Any]]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -142,51 +180,61 @@ class _Unpacking:
             yield where, _rewound(stream)
             return
         try:
-            for path, member in members:
+            for path, member, chunk in members:
                 inside = f"{path!r} of {where}" if path else where
-                with self._unpacked(member) as unpacked:
+                with self._unpacked(member, chunk) as unpacked:
                     yield from self.parts(unpacked, inside, depth - 1)
         except _TooMuch:
             return
-        except Exception:  # broken archives raise many types, depending on where they break
+        except _BROKEN as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # a full disk, not a broken archive
             yield where, _rewound(stream)
 
     @contextmanager
-    def _unpacked(self, member: IO[bytes]) -> Iterator[IO[bytes]]:
+    def _unpacked(self, member: IO[bytes], chunk: int) -> Iterator[IO[bytes]]:
         """Unpack one file, a large one to disk, as a seekable file: it may be an archive."""
-        with member, SpooledTemporaryFile(max_size=_IN_MEMORY) as unpacked:
-            while chunk := member.read(_CHUNK):
-                self._left -= len(chunk)
+        with member, SpooledFile(max_size=_IN_MEMORY) as unpacked:
+            while piece := member.read(chunk):
+                self._left -= len(piece)
                 if self._left < 0:
                     raise _TooMuch
-                unpacked.write(chunk)
+                unpacked.write(piece)
             yield unpacked
 
 
-def _members(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]] | None:
-    """Return an archive's files by path, or None if it is not an archive."""
-    if zipfile.is_zipfile(stream):
+_Members: TypeAlias = Iterator[tuple[str, IO[bytes], int]]
+"""Of each file the path, the open file, and how much to read of it at once."""
+
+
+def _members(stream: IO[bytes]) -> _Members | None:
+    """Return an archive's files, or None if it is not an archive."""
+    if _is_zip(stream):
         return _zipped(_rewound(stream))
     head = _rewound(stream).read(262)
     for magic, decompress in _COMPRESSED.items():
         if head.startswith(magic):
-            return iter([("", decompress(_rewound(stream)))])
+            return iter([("", decompress(_rewound(stream)), _CHUNK)])
     return _tarred(_rewound(stream)) if head[257:] == b"ustar" else None
 
 
-def _zipped(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
+def _zipped(stream: IO[bytes]) -> _Members:
     with zipfile.ZipFile(stream) as archive:
         for member in archive.infolist():
             if not member.is_dir() and not member.flag_bits & _ENCRYPTED:
-                yield member.filename, archive.open(member)
+                yield member.filename, archive.open(member), _chunk_of(member)
+        comments = (part for each in archive.infolist() for part in (each.comment, each.extra))
+        names = (each.filename.encode(errors="replace") for each in archive.infolist())
+        texts = io.BytesIO(b"\n".join((archive.comment, *comments, *names)))
+        yield "names and comments", texts, _CHUNK
 
 
-def _tarred(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
+def _tarred(stream: IO[bytes]) -> _Members:
     with tarfile.open(fileobj=stream) as archive:
         for member in archive:
             opened = archive.extractfile(member) if member.isfile() else None
             if opened is not None:
-                yield member.name, opened
+                yield member.name, opened, _CHUNK
 
 
 def _rewound(stream: IO[bytes]) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""`python -m pytest_cpjob draw`: a pipeline's definition as a Mermaid flow chart."""
+"""`python -m pytest_cpjob draw`: a pipeline's definition as a Mermaid flow chart, or as SVG."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="a CloudFormation, SAM or CDK template, the output of get-pipeline or of 'terraform"
         " show -json'; several templates that are deployed together",
     )
+    command.add_argument(
+        "--format",
+        choices=("mermaid", "svg"),
+        default="mermaid",
+        help="Mermaid text (the default), or an SVG picture",
+    )
     command.add_argument("--name", help="which pipeline, where there are several")
     command.add_argument("--region", default=BUILT_IN_REGION, help="the pipeline's region")
     command.add_argument("--account-id", default=BUILT_IN_ACCOUNT, help="the pipeline's account")
@@ -44,7 +50,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def drawn(given: argparse.Namespace, pairs: Pairs) -> str:
-    """Return the definition as Mermaid text.
+    """Return the definition as Mermaid text, or as SVG.
 
     Args:
         pairs: reads the values of an option that is `NAME=VALUE`.
@@ -75,6 +81,10 @@ def drawn(given: argparse.Namespace, pairs: Pairs) -> str:
         )
     except MissingValues as error:
         raise ValueError(error.told(_option)) from None
+    if given.format == "svg":
+        from pytest_cpjob.pipelines.svg import definition_svg
+
+        return definition_svg(loaded.declaration)
     return definition_mermaid(loaded.declaration).rstrip("\n")
 
 

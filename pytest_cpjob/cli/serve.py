@@ -43,7 +43,7 @@ def serve(given: argparse.Namespace, jobs_of_options: Sequence[Mapping[str, Any]
     in_the_way = _in_the_way()  # read first: the stub removes some of them from this process
     stub = CodePipelineStub(seed=given.seed, region=given.region, account_id=given.account_id)
     with _until_interrupted() as interrupted:
-        server = EndpointServer(given.port, on_call=_say)
+        server = EndpointServer(given.port, _say, given.allow_host)
         try:
             stub._start()
             harness = stub._harness

@@ -14,6 +14,7 @@ from pytest_cpjob.clients import credentials as credentials_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
+from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import repr_of
 from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
@@ -87,7 +88,9 @@ class CallRouter:
             if call.is_the_endpoints:
                 return None
         if not call.by_test:
-            call.fault = self._service.faults.take(call.service, call.operation)
+            call.fault = self._service.faults.take(
+                call.service, call.operation, lambda: self._jobs_about(call, presented)
+            )
             if call.fault is not None and not call.fault.after:
                 if call.service == "s3":
                     self._note_owners(call, params, presented)
@@ -114,6 +117,26 @@ class CallRouter:
             self._other_roles.add(parsed["Credentials"]["AccessKeyId"])
         if call.fault is not None and call.fault.after and call.service != "codepipeline":
             _become(http, parsed, _meet(call.fault, call, ""))
+
+    def _jobs_about(self, call: PendingCall, presented: Presented) -> list[JobFacts]:
+        """Return the jobs that a call is about before it is answered: of a poll those it waits for.
+
+        A call that names no job is about the one whose credentials it has, or else the one that
+        its thread works on.
+        """
+        registry = self._service.registry
+        if call.service == "codepipeline" and call.operation in POLLS:
+            wanted = call.request.get("actionTypeId")
+            return [
+                job.facts
+                for job in registry.jobs.values()
+                if job.status == "Queued" and job.facts.action_type._asdict() == wanted
+            ]
+        grant = self._service.grants.find(presented.access_key_id)
+        named = call.request.get("jobId") if call.service == "codepipeline" else None
+        job_id = named or (self._worked_on() if grant is None else grant.job_id)
+        found = registry.jobs.get(job_id) if isinstance(job_id, str) else None
+        return [] if found is None else [found.facts]
 
     # -- the function's own role -----------------------------------------------------------------
 

@@ -36,7 +36,7 @@ def presented_by(
     if getattr(client_config, "signature_version", None) is botocore.UNSIGNED:
         return None
     credentials = getattr(signer, "_credentials", None)
-    if _needs_stand_in(credentials) and not is_issued(read(credentials).access_key_id):
+    if _needs_stand_in(credentials) and not is_issued(access_key_of(credentials)):
         return OWN_ROLE
     return credentials
 
@@ -127,6 +127,15 @@ def is_of_the_machine(credentials: object) -> bool:
     return getattr(credentials, "method", None) in _FROM_THE_MACHINE
 
 
+def access_key_of(credentials: object) -> str | None:
+    """Return the access key id of a client's credentials as they are now."""
+    if credentials is None:
+        return None
+    values = vars(credentials)
+    key: str | None = values.get("access_key", values.get("_access_key"))
+    return key
+
+
 def read(credentials: object) -> Presented:
     """Read a client's credentials as they are now.
 
@@ -136,7 +145,7 @@ def read(credentials: object) -> Presented:
     if credentials is None:
         return _NOBODY
     values = vars(credentials)
-    key = values.get("access_key", values.get("_access_key"))
+    key = access_key_of(credentials)
     own = values.get("method") != "explicit" or key in (
         DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"],
         MOTOS_KEY,

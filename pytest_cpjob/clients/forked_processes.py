@@ -15,6 +15,7 @@ from pytest_cpjob.errors import CpjobError
 _SLOT: Final = 64
 _memory: Final = mmap.mmap(-1, 64 * _SLOT)
 """Shared by all that are forked from here; one slot for each child, the last ones shared."""
+_NOTHING: Final = bytes(len(_memory))
 
 
 class ForkedProcesses:
@@ -26,9 +27,9 @@ class ForkedProcesses:
     def begin(self) -> None:
         """Forget what was called before."""
         self._pid = os.getpid()
-        _memory[:] = bytes(len(_memory))
+        _memory[:] = _NOTHING
 
-    def refuse(self, call: str) -> None:
+    def refuse(self, service: str, operation: str) -> None:
         """Refuse a call, if it is made in a forked child.
 
         Raises:
@@ -36,6 +37,7 @@ class ForkedProcesses:
         """
         if os.getpid() == self._pid:
             return
+        call = f"{service}.{operation}"
         start = os.getpid() % (len(_memory) // _SLOT) * _SLOT
         _memory[start : start + _SLOT] = call.encode()[:_SLOT].ljust(_SLOT, b"\0")
         raise CpjobError(
@@ -46,6 +48,8 @@ class ForkedProcesses:
 
     def calls(self) -> list[str]:
         """Return what forked children have called so far."""
+        if _memory[:] == _NOTHING:
+            return []
         slots = (_memory[start : start + _SLOT] for start in range(0, len(_memory), _SLOT))
         return [slot.rstrip(b"\0").decode(errors="replace") for slot in slots if slot[0]]
 

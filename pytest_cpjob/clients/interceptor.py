@@ -211,7 +211,7 @@ class ClientInterceptor:
 
     def _begin(self, client: BaseClient, operation: str, params: Params) -> PendingCall:
         service = client.meta.service_model.service_name
-        self.forked.refuse(f"{service}.{operation}")
+        self.forked.refuse(service, operation)
         number = self._number(client)
         by_test = client in self.own_clients or is_tests()
         call = PendingCall(

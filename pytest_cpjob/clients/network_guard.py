@@ -71,9 +71,10 @@ def check_leaving(method: str, url: str, call: str | None, report: Callable[[str
     if is_loopback(url):
         return
     parts = urlsplit(url)
+    # A URL may have a user's name and password before the host: nobody is to read them.
+    address = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     if _is_metadata(parts.hostname or ""):
-        raise EndpointConnectionError(endpoint_url=url)
-    address = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        raise EndpointConnectionError(endpoint_url=address)
     what = call or f"{method} {address}"
     report(what)
     raise UnfakedCallError(

@@ -71,7 +71,7 @@ pending_call: ContextVar[PendingCall | None] = ContextVar("pytest_cpjob_call", d
 def plain_copy(value: Any) -> Any:
     """Copy parameters; bodies and streams are replaced by their type, to keep the log small."""
     if isinstance(value, dict):
-        return {key: plain_copy(item) for key, item in value.items()}
+        return {key: item if type(item) is str else plain_copy(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_copy(item) for item in value]
     if value is None or isinstance(value, (str, int, float, bool)):

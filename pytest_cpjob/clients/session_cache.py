@@ -20,6 +20,7 @@ import boto3
 import botocore
 import botocore.hooks
 import botocore.regions
+from botocore.client import ClientCreator
 from botocore.hooks import EVENT_ALIASES, EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 
@@ -33,6 +34,8 @@ _shared: set[int] = set()
 _listings: dict[tuple[str, tuple[str, ...]], list[str]] = {}
 _event_names: dict[str, str] = {}
 _endpoints: dict[tuple[object, ...], Any] = {}
+_service_models: dict[tuple[str, int], Any] = {}
+_methods: dict[tuple[object, int], dict[str, Any]] = {}
 
 
 def share_models(undo: Undo) -> None:
@@ -41,6 +44,13 @@ def share_models(undo: Undo) -> None:
     undo.set_attribute(
         Loader, "list_available_services", _sharing_listings(Loader.list_available_services)
     )
+    for name, sharing in (
+        ("_load_service_model", _sharing_service_models),
+        ("_create_methods", _sharing_methods),
+    ):
+        original = getattr(ClientCreator, name, None)
+        if original is not None:
+            undo.set_attribute(ClientCreator, name, sharing(original))
 
 
 def share_events(undo: Undo) -> None:
@@ -49,6 +59,9 @@ def share_events(undo: Undo) -> None:
     original = getattr(botocore.hooks, "accepts_kwargs", None)
     if original is not None:
         undo.set_attribute(botocore.hooks, "accepts_kwargs", _asking_the_code(original))
+    nodes = getattr(botocore.hooks, "NodeList", None)
+    if nodes is not None and "__copy__" in vars(nodes):
+        undo.set_attribute(nodes, "__copy__", _copied_at_once(nodes.__copy__))
 
 
 def share_endpoints(undo: Undo) -> None:
@@ -69,6 +82,17 @@ def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
             self._alias_name_cache = _event_names
 
     return __init__
+
+
+def _copied_at_once(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Copy the three lists of a node without asking `copy` how: a client's emitter has hundreds."""
+
+    def __copy__(self: Any) -> Any:
+        if type(self) is not botocore.hooks.NodeList:
+            return original(self)
+        return type(self)(*map(list, self))
+
+    return __copy__
 
 
 def _asking_the_code(original: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -136,6 +160,35 @@ def _sharing_files(original: Callable[..., Any]) -> Callable[..., Any]:
         return _files[file_path]
 
     return load_file
+
+
+def _sharing_service_models(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Parse a model's shapes and operations once, if it comes from a shared file."""
+
+    def _load_service_model(self: Any, service_name: str, api_version: str | None = None) -> Any:
+        made = original(self, service_name, api_version=api_version)
+        description = id(getattr(made, "_service_description", None))
+        if description not in _shared:
+            return made
+        return _service_models.setdefault((service_name, description), made)
+
+    return _load_service_model
+
+
+def _sharing_methods(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the methods of a service's clients once; each class of clients has its own dict."""
+
+    def _create_methods(self: Any, service_model: Any) -> dict[str, Any]:
+        description = id(getattr(service_model, "_service_description", None))
+        made_by = getattr(type(self), "_create_api_method", None)  # a tracer may replace it
+        key = (made_by, description)
+        if description not in _shared:
+            return dict(original(self, service_model))
+        if key not in _methods:
+            _methods[key] = original(self, service_model)
+        return dict(_methods[key])
+
+    return _create_methods
 
 
 def _sharing_listings(original: Callable[..., Any]) -> Callable[..., Any]:

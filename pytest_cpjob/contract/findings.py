@@ -16,20 +16,19 @@ Severity = Literal["contract", "security", "test"]
 JOB: Final = "\0job\0"
 """Stands for the job in a finding's text, so that one of several jobs is told once."""
 
-PAGE: Final = "docs/findings.md"
-"""The page of the documentation that explains each finding, under its name."""
-
 
 class FindingKind(NamedTuple):
     """One row of the table.
 
     Attributes:
         severity: what is broken.
+        what: what the code did, for who reads of the finding without a test.
         consequence: what happens in a pipeline.
         fix: what to change in the code, or in the test.
     """
 
     severity: Severity
+    what: str
     consequence: str
     fix: str
 
@@ -42,6 +41,7 @@ class FindingKind(NamedTuple):
 KINDS: Final[dict[str, FindingKind]] = {
     "own-role": FindingKind(
         "contract",
+        "it opened artifacts with credentials other than the job's",
         "The function's own role can open the artifact bucket only if somebody gave it more"
         " rights; artifactCredentials come with each job and open exactly its artifacts.",
         "Make the S3 client from the job's artifactCredentials:"
@@ -49,11 +49,13 @@ KINDS: Final[dict[str, FindingKind]] = {
     ),
     "not-permitted": FindingKind(
         "contract",
+        "its own role's policies, where they are known, do not allow a call",
         "AWS refuses the call.",
         "Allow it in the policy of the function's role.",
     ),
     "unfaked-call": FindingKind(
         "test",
+        "it called an AWS service that nothing fakes",
         "In a pipeline this call is real; here nothing answers it, and the test shows nothing of"
         " what follows.",
         "Start moto's mock_aws() in the test, stub this client, or make the call fail:"
@@ -61,18 +63,21 @@ KINDS: Final[dict[str, FindingKind]] = {
     ),
     "refused-request": FindingKind(
         "contract",
+        "AWS rejected a request, and the code swallowed the error",
         "AWS does not accept this request: what it was to report or do has not happened.",
         "Send what the API takes, and let the error be seen; a test that wants it expects it with"
         " pytest.raises.",
     ),
     "not-acknowledged": FindingKind(
         "contract",
+        "it reported on a job that it had not acknowledged",
         "CodePipeline hands the job to another worker, and refuses the result of one that never"
         " acknowledged it (InvalidJobStateException).",
         "Call {acknowledge} with the nonce of the poll before any work on the job.",
     ),
     "not-owner": FindingKind(
         "contract",
+        "it reported on a job that another worker has",
         "Another worker has the job: what this one reports ends, or fails, work that is not its"
         " own.",
         "Leave a job whose acknowledgement was refused (InvalidNonceException), and go on to the"
@@ -80,12 +85,14 @@ KINDS: Final[dict[str, FindingKind]] = {
     ),
     "second-result": FindingKind(
         "contract",
+        "it reported a second result",
         "The first result stands; the second gets InvalidJobStateException.",
         "Report once, as the last thing: return after a report, and keep the success report out of"
         " the `try` whose `except` reports the failure.",
     ),
     "raised": FindingKind(
         "contract",
+        "it raised before it reported a result: Lambda runs the event again",
         "Lambda runs the same event up to two more times; unless one of them reports, CodePipeline"
         " waits until the action times out, then fails it{no_reply}",
         "Catch it in the handler, and report it with put_job_failure_result(jobId=...,"
@@ -93,17 +100,20 @@ KINDS: Final[dict[str, FindingKind]] = {
     ),
     "raised-after-result": FindingKind(
         "contract",
+        "it raised after it had reported a result: Lambda runs the event again",
         "Lambda runs the same event again: its work is done twice, and the second result is"
         " refused with InvalidJobStateException.",
         "Report last, after everything that may raise, and do not raise again what was reported.",
     ),
     "no-result": FindingKind(
         "contract",
+        "it reported nothing: the action hangs until it times out",
         "CodePipeline waits until the action times out, then fails it{no_reply}",
         "Call {success} or {failure} on every way out of the code.",
     ),
     "missing-output": FindingKind(
         "contract",
+        "it reported success without uploading an output artifact",
         "CodePipeline shows the action as succeeded; the next action that reads the artifact fails"
         ' with "Unable to access the artifact with Amazon S3 object key".',
         "Upload each output artifact to the s3Location in the job before reporting success, or"
@@ -111,6 +121,7 @@ KINDS: Final[dict[str, FindingKind]] = {
     ),
     "output-encryption": FindingKind(
         "contract",
+        "it uploaded an output without the pipeline's KMS key",
         "An action in another account, or one that may use the pipeline's key only, cannot read"
         " the artifact.",
         "Upload it with ServerSideEncryption='aws:kms' and"
@@ -118,17 +129,20 @@ KINDS: Final[dict[str, FindingKind]] = {
     ),
     "leaked-secret": FindingKind(
         "security",
+        "it printed, logged, reported or uploaded credentials or secret configuration",
         "Whoever reads it can use the credentials until they expire, and logs are kept.",
         "Print, log and report the job's id instead of the whole event, job or configuration.",
     ),
     "unused-fault": FindingKind(
         "test",
+        "no call met a fault that the test set up",
         "The test did not test what it set up.",
         "Compare operation, service and times with the calls that were made (cpjob.calls), or take"
         " the fault away.",
     ),
     "running-thread": FindingKind(
         "test",
+        "one of its threads is still running after the test",
         "It goes on after its test and could call AWS; its calls are blocked until it ends. Lambda"
         " freezes such a thread when the handler returns.",
         "Join the thread, or tell it to stop, before the code under test returns.",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import accumulate
-from typing import IO, Final
+from typing import IO, Final, TypeAlias
 
 from pytest_cpjob.call_sites import Place, Site, place_of
 from pytest_cpjob.contract.findings import JOB, Finding
-from pytest_cpjob.contract.masking import secrets_by_job
+from pytest_cpjob.contract.masking import Secrets, secret_members, secrets_of
 from pytest_cpjob.contract.observer import Evidence
+from pytest_cpjob.contract.secret_search import Found, SecretIndex
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobFailure
@@ -20,6 +21,14 @@ _CHUNK: Final = 1024 * 1024
 _SIGNED: Final = re.compile(r"x-amz-security-token\W{1,6}b?\W?[\w+/=%]+", re.IGNORECASE)
 """How botocore logs each request's token, once pytest's `log_level` is DEBUG."""
 
+_DECODED: Final = 8 * 1024 * 1024
+"""In how much of a file encoded secrets are looked for."""
+
+_KEEPS_SECRETS: Final = frozenset({"codepipeline", "kms", "secretsmanager", "sts"})
+"""Services that are given secrets to keep; what is reported to CodePipeline is looked at apart."""
+
+_FOR_SECRETS: Final = re.compile("password|secret|token|credential|auth|key", re.IGNORECASE)
+"""Parameters that take a secret property, which is there to log in somewhere."""
 
 _QUOTED: Final = 120
 """How many characters of a line are quoted, about."""
@@ -32,20 +41,18 @@ class _Text:
         self.where = where
         self._sites = [site for _, site in parts]
         self._ends = list(accumulate(len(text) for text, _ in parts))
+        self._places: dict[Site, Place] = {}
         self.text = "".join(text for text, _ in parts)
 
-    def places_of(self, value: str) -> Iterator[tuple[int, Place | None]]:
-        """Iterate over where a value stands in the text, each line of code that wrote it once."""
-        seen: set[Place | None] = set()
-        position = self.text.find(value)
-        while position >= 0:
-            number = bisect_right(self._ends, position)
-            site = self._sites[number]
-            place = None if site is None else place_of(site)
-            if place not in seen:
-                seen.add(place)
-                yield position, place
-            position = self.text.find(value, self._ends[number])
+    def place_at(self, position: int) -> Place | None:
+        """Return the line of code that wrote what stands there."""
+        site = self._sites[bisect_right(self._ends, position)]
+        if site is None:
+            return None
+        place = self._places.get(site)
+        if place is None:
+            place = self._places[site] = place_of(site)
+        return place
 
 
 class _Leak:
@@ -57,6 +64,10 @@ class _Leak:
         self.quoted = ""
 
 
+_Leaks: TypeAlias = "dict[str, dict[Place | None, _Leak]]"
+"""By job, and by the line of the user's code."""
+
+
 def leaked_secrets(
     evidence: Evidence, places: Mapping[str, Place | None], mask: Callable[[str], str]
 ) -> Iterator[Finding]:
@@ -66,58 +77,122 @@ def leaked_secrets(
         places: where each job's result was reported.
         mask: hides secrets.
     """
-    secrets_of = secrets_by_job(evidence.service)
-    texts = [_Text(where, _without_signatures(where, parts)) for where, parts in _written(evidence)]
-    captured = {
-        where: _SIGNED.sub("", text) if where == "the log" else text
-        for where, text in evidence.captured.items()
-    }
+    secrets = secrets_of(evidence.service)
+    if not secrets.index:
+        return
+    leaks: dict[str, dict[Place | None, _Leak]] = {}
+    _find_written(leaks, secrets, evidence, mask)
+    _find_sent(leaks, secrets, evidence)
     for job in evidence.jobs:
-        secrets = secrets_of.get(job.id)
-        if not secrets:
-            continue
-        leaks: dict[Place | None, _Leak] = {}
-        _find_written(leaks, secrets, texts, captured, mask)
-        reported = [
-            (where, {value for value in secrets if value in text}) for where, text in _reported(job)
-        ]
-        for where, values in (*reported, *_uploaded(job, secrets, evidence)):
-            for value in secrets:
-                if value in values:
-                    _note(leaks, places.get(job.id), secrets[value], where)
-        for place, leak in leaks.items():
-            verb = "is" if len(leak.what) == 1 else "are"
-            listed, wheres = _listed(leak.what), _listed(leak.where)
-            what = f"{listed} of {JOB} {verb} in {wheres}"
-            detail = f"The line: {leak.quoted}" if leak.quoted else ""
-            yield Finding("leaked-secret", job.id, what, place, detail=detail)
+        own = secrets.by_job.get(job.id)
+        if own and (job.result is not None or job.id in evidence.outputs):
+            _find_reported(leaks, job, own, places.get(job.id), evidence)
+        yield from _findings(job.id, leaks.get(job.id, {}))
+
+
+def _find_reported(
+    leaks: _Leaks,
+    job: JobRecord,
+    own: Mapping[str, str],
+    place: Place | None,
+    evidence: Evidence,
+) -> None:
+    """Note each secret of a job in its result and its outputs."""
+    index = SecretIndex(own)
+    texts = ((where, index.find(text)) for where, text in _reported(job))
+    for where, found in (*texts, *_uploaded(job, index, evidence)):
+        # As it is, if it is there as it is, which is found first.
+        forms: dict[str, str] = {}
+        for value, form, *_ in found:
+            forms.setdefault(own[value], form)
+        for what, form in forms.items():
+            _note(leaks, job.id, place, what, _in_form(where, form))
+
+
+def _findings(job_id: str, leaks: Mapping[Place | None, _Leak]) -> Iterator[Finding]:
+    for place, leak in leaks.items():
+        verb = "is" if len(leak.what) == 1 else "are"
+        listed, wheres = _listed(leak.what), _listed(leak.where)
+        what = f"{listed} of {JOB} {verb} in {wheres}"
+        detail = f"The line: {leak.quoted}" if leak.quoted else ""
+        yield Finding("leaked-secret", job_id, what, place, detail=detail)
 
 
 def _find_written(
-    leaks: dict[Place | None, _Leak],
-    secrets: Mapping[str, str],
-    texts: Sequence[_Text],
-    captured: Mapping[str, str],
-    mask: Callable[[str], str],
+    leaks: _Leaks, secrets: Secrets, evidence: Evidence, mask: Callable[[str], str]
 ) -> None:
     """Note each secret that was written; what only pytest has captured has no line of code."""
-    for value, what in secrets.items():
-        is_written = False
-        for text in texts:
-            for position, place in text.places_of(value):
-                is_written = True
-                leak = _note(leaks, place, what, text.where)
-                leak.quoted = leak.quoted or _quoted(text.text, position, mask)
-        if not is_written:
-            for where, told in captured.items():
-                position = told.find(value)
-                if position >= 0:
-                    leak = _note(leaks, None, what, where)
-                    leak.quoted = leak.quoted or _quoted(told, position, mask)
+    written: set[str] = set()
+    for where, parts in _written(evidence):
+        text = _Text(where, _without_signatures(where, parts))
+        _find_in(leaks, secrets, where, text.text, text.place_at, written, mask)
+    once = frozenset(written)
+    for where, captured in evidence.captured.items():
+        told = _SIGNED.sub("", captured) if where == "the log" else captured
+        _find_in(leaks, secrets, where, told, lambda position: None, written, mask, once)
 
 
-def _note(leaks: dict[Place | None, _Leak], place: Place | None, what: str, where: str) -> _Leak:
-    leak = leaks.setdefault(place, _Leak())
+def _find_in(
+    leaks: _Leaks,
+    secrets: Secrets,
+    where: str,
+    text: str,
+    place_at: Callable[[int], Place | None],
+    written: set[str],
+    mask: Callable[[str], str],
+    known: Set[str] = frozenset(),
+) -> None:
+    seen: set[tuple[str, str, Place | None]] = set()
+    for value, form, position, _ in secrets.index.find(text):
+        if value in known:
+            continue
+        written.add(value)
+        place = place_at(position)
+        for job_id in secrets.jobs_of[value]:
+            what = secrets.by_job[job_id][value]
+            if (job_id, what, place) not in seen:
+                seen.add((job_id, what, place))
+                leak = _note(leaks, job_id, place, what, _in_form(where, form))
+                leak.quoted = leak.quoted or _quoted(text, position, mask)
+
+
+def _find_sent(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
+    """Note each secret that was given to another service, for whoever reads what is kept there."""
+    for entry in evidence.service.call_log.tested():
+        call = entry.call
+        if call.service in _KEEPS_SECRETS or call.request.get("Type") == "SecureString":
+            continue
+        for name, text in _texts(call.request):
+            for value, form, *_ in secrets.index.find(text):
+                for job_id in secrets.jobs_of[value]:
+                    what = secrets.by_job[job_id][value]
+                    if what not in secret_members() and _FOR_SECRETS.search(name):
+                        continue
+                    where = _in_form(f"{name} of {call.service}.{call.operation}", form)
+                    place = None if entry.site is None else place_of(entry.site)
+                    _note(leaks, job_id, place, what, where)
+
+
+def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """Iterate over the texts of a request's parameters, names of members that users choose too."""
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if name and isinstance(key, str):
+                yield name, key
+            yield from _texts(item, f"{name}.{key}".lstrip("."))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item, name)
+
+
+def _in_form(where: str, form: str) -> str:
+    return f"{where} ({form})" if form else where
+
+
+def _note(leaks: _Leaks, job_id: str, place: Place | None, what: str, where: str) -> _Leak:
+    leak = leaks.setdefault(job_id, {}).setdefault(place, _Leak())
     leak.what[what] = None
     leak.where[where] = None
     return leak
@@ -175,22 +250,22 @@ def _reported(job: JobRecord) -> Iterator[tuple[str, str]]:
 
 
 def _uploaded(
-    job: JobRecord, secrets: Collection[str], evidence: Evidence
-) -> Iterator[tuple[str, set[str]]]:
+    job: JobRecord, index: SecretIndex, evidence: Evidence
+) -> Iterator[tuple[str, Iterable[Found]]]:
     """Look through the outputs piece by piece: they may be large."""
     for name, stored in evidence.outputs.get(job.id, {}).items():
         if stored is not None:
             for where, opened in evidence.read_output(job, name):
-                yield where, _in_stream(opened, secrets)
+                yield where, list(_in_stream(opened, index))
 
 
-def _in_stream(opened: IO[bytes], secrets: Collection[str]) -> set[str]:
-    sought = {value: value.encode(errors="replace") for value in secrets}
-    overlap = max(map(len, sought.values()))
-    found: set[str] = set()
+def _in_stream(opened: IO[bytes], index: SecretIndex) -> Iterator[Found]:
+    """Search a stream; encoded secrets in its beginning only, where they take longer to find."""
+    overlap = max(len(value.encode(errors="replace")) for value in index)
     end = b""
+    decoded = 0
     while chunk := opened.read(_CHUNK):
         piece = end + chunk
-        found |= {value for value, data in sought.items() if data in piece}
+        yield from index.find(piece.decode(errors="replace"), encoded=decoded < _DECODED)
+        decoded += len(chunk)
         end = piece[-overlap:]
-    return found

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import weakref
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from typing import Final
 
 from pytest_cpjob.aws import codepipeline_model as model
+from pytest_cpjob.contract.secret_search import SecretIndex
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.job_service import JobService
 
@@ -37,62 +40,127 @@ def secret_members() -> tuple[str, ...]:
     )
 
 
-def secrets_by_job(service: JobService) -> dict[str, dict[str, str]]:
-    """Give the secrets of every job that has some, value -> what it is.
+class Secrets:
+    """The secrets of one service's jobs, gathered as they come to be; the service is not kept.
 
-    They are the artifact credentials (see `secret_members`), the client token of a partner's job,
-    and the configuration values that their action type's `secret` flags name. A value stands there
-    as it is, and as `repr` and JSON show it.
+    Attributes:
+        by_job: value -> what it is, by job.
+        jobs_of: the ids of the jobs whose secret a value is; none for a pipeline's own, which are
+            only masked.
+        index: finds them in a text.
     """
-    found: dict[str, dict[str, str]] = {}
-    for grant in service.grants.all():
-        given = dict(grant.credentials.as_dict())
-        found.setdefault(grant.job_id, {}).update(
-            {str(given[name]): name for name in secret_members() if name in given}
-        )
-    for job in list(service.registry.jobs.values()):
-        for name in service.types.secrets(job.facts.action_type):
-            for shown in _shown(job.facts.configuration.get(name, "")):
-                found.setdefault(job.id, {})[shown] = f"the secret property {name!r}"
-        for shown in _shown(job.client_token or ""):
-            found.setdefault(job.id, {})[shown] = "clientToken"
-    return found
+
+    def __init__(self) -> None:
+        self.by_job: dict[str, dict[str, str]] = {}
+        self.jobs_of: dict[str, dict[str, None]] = {}
+        self.index = SecretIndex()
+        self.job_ids: set[str] = set()
+        self._counts = (0, 0, 0)
+        self._all = ""
+        self._is_part: dict[str, bool] = {}
+
+    def gather(self, service: JobService) -> None:
+        """Take in those of the grants and jobs that are new."""
+        grants, jobs = service.grants.all(), service.registry.jobs
+        counts = (len(grants), len(jobs), len(service.secret_texts))
+        if counts == self._counts:
+            return
+        for grant in islice(grants, self._counts[0], None):
+            given = dict(grant.credentials.as_dict())
+            for name in secret_members():
+                if name in given:
+                    self._add(grant.job_id, str(given[name]), name)
+        for job in islice(list(jobs.values()), self._counts[1], None):
+            self.job_ids.add(job.id)
+            for name in service.types.secrets(job.facts.action_type):
+                for shown in _shown(job.facts.configuration.get(name, "")):
+                    self._add(job.id, shown, f"the secret property {name!r}")
+            for shown in _shown(job.client_token or ""):
+                self._add(job.id, shown, "clientToken")
+        for text in list(service.secret_texts):
+            for shown in _shown(text):
+                self.jobs_of.setdefault(shown, {})
+                self.index.add(shown)
+        self._counts = counts
+        self._all = ""
+        self._is_part.clear()
+
+    def _add(self, job_id: str, value: str, what: str) -> None:
+        self.by_job.setdefault(job_id, {}).setdefault(value, what)
+        self.jobs_of.setdefault(value, {})[job_id] = None
+        self.index.add(value)
+
+    def hide(self, text: str) -> str:
+        """Return a text without any of them, without encoded ones, and without parts of them."""
+        if not self.index:
+            return text
+        text = _without(text, {(at, at + len(value)) for at, value in self.index.plain(text)})
+        text = _without(text, {(one.start, one.end) for one in self.index.encoded(text)})
+        return _RUN.sub(self._hide_part, text)
+
+    def _hide_part(self, found: re.Match[str]) -> str:
+        run = found[0]
+        if run in self.job_ids:  # there may be thousands, each another run
+            return run
+        is_part = self._is_part.get(run)
+        if is_part is None:
+            self._all = self._all or "\n".join(self.index)
+            is_part = self._is_part[run] = run in self._all
+        return MASK if is_part else run
+
+
+_kept: Final[weakref.WeakKeyDictionary[JobService, tuple[int, Secrets]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def secrets_of(service: JobService) -> Secrets:
+    """Return the secrets of every job of a service.
+
+    They are the artifact credentials (see `secret_members`), a partner's client tokens, and the
+    configuration values that their action type's `secret` flags name. A value stands there as it
+    is, and as `repr` and JSON show it.
+    """
+    version, secrets = _kept.get(service, (-1, None))
+    if secrets is None or version != service.types.version:
+        secrets = Secrets()
+        _kept[service] = service.types.version, secrets
+    secrets.gather(service)
+    return secrets
 
 
 def masking(service: JobService) -> Callable[[str], str]:
-    """Give what masks every secret of every job in a text; they are gathered at its first use.
+    """Return what masks every secret of every job in a text.
 
     Parts of a secret are masked as well: pytest shortens what it shows to `'IQoJb3Jp...Zw=='`, and
     leaves out what two texts have in common.
     """
-    longest_first: list[str] | None = None
-    all_of_them = ""
-
-    def hide_part(found: re.Match[str]) -> str:
-        return MASK if found[0] in all_of_them else found[0]
 
     def hide(text: str) -> str:
-        nonlocal longest_first, all_of_them
-        if longest_first is None:
-            longest_first = sorted(_masked_values(service), key=len, reverse=True)
-            all_of_them = "\n".join(longest_first)
-        for value in longest_first:
-            text = text.replace(value, MASK)
-        return _RUN.sub(hide_part, text) if longest_first else text
+        return secrets_of(service).hide(text)
 
     return hide
 
 
 def mask(service: JobService, text: str) -> str:
-    """Give a text with every secret of every job masked."""
-    return masking(service)(text)
+    """Return a text with every secret of every job masked."""
+    return secrets_of(service).hide(text)
 
 
-def _masked_values(service: JobService) -> set[str]:
-    return {value for secrets in secrets_by_job(service).values() for value in secrets}
+def _without(text: str, spans: set[tuple[int, int]]) -> str:
+    """Return a text with a mask in the place of each span; what overlaps is one."""
+    if not spans:
+        return text
+    parts: list[str] = []
+    done = 0
+    for start, end in sorted(spans):
+        if start >= done:
+            parts += (text[done:start], MASK)
+        done = max(done, end)
+    return "".join((*parts, text[done:]))
 
 
 def _shown(value: str) -> Iterator[str]:
-    """Give a secret as it is, and as Python and JSON show it; one that is too short is none."""
+    """Iterate over a secret as it is, and as Python and JSON show it; a short one is none."""
     if len(value) >= SHORTEST:
         yield from (value, repr(value)[1:-1], json.dumps(value)[1:-1])

@@ -6,6 +6,7 @@ The checks read the `Evidence` that it gives.
 from __future__ import annotations
 
 import inspect
+import io
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ from traceback import walk_tb
 from types import CodeType, MappingProxyType
 from typing import IO, NamedTuple
 
-from pytest_cpjob.artifacts.store import ArtifactStore, StoredObject
+from pytest_cpjob.artifacts.moto_objects import StoredObject
+from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.call_sites import Site
 from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.patching import Undo
@@ -170,6 +172,6 @@ class Observer:
             return  # the stub was left already, and the output looked through then
         [artifact] = [each for each in job.facts.outputs if each.name == name]
         stored = self._outputs[job.id][name]
-        with self._store.open(artifact, stored.version_id if stored else None) as opened:
-            if opened is not None:
-                yield from readable_parts(opened, f"output artifact {name!r}")
+        content = self._store.get(artifact, stored.version_id if stored else None)
+        if content is not None:
+            yield from readable_parts(io.BytesIO(content), f"output artifact {name!r}")

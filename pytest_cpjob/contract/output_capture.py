@@ -69,19 +69,40 @@ class _Tee:
             stream = stream._stream
         setattr(sys, name, stream)
 
-    @property
-    def buffer(self) -> Any:
-        """The stream for bytes, whose writes are heard as text."""
-        return _BytesTee(self._stream.buffer, self._heard)
-
-    def _heard(self, text: str) -> None:
-        if self._hear is not None:
-            self._hear(self._where, text, call_site(3))
-
     def write(self, text: str) -> int:
         # First, because what is no text is refused, and no text to be looked through.
         written: int = self._stream.write(text)
-        self._heard(text)
+        self.heard(text, call_site(2))
+        return written
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    @property
+    def buffer(self) -> _BytesTee:
+        """The stream of bytes below, whose writes are heard as well."""
+        return _BytesTee(self._stream.buffer, self)
+
+    def heard(self, text: str, site: Site | None) -> None:
+        """Tell what was written, to this stream or to that of bytes below."""
+        if self._hear is not None:
+            self._hear(self._where, text, site)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _BytesTee:
+    """A stream of bytes whose writes are heard; everything else is the stream's own."""
+
+    def __init__(self, stream: Any, text_stream: _Tee) -> None:
+        self._stream = stream
+        self._text_stream = text_stream
+
+    def write(self, data: Any) -> int:
+        written: int = self._stream.write(data)
+        self._text_stream.heard(bytes(data).decode(errors="replace"), call_site(2))
         return written
 
     def writelines(self, lines: Any) -> None:
@@ -112,26 +133,6 @@ class _Listener(logging.Handler):
         except Exception:
             # A record that cannot be formatted is for the handlers of others to complain about.
             return
-
-
-class _BytesTee:
-    """A stream of bytes whose writes are heard; everything else is the stream's own."""
-
-    def __init__(self, stream: Any, heard: Callable[[str], None]) -> None:
-        self._stream = stream
-        self._heard = heard
-
-    def write(self, data: Any) -> int:
-        written: int = self._stream.write(data)
-        self._heard(bytes(data).decode("utf-8", "replace"))
-        return written
-
-    def writelines(self, lines: Any) -> None:
-        for line in lines:
-            self.write(line)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
 
 
 class _Hook:
@@ -178,8 +179,8 @@ def _tell_uncaught(args: Any, hear: Hear) -> None:
 
 
 _HOOKS: Final[tuple[tuple[Any, str, Callable[[Any, Hear], None]], ...]] = (
-    # Python's `showwarning`, which may be replaced, is not told of the source of a warning.
-    (warnings, "_showwarnmsg", _tell_warning),
+    # Where warnings are caught, this is another's; `showwarning` is not told of their source.
+    (warnings, "_showwarnmsg_impl", _tell_warning),
     (threading, "excepthook", _tell_uncaught),
     (sys, "unraisablehook", _tell_uncaught),
 )

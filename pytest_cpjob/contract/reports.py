@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from pytest_cpjob.contract.findings import PAGE, Finding
+from pytest_cpjob.contract.findings import Finding
 from pytest_cpjob.errors import ContractError
 
 MOST_OF_A_NAME: Final = 5
@@ -67,7 +67,7 @@ def _details(finding: Finding) -> Iterator[str]:
 def _advice(finding: Finding, in_pytest: bool) -> Iterator[str]:
     kind = finding.kind
     yield f"  {finding.consequence or kind.consequence}"
-    yield f"  To fix it: {finding.fix or kind.fix} See {PAGE}#{finding.name}"
+    yield f"  To fix it: {finding.fix or kind.fix} See pytest-cpjob explain {finding.name}"
     if finding.hint:
         yield f"  {finding.hint}"
     yield f"  To allow it: {way_to_allow(finding, in_pytest=in_pytest)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.aws.text import plain
 from pytest_cpjob.documents.refusals import check, refuse, shortened
-from pytest_cpjob.documents.values import Draws
+from pytest_cpjob.documents.values import Draws, credentials_of
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import ActionTypeId, AWSSessionCredentials
@@ -102,9 +102,7 @@ class Credentials(NamedTuple):
     @classmethod
     def draw(cls, values: Draws) -> Credentials:
         """Return the credentials at the beginning of a stream."""
-        # The long token first: the short values come from what is left of the same hash round.
-        token = values.session_token()
-        return cls(values.access_key_id(), values.secret_access_key(), token)
+        return cls._make(credentials_of(values.generator.random))
 
 
 class JobFacts(NamedTuple):

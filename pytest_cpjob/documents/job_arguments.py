@@ -294,7 +294,7 @@ def _user_parameters_text(given: object) -> str:
         rule = "Member must be JSON"
         try:
             written = json.dumps(given, allow_nan=False)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             refuse("user_parameters", f"{rule}: {error}", given, "give the text that AWS sends")
         if json.loads(written) != given:
             way_out = "use string keys and lists, not tuples, or give the text that AWS sends"

@@ -6,19 +6,11 @@ Shapes: CodePipeline user guide, "Monitoring CodePipeline events".
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
-from typing import Any, Final
+from typing import Any
 
+from pytest_cpjob.documents import timestamps
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.documents.streams import Stream
-
-BEGINNING: Final = datetime(2026, 1, 1, tzinfo=timezone.utc)
-"""When the job clock is at 0, as in all events."""
-
-
-def moment(seconds: float) -> datetime:
-    """Return the moment of a time of the job clock, to the millisecond as AWS tells it."""
-    return BEGINNING + timedelta(milliseconds=round(seconds * 1000))
 
 
 def state_change(
@@ -27,8 +19,8 @@ def state_change(
     *,
     pipeline_arn: str,
     execution_id: str,
-    at: float,
-    started_at: float,
+    at: int,
+    started_at: int,
     attempt: int,
     stream: Stream,
     **detail: Any,
@@ -38,7 +30,7 @@ def state_change(
     Args:
         level: `Pipeline`, `Stage` or `Action`.
         state: such as `STARTED`.
-        at, started_at: seconds of job clock.
+        at, started_at: milliseconds since 1970.
         attempt: how often the execution was retried.
         detail: what else stands in `detail`, `_` for `-` in the names.
     """
@@ -49,13 +41,13 @@ def state_change(
         "detail-type": f"CodePipeline {level} Execution State Change",
         "source": "aws.codepipeline",
         "account": account_id,
-        "time": moment(at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": timestamps.to_seconds(at),
         "region": region,
         "resources": [pipeline_arn],
         "detail": {
             "pipeline": name,
             "execution-id": execution_id,
-            "start-time": _milliseconds(started_at),
+            "start-time": timestamps.to_milliseconds(started_at),
             **{key.replace("_", "-"): value for key, value in detail.items()},
             "state": state,
             "version": 1.0,
@@ -77,7 +69,3 @@ def action_type_of(action_type: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: str(action_type.get(name)) for name in ("owner", "provider", "category", "version")
     }
-
-
-def _milliseconds(seconds: float) -> str:
-    return moment(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")

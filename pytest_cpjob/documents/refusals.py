@@ -27,7 +27,10 @@ def shortened(value: object) -> str:
             return text
         unit = "characters" if isinstance(value, str) else "bytes"
         return f"{_beginning(value)!r}… ({len(value)} {unit})"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception as error:  # a class of the user's, or what is nested too deep or too long
+        text = f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 6]}…"
 
 

@@ -24,6 +24,7 @@ _BASE32 = _table(string.ascii_uppercase + "234567")
 _VERSION_ID = str.maketrans("+/", "._")
 # STS's session tokens today are the base64 of this, a byte 0x10-0x13, and the rest.
 _TOKEN_HEAD = b"!\n\torigin_ec"
+_TOKEN_DRAWN = 738
 _TOKEN_KINDS = (b"\x10", b"\x11", b"\x12", b"\x13")
 # Eight words each, so that three bits of a byte choose one.
 _SUBJECTS = ("billing", "catalog", "checkout", "docs", "orders", "payments", "search", "website")
@@ -35,6 +36,31 @@ def uuid_of(drawn: bytes) -> str:
     """Return the UUID (version 4) of 16 random bytes, three times as fast as the uuid module."""
     digits, variant = drawn.hex(), "89ab"[drawn[8] & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def _access_key_id(drawn: bytes) -> str:
+    return "ASIA" + drawn.translate(_BASE32).decode()
+
+
+def _secret_access_key(drawn: bytes) -> str:
+    return b64encode(drawn).decode()
+
+
+def _session_token(drawn: bytes) -> str:
+    kind = _TOKEN_KINDS[drawn[1] & 3]
+    # 600 to 749 bytes; a captured token of 2022 had about 860 characters.
+    length = 588 + drawn[0] * 149 // 255
+    return b64encode(_TOKEN_HEAD + kind + drawn[2 : 2 + length]).decode()
+
+
+def credentials_of(random: Random) -> tuple[str, str, str]:
+    """Return an access key's id, its secret and a session token, by one draw for all three."""
+    drawn = random.randbytes(_TOKEN_DRAWN + 46)
+    return (
+        _access_key_id(drawn[_TOKEN_DRAWN : _TOKEN_DRAWN + 16]),
+        _secret_access_key(drawn[_TOKEN_DRAWN + 16 :]),
+        _session_token(drawn),
+    )
 
 
 class RandomSource(Protocol):
@@ -197,7 +223,7 @@ class Draws:
 
         Source: the IAM user guide, "Unique identifiers".
         """
-        return "ASIA" + self.generator.random.randbytes(16).translate(_BASE32).decode()
+        return _access_key_id(self.generator.random.randbytes(16))
 
     def secret_access_key(self) -> str:
         """Return a secret access key: 40 characters of base 64, `/` and `+` among them.
@@ -207,7 +233,7 @@ class Draws:
 
         Model shape: SecretAccessKey.
         """
-        return b64encode(self.generator.random.randbytes(30)).decode()
+        return _secret_access_key(self.generator.random.randbytes(30))
 
     def session_token(self) -> str:
         """Return an STS session token: 800 to 1,000 characters of base 64, with today's beginning.
@@ -217,11 +243,7 @@ class Draws:
 
         Model shape: SessionToken. STS promises no maximum length.
         """
-        drawn = self.generator.random.randbytes(738)
-        kind = _TOKEN_KINDS[drawn[1] & 3]
-        # 600 to 749 bytes; a captured token of 2022 had about 860 characters.
-        length = 588 + drawn[0] * 149 // 255
-        return b64encode(_TOKEN_HEAD + kind + drawn[2 : 2 + length]).decode()
+        return _session_token(self.generator.random.randbytes(_TOKEN_DRAWN))
 
     def kms_key_id(self) -> str:
         """Return a KMS key's id: a lower-case UUID.

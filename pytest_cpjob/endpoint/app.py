@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from email.message import Message
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,7 @@ from pytest_cpjob.endpoint.moto_codepipeline import (
     codepipeline_answer,
     codepipeline_request,
 )
+from pytest_cpjob.endpoint.origins import foreign
 from pytest_cpjob.endpoint.responses import written, written_error
 from pytest_cpjob.endpoint.signatures import is_wrong
 from pytest_cpjob.errors import UnfakedCallError
@@ -46,12 +47,19 @@ class Application:
     Args:
         moto: answers what the stub does not.
         on_call: called with each call and its outcome, as text.
+        allowed_hosts: public host names that lead here.
 
     Attributes:
         failures: internal errors, which the test must report: the call, and the error.
     """
 
-    def __init__(self, moto: MotoApplication, on_call: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        moto: MotoApplication,
+        on_call: Callable[[str], None] | None = None,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
+        self._allowed_hosts = allowed_hosts
         self._moto = moto
         self._on_call = on_call
         self._harness: Harness | None = None
@@ -90,6 +98,11 @@ class Application:
             if harness is None:
                 gone = ServiceError("ServiceUnavailable", "no test with cpjob_endpoint is running")
                 return written_error(gone, "json")
+            refusal = foreign(http, self._allowed_hosts)
+            if refusal is not None:
+                if self._on_call is not None:
+                    self._on_call(f"{http.method} refused: {refusal.message}")
+                return written_error(refusal, "json", head=http.method == "HEAD")
             return self._answer(harness, http)
         except Exception as error:
             self.fail(f"{http.method} {http.target.partition('?')[0]}", error)

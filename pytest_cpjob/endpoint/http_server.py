@@ -6,12 +6,15 @@ contract tells workers apart by their connections. Nothing is written to the ter
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import re
 import socket
 import socketserver
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from email.message import Message
@@ -22,6 +25,15 @@ from pytest_cpjob.threads import OURS
 
 _PIECE: Final = 1024 * 1024
 _NO_BODY: Final = (204, 304)
+_LARGEST_HEAD: Final = 32 * 1024
+"""Bytes that a request's first line and headers may have; an SDK's have 2 to 5 KB."""
+_LARGEST_BODY: Final = 5 * 1024**3
+"""The most that S3 takes in one request."""
+_LENGTH: Final = re.compile(r"0*(\d{1,12})", re.ASCII)
+_CHUNK_LENGTH: Final = re.compile(rb"0*([0-9A-Fa-f]{1,10})\s*(?:;.*)?")
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_BACK_OFF: Final = 0.1
+"""Seconds until the next try where the process has no descriptors left."""
 
 
 class HttpRequest(NamedTuple):
@@ -57,8 +69,12 @@ Respond = Callable[["WebServer", HttpRequest], "Answer | None"]
 """Answers a server's request; None breaks the connection, so that the answer is lost."""
 
 
-class _MalformedError(Exception):
-    """A request body whose length cannot be determined."""
+class _RefusedError(Exception):
+    """A request that is not read to its end: its status, and why."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class WebServer(socketserver.ThreadingTCPServer):
@@ -96,20 +112,28 @@ class WebServer(socketserver.ThreadingTCPServer):
         while True:
             try:
                 connection, address = self.get_request()
-            except OSError:  # the client went away before, or the port is closed
+            except OSError as error:  # the client went away before, or the port is closed
                 if self._is_closing:
                     return
+                if error.errno in _EXHAUSTED:
+                    time.sleep(_BACK_OFF)  # the connection waits; some other may end meanwhile
                 continue
             if self._is_closing:
                 connection.close()
                 return
-            self.process_request(connection, address)
+            try:
+                self.process_request(connection, address)
+            except RuntimeError:  # no more threads
+                self.shutdown_request(connection)
+                time.sleep(_BACK_OFF)
 
     def close_port(self) -> None:
         """Take no connection any more; those that are open stay."""
         self._is_closing = True
         with suppress(OSError):
             socket.create_connection((str(self.server_address[0]), self.port), 5).close()
+        with suppress(OSError):  # where no descriptor is left to connect with, this wakes Linux
+            self.socket.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self.server_close()
 
@@ -165,9 +189,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         try:
+            self._check_head()
             body = self._body()
-        except _MalformedError as error:
-            self.send_error(400, str(error))
+        except _RefusedError as error:
+            self.send_error(error.status, str(error))
             return
         request = HttpRequest(self.command, self.path, self.headers, body, self._number)
         answer = self.server.respond(self.server, request)
@@ -185,6 +210,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         return True
 
+    def _check_head(self) -> None:
+        size = len(self.requestline)
+        size += sum(len(name) + len(value) + 4 for name, value in self.headers.items())
+        if size > _LARGEST_HEAD:
+            raise _RefusedError(431, f"the headers have more than {_LARGEST_HEAD} bytes")
+
     # -- the body ----------------------------------------------------------------------------------
 
     def _body(self) -> bytes:
@@ -195,12 +226,15 @@ class _Handler(BaseHTTPRequestHandler):
         """
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return self._chunks()
-        length = self.headers.get("Content-Length", "0")
-        if not (length.isascii() and length.isdigit()):
-            raise _MalformedError("Content-Length is not a number")
-        return self._exactly(int(length))
+        given = self.headers.get("Content-Length", "0")
+        if not (given.isascii() and given.isdigit()):
+            raise _RefusedError(400, "Content-Length is not a number")
+        length = _LENGTH.fullmatch(given)
+        return self._exactly(int(length[1]) if length else _LARGEST_BODY + 1)
 
-    def _exactly(self, length: int) -> bytes:
+    def _exactly(self, length: int, before: int = 0) -> bytes:
+        if before + length > _LARGEST_BODY:
+            raise _RefusedError(413, f"the body has more than {_LARGEST_BODY} bytes")
         parts = []
         while length:
             part = self.rfile.read(min(length, _PIECE))
@@ -212,24 +246,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chunks(self) -> bytes:
         parts = []
+        size = 0
         while length := self._chunk_length():
-            parts.append(self._exactly(length))
+            parts.append(self._exactly(length, size))
+            size += length
             self._line()
         while self._line():  # trailers
             pass
         return b"".join(parts)
 
     def _chunk_length(self) -> int:
-        try:
-            length = int(self._line().partition(b";")[0], 16)
-        except ValueError:
-            length = -1
-        if length < 0:
-            raise _MalformedError("a chunk's length is not a number")
-        return length
+        length = _CHUNK_LENGTH.fullmatch(self._line())
+        if length is None:
+            raise _RefusedError(400, "a chunk's length is not a number")
+        return int(length[1], 16)
 
     def _line(self) -> bytes:
-        line = self.rfile.readline(_PIECE)
+        line = self.rfile.readline(_LARGEST_HEAD)
         if not line.endswith(b"\n"):
             raise ConnectionAbortedError("the client hung up")
         return line.strip()

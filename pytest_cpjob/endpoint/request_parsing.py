@@ -22,11 +22,16 @@ TARGET: Final = "CodePipeline_20150709"
 DEEPEST: Final = 64
 """The maximum nesting of a CodePipeline request; real ones have four levels."""
 
-_BEFORE_PATH: Final = re.compile(r"\w+://[^/?]*")
+# What is repeated has bounds, or is anchored, so that no header of any length takes long.
+_BEFORE_PATH: Final = re.compile(r"\A\w{1,20}://[^/?]*")
 _RPC_PATH: Final = re.compile(r"/service/(\w+)/operation/(\w+)/?")
-_SCOPE: Final = re.compile(r"Credential=([^/,\s]+)/\d+/[^/]*/([^/]+)/aws4_request")
+_SCOPE: Final = re.compile(
+    r"Credential=([^/,\s]{1,256})/\d{1,16}/[^/]{0,64}/([^/]{1,64})/aws4_request"
+)
 _VERSION_2: Final = re.compile(r"AWS ([^:\s]+):")
 _ACTION: Final = re.compile(rb"(?:^|&)Action=(\w+)")
+_SIGNED_FOR_S3: Final = re.compile(r"s3(?!tables|vectors)[\w-]*")
+"""The services in a signature's scope whose requests moto takes for S3's, as `s3-object-lambda`."""
 _SIGNING_NAMES: Final = {"monitoring": "cloudwatch", "states": "stepfunctions"}
 _NEED_NO_SIGNATURE: Final = "AWSCognitoIdentity"
 """Prefixes of the target names of JSON APIs that can be called without a signature."""
@@ -80,11 +85,15 @@ def read(method: str, target: str, headers: Mapping[str, str], body: bytes) -> R
         return Request("codepipeline", operation, params, protocol, *who)
     if service == "codepipeline" or (not service and _names_what_is_not(api, headers)):
         raise unknown_operation()
+    if _SIGNED_FOR_S3.fullmatch(service):
+        # Whatever else such a request names: the names of other protocols do not concern S3.
+        operation, params = read_s3(method, path, query, headers)
+        return Request("s3", operation, params, "s3", *who)
     if api:
         return Request(service or api.partition("_")[0].lower(), operation, {}, protocol, *who)
     action = _ACTION.search(body)
     name = query.get("Action") or (action[1].decode() if action else None)
-    if signed.service in (None, "s3") and not name:
+    if signed.service is None and not name:
         operation, params = read_s3(method, path, query, headers)
         return Request("s3", operation, params, "s3", *who)
     if name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import closing
 from http.client import HTTPConnection
 from importlib.util import find_spec
@@ -34,13 +34,19 @@ class EndpointServer:
     Args:
         port: the first stub's port, 0 for a free one.
         on_call: told of each call and its outcome.
+        allowed_hosts: public host names that lead here.
 
     Raises:
         CpjobError: a dependency is not installed; the message names the extra.
         OSError: the port is in use.
     """
 
-    def __init__(self, port: int = 0, on_call: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        on_call: Callable[[str], None] | None = None,
+        allowed_hosts: Collection[str] = (),
+    ) -> None:
         for needed in _NEEDED:
             if find_spec(needed) is None:
                 raise CpjobError(
@@ -54,7 +60,7 @@ class EndpointServer:
         self._server = self._open(port)
         self._has_served = False
         self._moto = MotoApplication(HOST, self._server.port)
-        self._application = Application(self._moto, on_call)
+        self._application = Application(self._moto, on_call, allowed_hosts)
 
     def _open(self, port: int) -> WebServer:
         from pytest_cpjob.endpoint.http_server import WebServer

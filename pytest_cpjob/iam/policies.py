@@ -230,6 +230,8 @@ def _statements(document: Mapping[Any, Any], where: str) -> Iterator[Statement]:
         return
     if not isinstance(listed, Sequence) or isinstance(listed, str):
         raise ValueError(f"{where}.Statement: expected a list of statements, got {listed!r:.60}")
+    if not listed:
+        raise ValueError(f"{where}.Statement: it is empty, and a policy needs a statement")
     for number, each in enumerate(listed):
         yield _statement(each, f"{where}.Statement[{number}]")
 
@@ -280,6 +282,9 @@ def _either(given: Mapping[Any, Any], member: str, where: str) -> tuple[tuple[st
         raise ValueError(
             f"{where}.{name}: expected text or a list of texts, got {given[name]!r:.60}"
         )
+    if not any(texts):
+        wanted = "actions" if member == "Action" else "resources"
+        raise ValueError(f"{where}.{name}: it is empty: Policy statement must contain {wanted}.")
     return texts, name == opposite
 
 

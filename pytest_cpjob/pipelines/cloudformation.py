@@ -111,6 +111,9 @@ class Stacks:
             action_types=tuple(self._action_types()),
             made_up=self.made_up,
             pollers=self._started_by,
+            secrets=frozenset(
+                secret for template in self.templates for secret in template.secrets()
+            ),
         )
 
     def _started_by(self, event: Mapping[str, Any]) -> str | None:

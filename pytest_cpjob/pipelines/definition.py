@@ -51,6 +51,7 @@ class Definition:
         pollers: returns the name of the function that an event starts, None if it starts none.
         made_up: names and ids that the definition leaves open, with the patterns of what AWS
             would make of them.
+        secrets: values in it that nobody may see.
     """
 
     source: str
@@ -60,6 +61,7 @@ class Definition:
     functions: Mapping[str, Callable[[], Function]] = field(default_factory=dict)
     action_types: tuple[CustomActionType, ...] = ()
     made_up: Mapping[str, str] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
     pollers: Callable[[Mapping[str, Any]], str | None] = lambda event: None
 
     def function_of(self, name: str) -> Function | None:
@@ -93,7 +95,7 @@ class MissingValues(ValueError):
         """
         lines = [f"{self.source}: the pipeline needs what its definition does not tell:"]
         for need, found in self.places.items():
-            way_out = "write its value into the definition"
+            way_out = need.way_out
             if need.argument:
                 way_out = f"give it with {shown(need)}"
             lines.append(f"- {need.what}, for {found[0]}{_and_more(found)}; {way_out}")

@@ -37,12 +37,12 @@ def mermaid(declaration: Mapping[str, Any], described: Described) -> str:
                     classes.append(f"  class {name} {kind}")
         lines.append("  end")
     lines += [f"  s{number} --> s{number + 1}" for number in range(len(declaration["stages"]) - 1)]
-    for maker, user, what in _handed_on(actions):
+    for maker, user, what in handed_on(actions):
         lines.append(f'  {ids[maker.full_name]} -. "{escaped(what)}" .-> {ids[user.full_name]}')
     return "\n".join(lines + classes) + "\n"
 
 
-def _handed_on(actions: list[Action]) -> Iterator[tuple[Action, Action, str]]:
+def handed_on(actions: list[Action]) -> Iterator[tuple[Action, Action, str]]:
     """Return which action hands what on to which: artifacts, and namespaces of variables."""
     for user in actions:
         for maker in actions:

@@ -64,6 +64,8 @@ def _told(run: ActionRun, execution: ExecutionRecord) -> Iterator[_Told]:
     yield _Told(f"{began} {run.action.name}{attempt} ({run.performer}): {run.status}")
     if run.failure is not None:
         yield _Told(f"  ! {run.failure.code}: {run.failure.message}")
+        for text, why in run.unresolved.items():
+            yield _Told(f"  ! {text}: {why}")
     elif run.status == "Failed" and run.summary is not None:
         yield _Told(f"  ! rejected: {run.summary}")
     for text, value in _variables(run):
@@ -77,8 +79,15 @@ def _told(run: ActionRun, execution: ExecutionRecord) -> Iterator[_Told]:
             yield _Told(f"  ! {artifact.name} has no object: {missing} uploaded none")
     if run.status == "Succeeded":
         for artifact in run.outputs:
+            is_missed = any(
+                artifact.name in other.missing and artifact.key == read.key
+                for other in execution.runs
+                for read in other.inputs
+                if read.name == artifact.name
+            )
+            verb = "has not uploaded" if is_missed else "gives"
             yield _Told(
-                f"  gives {artifact.name} s3://{artifact.bucket}/{artifact.key}", is_detail=True
+                f"  {verb} {artifact.name} s3://{artifact.bucket}/{artifact.key}", is_detail=True
             )
         for key, value in run.variables.items():
             yield _Told(f"  sets {key} = {value!r}", is_detail=True)

@@ -9,16 +9,19 @@ from typing import Any, Literal
 from pytest_cpjob.artifacts.job_artifacts import JobArtifact
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.documents.facts import ArtifactFacts
+from pytest_cpjob.documents.refusals import check
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
 from pytest_cpjob.pipelines.execution_drawing import execution_html, execution_mermaid
 from pytest_cpjob.pipelines.execution_timeline import execution_timeline
+from pytest_cpjob.pipelines.explanations import explained, why_failed
 from pytest_cpjob.pipelines.named_actions import NamedActions
 from pytest_cpjob.pipelines.records import (
     ActionRun,
     ActionStatus,
     ExecutionRecord,
     ExecutionStatus,
+    needs_summary,
 )
 from pytest_cpjob.pipelines.running import PipelineRuns
 
@@ -103,7 +106,10 @@ class ActionExecution:
 
     def __repr__(self) -> str:
         attempts = f", {len(self._runs)} attempts" if len(self._runs) > 1 else ""
-        return f"<ActionExecution {self._name} {self.status}{attempts}>"
+        run = self._run
+        why = f": {why_failed(run)}" if run is not None and run.status == "Failed" else ""
+        hide = masking(self._harness.service)
+        return f"<ActionExecution {self._name} {self.status}{attempts}{hide(why)}>"
 
 
 class PipelineExecution:
@@ -149,13 +155,13 @@ class PipelineExecution:
     @property
     def actions(self) -> NamedActions[ActionExecution]:
         """All actions of the pipeline, by `Stage/Action` or by an action's unique name."""
+        runs: dict[str, list[ActionRun]] = {
+            action.full_name: [] for action in self._runs.record.actions
+        }
+        for run in self._record.runs:
+            runs[run.action.full_name].append(run)
         return NamedActions(
-            {
-                action.full_name: ActionExecution(
-                    self._harness, action.full_name, self._record.attempts(action)
-                )
-                for action in self._runs.record.actions
-            }
+            {name: ActionExecution(self._harness, name, runs[name]) for name in runs}
         )
 
     @property
@@ -239,10 +245,13 @@ class PipelineExecution:
             reason: up to 200 characters, which become `status_summary`.
 
         Raises:
+            ValueError: the reason is not a text, or a longer one.
             CpjobError: it has ended (PipelineExecutionNotStoppableException), or is stopping
                 already (DuplicatedStopRequestException).
         """
         __tracebackhide__ = True
+        if reason is not None:
+            check("reason", "StopPipelineExecutionReason", reason)
         with self._harness.service.lock:
             self._runs.progress.stop(self._record, abandon=abandon, reason=reason)
         self._go_on()
@@ -254,12 +263,14 @@ class PipelineExecution:
         """Answer an approval that is waiting, as a person would; return this execution.
 
         Raises:
-            ValueError: there is no such action, it is not an approval that waits, or `result` is
-                neither `Approved` nor `Rejected`.
+            ValueError: there is no such action, it is not an approval that waits, `result` is
+                neither `Approved` nor `Rejected`, or the summary is too long, or missing where the
+                approval requires one.
         """
         __tracebackhide__ = True
         if result not in ("Approved", "Rejected"):
             raise ValueError(f"result: expected Approved or Rejected, got {result!r}")
+        check("summary", "ApprovalSummary", summary)
         names = {each.full_name: each for each in self._runs.record.actions}
         name = NamedActions(names).full_name(action)
         open_runs = [
@@ -272,6 +283,8 @@ class PipelineExecution:
             raise ValueError(
                 f"action: {name} is not an approval that waits: its status is {status}"
             )
+        if needs_summary(open_runs[0].action) and not summary:
+            raise ValueError(f"summary: {name} requires one (IsSummaryRequired)")
         self._runs.approve(self._record, open_runs[0], result, summary)
         self._go_on()
         return self
@@ -284,7 +297,12 @@ class PipelineExecution:
             self._runs.drive()
 
     def __repr__(self) -> str:
-        return f"<PipelineExecution {self.id} of {self._runs.record.name} {self.status}>"
+        return f"<PipelineExecution of {self._runs.record.name}, {self}>"
+
+    def __str__(self) -> str:
+        """Return its status, and why: what it waits for, what has failed."""
+        hide = masking(self._harness.service)
+        return hide(explained(self._runs.record, self._record))
 
 
 class _ExecutionArtifact(JobArtifact):

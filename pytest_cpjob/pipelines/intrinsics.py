@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, Protocol
 
 from pytest_cpjob.pipelines.unresolved import (
+    PROCESSED,
     Need,
     NoValue,
     Unresolved,
@@ -21,6 +22,8 @@ from pytest_cpjob.pipelines.unresolved import (
 )
 
 _PLACEHOLDER: Final = re.compile(r"\$\{(!?)([^}]*)\}")
+_EXPANDED: Final = ("Fn::ForEach", "Fn::Transform")
+"""Functions that CloudFormation expands before it looks at the template."""
 _DYNAMIC: Final = re.compile(r"\{\{resolve:([^{}]+)\}\}")
 
 
@@ -296,6 +299,8 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _not_rendered(name: str) -> Need:
+    if name.startswith(_EXPANDED):
+        return Need(f"{name} is not expanded here", way_out=PROCESSED)
     return Need(f"{name} is not rendered")
 
 

@@ -16,9 +16,11 @@ from pytest_cpjob.pipelines.rules import check_declaration
 from pytest_cpjob.pipelines.sources import Source, read_sources
 from pytest_cpjob.pipelines.templates import Given
 from pytest_cpjob.pipelines.terraform import Infrastructure, is_terraform
+from pytest_cpjob.pipelines.unresolved import PROCESSED
 from pytest_cpjob.settings import nearest
 
 _ARN: Final = re.compile(r"arn:[a-z-]+:codepipeline:([a-z0-9-]+):([0-9]{12}):")
+_NESTED: Final = ("AWS::CloudFormation::Stack", "AWS::Serverless::Application")
 _KNOWN: Final = (
     "a PipelineDeclaration, GetPipeline's answer, a CloudFormation or SAM template, or the output"
     " of 'terraform show -json'"
@@ -57,7 +59,7 @@ def load_definition(
     region = region_checked(region or found_region or default_region)
     account_id = account_id_checked(account_id or found_account or default_account_id)
     candidates = list(_candidates(sources, given, region, account_id, stream))
-    chosen = _choose(candidates, name, ", ".join(source.name for source in sources))()
+    chosen = _choose(candidates, name, sources)()
     check_declaration(
         chosen.declaration,
         chosen.source,
@@ -155,9 +157,27 @@ def _texts(declaration: Declaration, source: str) -> Declaration:
     return result
 
 
-def _choose(candidates: list[Candidate], name: str | None, files: str) -> Callable[[], Definition]:
+def _elsewhere(sources: list[Source]) -> str:
+    """Return the end of a sentence about where a pipeline may be, empty if nothing tells."""
+    resources: dict[str, Any] = {}
+    for source in sources:
+        found = source.document.get("Resources")
+        resources.update(found if isinstance(found, Mapping) else {})
+    for logical_id, resource in resources.items():
+        if str(logical_id).startswith("Fn::"):
+            return f"; what {logical_id} makes is not expanded here: {PROCESSED}"
+        kind = resource.get("Type") if isinstance(resource, Mapping) else None
+        if kind in _NESTED:
+            return f"; {logical_id} has a template of its own: give that one, or a list of both"
+    return ""
+
+
+def _choose(
+    candidates: list[Candidate], name: str | None, sources: list[Source]
+) -> Callable[[], Definition]:
+    files = ", ".join(source.name for source in sources)
     if not candidates:
-        raise ValueError(f"{files}: there is no pipeline in it")
+        raise ValueError(f"{files}: there is no pipeline in it{_elsewhere(sources)}")
     known = [called for names, _ in candidates for called in names]
     chosen = [make for names, make in candidates if name is None or name in names]
     if not chosen:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pytest_cpjob.harness import Harness
-from pytest_cpjob.pipelines.records import ActionRun, ExecutionRecord, PipelineRecord
+from pytest_cpjob.pipelines.records import ActionRun, ExecutionRecord, PipelineRecord, needs_summary
 from pytest_cpjob.pipelines.registry import PipelineRegistry
 from pytest_cpjob.pipelines.state_views import VERSION, StateViews, local
 from pytest_cpjob.service.errors import ServiceError, invalid
@@ -159,6 +159,12 @@ class PipelineOperations:
                 )
             variables[each["name"]] = each["value"]
         execution = self._begin(record, variables)
+        # Of another key of a bucket no version is known.
+        execution.source_revisions = {
+            each["actionName"]: each["revisionValue"]
+            for each in request.get("sourceRevisions", ())
+            if each["revisionType"] != "S3_OBJECT_KEY"
+        }
         if token is not None:
             record.started_tokens[token] = execution.id
         return {"pipelineExecutionId": execution.id}
@@ -211,7 +217,7 @@ class PipelineOperations:
             raise ServiceError("ActionNotFoundException", f"Stage {stage} has no action {name}")
         execution, run = _approval(record, request["token"], action.full_name)
         result = request["result"]
-        if action.configuration.get("IsSummaryRequired") == "true" and not result["summary"]:
+        if needs_summary(action) and not result["summary"]:
             raise ServiceError(
                 "InvalidApprovalTokenException",
                 f"Action '{name}' in stage '{stage}' requires a summary. Provide a summary in the"
@@ -220,7 +226,7 @@ class PipelineOperations:
         runs = self._registry.runs_of(record.name)
         assert runs is not None  # single jobs have no approvals
         runs.approve(execution, run, result["status"], result["summary"])
-        return {"approvedAt": local(self._service.clock.now)}
+        return {"approvedAt": local(record, self._service.clock.now)}
 
     def enable_transition(self, record: PipelineRecord, request: Request) -> Response:
         """EnableStageTransition."""

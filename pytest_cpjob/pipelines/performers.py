@@ -135,10 +135,25 @@ def _performance(action: Action, key: str, by: object) -> Performance:
             f" ({action.action_type.get('provider')}), which no code of yours performs: give a"
             " StandIn"
         )
+    if by is StandIn:
+        raise ValueError(f"performers[{key!r}]: got the class StandIn: write StandIn()")
+    if isinstance(by, str) and ("." not in by or not all(by.split("."))):
+        raise ValueError(f"performers[{key!r}]: expected 'package.module.function', got {by!r:.60}")
+    takes_none, takes_event = _takes(by, 0), _takes(by, 2)
     if _is_lambda(action):
+        if not takes_event:
+            raise ValueError(
+                f"performers[{key!r}]: {action.full_name} is a Lambda action: expected a"
+                f" handler(event, context), got {_name(by)}, which cannot be called with two"
+                " arguments"
+            )
         return Performance("handler", by, _name(by))
-    kind = "poller" if callable(by) and _takes_event(by) else "worker"
-    return Performance(kind, by, _name(by))
+    if not (takes_none or takes_event):
+        raise ValueError(
+            f"performers[{key!r}]: expected a worker's main function, which takes no arguments, or"
+            f" a poller(event, context), got {_name(by)}"
+        )
+    return Performance("worker" if takes_none else "poller", by, _name(by))
 
 
 def _from_definition(action: Action, definition: Definition) -> Performance | str:
@@ -179,19 +194,19 @@ def _started(action: Action, definition: Definition) -> dict[str, Any]:
     }
 
 
-def _takes_event(function: Callable[..., object]) -> bool:
-    """Whether it is a handler(event, context), not a worker's main function without arguments."""
+def _takes(by: object, count: int) -> bool:
+    """Whether something can be called with so many arguments; of a name any will do."""
+    if not callable(by):
+        return True
     try:
-        parameters = inspect.signature(function).parameters.values()
+        signature = inspect.signature(by)
     except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*range(count))
+    except TypeError:
         return False
-    needed = [
-        each
-        for each in parameters
-        if each.default is each.empty
-        and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
-    ]
-    return len(needed) == 2
+    return True
 
 
 def _name(by: Any) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any
 
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent
+from pytest_cpjob.artifacts.contents import InputContent
 from pytest_cpjob.aws.regions import partition_of
-from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
@@ -16,25 +15,19 @@ from pytest_cpjob.pipelines.action_jobs import (
     arguments_of,
     declared_of,
     kind_of,
-    region_of,
-    store_of,
 )
 from pytest_cpjob.pipelines.added_jobs import add_execution
 from pytest_cpjob.pipelines.definition import Definition
 from pytest_cpjob.pipelines.executions import PipelineExecution
+from pytest_cpjob.pipelines.job_artifacts import JobArtifacts
 from pytest_cpjob.pipelines.named_actions import NamedActions
 from pytest_cpjob.pipelines.performers import Performer, performances_of
 from pytest_cpjob.pipelines.registry import PipelineRegistry
 from pytest_cpjob.pipelines.resolving import check_variables, configuration_of
 from pytest_cpjob.pipelines.running import PipelineRuns
+from pytest_cpjob.pipelines.swept import check_sweep
 from pytest_cpjob.pipelines.variables import Action, actions_of
 from pytest_cpjob.service.results import JobSuccess
-
-if TYPE_CHECKING:
-    from pytest_cpjob.documents.type_defs import Artifact
-    from pytest_cpjob.documents.values import Draws
-
-_TAR_ENDINGS: Final = (".tar.gz", ".tgz", ".tar")
 
 
 class Pipeline:
@@ -52,13 +45,16 @@ class Pipeline:
         self, harness: Harness, registry: PipelineRegistry, definition: Definition
     ) -> None:
         self._harness = harness
+        self._registry = registry
         self._definition = definition
         self._actions = {each.full_name: each for each in actions_of(definition.declaration)}
         self._stream = harness.stream.at("pipeline", self.name)
         self._execution_id = self._stream.at("execution").values.execution_id()
+        self._artifacts = JobArtifacts(harness, definition, self._stream, self._actions)
         self._jobs: list[tuple[Action, Job]] = []
         self._register_action_types()
         harness.roles.made_up.update(definition.made_up)
+        harness.service.secret_texts.update(definition.secrets)
         self._runs = PipelineRuns(harness, definition, self._stream)
         registry.add(self._runs)
 
@@ -146,13 +142,15 @@ class Pipeline:
             pipeline_variables=pipeline_variables,
             produced=self._produced(),
         )
-        inputs = [self._artifact(name, found) for name in found.artifacts("inputArtifacts")]
+        inputs = [
+            self._artifacts.place_of(name, found) for name in found.artifacts("inputArtifacts")
+        ]
         arguments = {
             **arguments_of(found, self._definition),
             "configuration": configuration,
-            "input_artifacts": self._contents(found, inputs, input_artifacts),
+            "input_artifacts": self._artifacts.contents(found, inputs, input_artifacts),
             "output_artifacts": [
-                self._artifact(name, found) for name in found.artifacts("outputArtifacts")
+                self._artifacts.place_of(name, found) for name in found.artifacts("outputArtifacts")
             ],
             "continuation_token": continuation_token,
             "allow": allow,
@@ -236,6 +234,7 @@ class Pipeline:
             performances = performances_of(self._definition, _mapping("performers", performers))
             given = _mapping("variables", variables)
             check_variables(self._definition.declaration, given, "variables")
+            check_sweep(self._harness, self._runs.record, self._registry.records(), performances)
         except ValueError as error:
             raise error.with_traceback(None) from None
         record = self._runs.begin(performances, given, to_the_end=to_the_end)
@@ -247,57 +246,6 @@ class Pipeline:
 
     def _action(self, name: str) -> Action:
         return self._actions[NamedActions(self._actions).full_name(name)]
-
-    # -- artifacts -------------------------------------------------------------------------------
-
-    def _artifact(self, name: str, user: Action) -> Artifact:
-        """Return an artifact as this execution has it: its object is where its maker puts it.
-
-        Source: an S3 source keeps its object's extension, `.zip` as a rule. Of what an action has
-        built no revision is known.
-        """
-        maker = next(
-            (each for each in self._actions.values() if name in each.artifacts("outputArtifacts")),
-            user,
-        )
-        values = self._stream.at("artifact", name).values
-        key = values.artifact_object_key(self.name, name)
-        revision = None
-        if maker.action_type.get("category") == "Source" and maker is not user:
-            key += _source_extension(maker)
-            revision = _source_revision(maker, values)
-        bucket = store_of(region_of(user, self._definition), self._definition)["location"]
-        artifact: Artifact = {
-            "name": name,
-            "location": {"type": "S3", "s3Location": {"bucketName": bucket, "objectKey": key}},
-        }
-        if revision is not None:
-            artifact["revision"] = revision
-        return artifact
-
-    def _contents(
-        self, action: Action, inputs: list[Artifact], given: Mapping[str, InputContent]
-    ) -> dict[str, InputContent]:
-        """Return what is put into the bucket: what is given, and samples of what is not there."""
-        names = [artifact["name"] for artifact in inputs]
-        for name in given:
-            if name not in names:
-                listed = ", ".join(map(repr, names)) or "none"
-                raise ValueError(
-                    f"input_artifacts: {action.full_name} has no input artifact {str(name)[:60]!r};"
-                    f" its inputs: {listed}"
-                )
-        return {
-            artifact["name"]: given.get(artifact["name"], SAMPLE_SOURCE)
-            for artifact in inputs
-            if artifact["name"] in given or not self._exists(artifact)
-        }
-
-    def _exists(self, artifact: Artifact) -> bool:
-        place = artifact["location"]["s3Location"]
-        facts = ArtifactFacts(artifact["name"], place["bucketName"], place["objectKey"], None)
-        store = self._harness.store
-        return facts.bucket in store.buckets and store.head(facts) is not None
 
     # -- what went before ------------------------------------------------------------------------
 
@@ -341,19 +289,3 @@ def _mapping(argument: str, given: object) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         raise ValueError(f"{argument}: expected a dict, got {given!r:.60}")
     return given
-
-
-def _source_extension(source: Action) -> str:
-    """Return what the keys of a source's artifacts end in."""
-    if source.action_type.get("provider") != "S3":
-        return ""
-    key = str(source.configuration.get("S3ObjectKey"))
-    return next((each for each in _TAR_ENDINGS if key.endswith(each)), ".zip")
-
-
-def _source_revision(source: Action, values: Draws) -> str:
-    """Return the id of a version: the object's of S3, an image's digest of ECR, else a commit's."""
-    provider = source.action_type.get("provider")
-    if provider == "S3":
-        return values.s3_version_id()
-    return values.image_digest() if provider == "ECR" else values.commit_id()

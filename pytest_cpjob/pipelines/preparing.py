@@ -26,9 +26,11 @@ from pytest_cpjob.pipelines.variables import (
     EXECUTION_ID,
     PIPELINE_VARIABLES,
     Action,
+    Reference,
     references_of,
     resolved,
 )
+from pytest_cpjob.settings import nearest
 
 if TYPE_CHECKING:
     from pytest_cpjob.documents.type_defs import Artifact
@@ -80,7 +82,12 @@ class Preparation:
             **{(PIPELINE_VARIABLES, key): value for key, value in execution.variables.items()},
         }
         action = run.action
-        if any((each.namespace, each.key) not in values for each in references_of(action)):
+        run.unresolved = {
+            each.text: _why_missing(execution, each)
+            for each in references_of(action)
+            if (each.namespace, each.key) not in values
+        }
+        if run.unresolved:
             return Failure(
                 _CODE,
                 "An action in this pipeline failed because one or more variables could not be"
@@ -171,6 +178,18 @@ class Preparation:
         run.id = job.facts.action_execution_id
         run.inputs, run.outputs = job.facts.inputs, job.facts.outputs
         note_begin(run, job)
+
+
+def _why_missing(execution: ExecutionRecord, wanted: Reference) -> str:
+    """Return what the namespace's action has given instead of a variable."""
+    makers = [each for each in execution.runs if each.action.namespace == wanted.namespace]
+    if not makers:
+        return f"no action of the namespace {wanted.namespace!r} has run"
+    maker = makers[-1]
+    given = f"{maker.action.full_name} ({maker.performer}) gave"
+    if not maker.variables:
+        return f"{given} no variables"
+    return f"{given} no {wanted.key!r}{nearest(wanted.key, maker.variables)}"
 
 
 def _document(artifact: ArtifactFacts) -> Artifact:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.documents import timestamps
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.pipelines.variables import Action, actions_of
 from pytest_cpjob.service.jobs import JobRecord
@@ -35,6 +36,7 @@ class ActionRun:
         resolved: the configuration with its variables put in.
         inputs, outputs: its artifacts.
         missing: inputs without an object, each with the action that has uploaded none.
+        unresolved: variables without a value, as they are written, each with why.
         revision: of a source, what its artifacts were made from.
         performer: who performs it, as the timeline names it.
         performed_job: the last of its jobs when it was last performed, None before.
@@ -53,6 +55,7 @@ class ActionRun:
     inputs: tuple[ArtifactFacts, ...] = ()
     outputs: tuple[ArtifactFacts, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    unresolved: Mapping[str, str] = field(default_factory=dict)
     variables: Mapping[str, str] = field(default_factory=dict)
     failure: Failure | None = None
     summary: str | None = None
@@ -93,6 +96,11 @@ class ActionRun:
         return is_manual_approval(self.action)
 
 
+def needs_summary(action: Action) -> bool:
+    """Tell whether an approval is only answered together with a summary."""
+    return action.configuration.get("IsSummaryRequired") == "true"
+
+
 def is_manual_approval(action: Action) -> bool:
     """Tell whether an action is AWS's manual approval."""
     kind = action.action_type
@@ -124,6 +132,7 @@ class ExecutionRecord:
     Attributes:
         number: counts the pipeline's executions from 1.
         variables: the pipeline's own, resolved.
+        source_revisions: by source action, the revision that whoever started it has asked for.
         stages: those that were entered, in order.
         runs: every attempt of every action, in the order in which they started.
         waits_for: the stage before which it waits.
@@ -139,6 +148,7 @@ class ExecutionRecord:
     updated_at: float
     trigger: Mapping[str, str]
     variables: dict[str, str] = field(default_factory=dict)
+    source_revisions: dict[str, str] = field(default_factory=dict)
     status: ExecutionStatus = "InProgress"
     status_summary: str | None = None
     stop_reason: str | None = None
@@ -166,7 +176,8 @@ class ExecutionRecord:
 
     def attempts(self, action: Action) -> list[ActionRun]:
         """Return the attempts at an action, oldest first."""
-        return [run for run in self.runs if run.action.full_name == action.full_name]
+        name = action.full_name
+        return [run for run in self.runs if run.action.full_name == name]
 
     def produced(self) -> dict[tuple[str, str], str]:
         """Return the output variables so far, by namespace and key."""
@@ -192,6 +203,7 @@ class PipelineRecord:
     """One pipeline, and its executions, oldest first.
 
     Attributes:
+        clock_start: the date of the job clock's 0, in milliseconds since 1970.
         disabled: by direction and stage, why a transition is disabled.
         disabled_at: by stage, since when.
         started_tokens: by clientRequestToken, the execution that it has started.
@@ -200,7 +212,8 @@ class PipelineRecord:
     declaration: Mapping[str, Any]
     region: str
     account_id: str
-    created_at: float = 0.0
+    created_at: float
+    clock_start: int
     executions: list[ExecutionRecord] = field(default_factory=list)
     disabled: dict[tuple[str, str], str] = field(default_factory=dict)
     disabled_at: dict[str, float] = field(default_factory=dict)
@@ -210,6 +223,10 @@ class PipelineRecord:
     def name(self) -> str:
         """Its name."""
         return str(self.declaration["name"])
+
+    def date(self, seconds: float) -> int:
+        """Return a time of the job clock in milliseconds since 1970."""
+        return timestamps.moment(self.clock_start, seconds)
 
     @property
     def arn(self) -> str:

@@ -25,6 +25,10 @@ class PipelineRegistry:
         """Take a pipeline in; of two of one name the later counts."""
         self._runs[runs.record.name] = runs
 
+    def records(self) -> list[PipelineRecord]:
+        """Return the pipelines that the test has added."""
+        return [each.record for each in self._runs.values()]
+
     def runs_of(self, name: str) -> PipelineRuns | None:
         """Return what runs a pipeline that the test has added."""
         return self._runs.get(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pytest_cpjob.documents.refusals import check
 from pytest_cpjob.pipelines.variables import (
     BUILT_IN,
     EXECUTION_ID,
@@ -78,6 +79,7 @@ def check_variables(
             hint = nearest(str(name), declared) if declared else "; it declares none"
             raise ValueError(f"{argument}: the pipeline has no variable {str(name)[:60]!r}{hint}")
         _check_text(f"{argument}[{name!r}]", value)
+        check(f"{argument}[{name!r}]", "PipelineVariableValue", value)
 
 
 def _of_pipeline(declaration: Mapping[str, Any], given: Mapping[str, str]) -> Values:

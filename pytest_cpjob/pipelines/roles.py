@@ -127,6 +127,8 @@ def _add_document(
         unknown.append(where)
         return
     listed = document.get("Statement")
+    if listed == []:
+        read_policies(document, where)  # refuses it
     certain = []
     for number, each in enumerate(_listed(listed)):
         if isinstance(each, Mapping):

@@ -15,6 +15,7 @@ from pytest_cpjob.aws.codepipeline_model import violations
 from pytest_cpjob.aws.constraints import TypeMismatch
 from pytest_cpjob.documents.refusals import shortened
 from pytest_cpjob.pipelines.definition import CustomActionType, Declaration
+from pytest_cpjob.pipelines.member_rules import unknown_members
 from pytest_cpjob.pipelines.providers import V2_ONLY, Provider, provider_of
 from pytest_cpjob.pipelines.rule_context import (
     ACTION,
@@ -47,7 +48,10 @@ def check_declaration(
         ValueError: listing every broken rule, with the stage and the action.
     """
     against_model = violations("PipelineDeclaration", declaration, "pipeline")
-    found = [_of_model(declaration, *each) for each in against_model]
+    found = [
+        *unknown_members(declaration),
+        *(_of_model(declaration, *each) for each in against_model),
+    ]
     if not any(isinstance(each, TypeMismatch) for each in against_model):
         # Of what has not even the shape of a declaration, no other rule can tell anything.
         context = Context(

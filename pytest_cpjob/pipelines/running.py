@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.pipelines.added_jobs import note_added
 from pytest_cpjob.pipelines.definition import Definition
 from pytest_cpjob.pipelines.outcomes import TIMED_OUT, note_progress
 from pytest_cpjob.pipelines.performers import Performance, Performances, performances_of
+from pytest_cpjob.pipelines.performing import Performing
 from pytest_cpjob.pipelines.preparing import Preparation
 from pytest_cpjob.pipelines.progress import Progress
 from pytest_cpjob.pipelines.records import (
@@ -21,21 +19,15 @@ from pytest_cpjob.pipelines.records import (
     ExecutionRecord,
     Failure,
     PipelineRecord,
+    needs_summary,
 )
-from pytest_cpjob.pipelines.stand_ins import StandIn
-from pytest_cpjob.pipelines.standing_in import stand_in_for
+from pytest_cpjob.pipelines.swept import rank_of, stage_to_retry
 from pytest_cpjob.pipelines.variables import Action
-from pytest_cpjob.runners.handlers import Handler
-from pytest_cpjob.runners.invocations import Limits, invoke_function, invoke_job, timeout_of
-from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT
 from pytest_cpjob.service import limits
 from pytest_cpjob.threads import current_run
 
 APPROVAL_TIMEOUT: Final = 7 * 24 * 3600.0
 """Seconds that an approval waits (CodePipeline's limits page: seven days)."""
-
-MOST_INVOCATIONS: Final = 50
-"""How often the handler of one action is continued: the limit of `Job.invoke` is 10."""
 
 _MOST_WAITS: Final = 100
 """How often `run` moves the clock on to the next time-out before it gives up."""
@@ -55,7 +47,11 @@ class PipelineRuns:
         self._stream = stream
         self._clock = harness.service.clock
         self.record = PipelineRecord(
-            definition.declaration, definition.region, definition.account_id, self._clock.now
+            definition.declaration,
+            definition.region,
+            definition.account_id,
+            self._clock.now,
+            self._clock.start,
         )
         preparation = Preparation(harness, definition, stream, self.performance_of)
         self.progress = Progress(
@@ -65,11 +61,17 @@ class PipelineRuns:
             prepare=preparation.attempt,
             abandon=harness.service.registry.abandon,
         )
+        self._performing = Performing(
+            harness,
+            definition,
+            stream,
+            end=self._end,
+            drive=self.drive,
+        )
         self._performances: dict[str, Performances] = {}
         self._latest: Performances | None = None
         self._run_to_the_end: set[str] = set()
         self._is_busy = False
-        self._polls = 0
         self._clock.on_advance(self.drive)
 
     def begin(
@@ -120,7 +122,7 @@ class PipelineRuns:
             return
         self._is_busy = True
         try:
-            while self._move() or self._perform_next():
+            while self._move() or self._perform_next() or self._retry_swept():
                 pass
         finally:
             self._is_busy = False
@@ -178,10 +180,22 @@ class PipelineRuns:
                 return True
         return False
 
-    def _place(self, execution: ExecutionRecord, run: ActionRun) -> str:
-        """Return what parallel actions are ordered by: another order with another seed."""
+    def _place(self, execution: ExecutionRecord, run: ActionRun) -> tuple[int, str]:
+        """Return what parallel actions are ordered by: a sweep's order, else one by the seed."""
         stream = self._stream.at("order", execution.number, run.action.full_name, run.number)
-        return stream.values.execution_id()
+        sweep = self._harness.builder.variation
+        return rank_of(sweep, run.action), stream.values.execution_id()
+
+    def _retry_swept(self) -> bool:
+        """Retry a stage that has failed because a sweep let a call of its action fail."""
+        for execution in self.record.executions:
+            if execution.moves and execution.status == "Failed" and not execution.retries:
+                stage = stage_to_retry(self._harness, execution)
+                if stage is not None:
+                    with self._harness.service.lock:
+                        self.progress.retry(execution, stage, "FAILED_ACTIONS")
+                    return True
+        return False
 
     def _is_due(self, execution: ExecutionRecord, run: ActionRun) -> bool:
         kind = self.performance_of(execution, run.action).kind
@@ -198,97 +212,23 @@ class PipelineRuns:
         return kind != "nobody" and not run.is_performed
 
     def _perform(self, execution: ExecutionRecord, due: list[ActionRun]) -> None:
+        """Perform the first of some actions; of workers all, side by side."""
         run = due[0]
         performance = self.performance_of(execution, run.action)
         run.is_performed = True
         if performance.kind == "stand-in":
-            self._stand_in(execution, run, performance)
+            self._performing.stand_in(execution, run, performance)
         elif performance.kind == "approval":
-            self.approve(execution, run, "Approved", "")
+            summary = "approved" if needs_summary(run.action) else ""
+            self.approve(execution, run, "Approved", summary)
         elif performance.kind == "handler":
-            self._invoke(execution, run, performance)
+            follow = self.goes_on_at_once(execution)
+            self._performing.invoke(run, performance, follow=follow)
         elif performance.kind == "poller":
-            self._note_performed(run)
-            self._invoke_poller(execution, run, performance)
+            self._performing.invoke_poller(execution, run, performance)
         else:
-            self._run_workers(execution, due)
-
-    def _note_performed(self, run: ActionRun) -> None:
-        run.performed_job, run.performed_at = run.last_job, self._clock.now
-
-    def _invoke(self, execution: ExecutionRecord, run: ActionRun, performance: Performance) -> None:
-        """Invoke a handler; after `start` its continuation waits for the clock."""
-        job, by = run.last_job, performance.by
-        assert job is not None
-        assert not isinstance(by, StandIn)
-        self._note_performed(run)
-        follow = self.goes_on_at_once(execution)
-        bounds = Limits(MOST_INVOCATIONS, 0, timeout_of(self._harness, job), follow)
-        last = invoke_job(self._harness, job, by, bounds, cold=False)
-        if follow:
-            self._note_performed(run)
-        elif last.continuation is not None:
-            following = last.continuation
-            self._clock.at(following.created_at + following.delay, self.drive)
-
-    def _invoke_poller(
-        self, execution: ExecutionRecord, run: ActionRun, performance: Performance
-    ) -> None:
-        """Invoke a poller with the event that the action has started."""
-        event = next(
-            each
-            for each in reversed(execution.events)
-            if each["detail"].get("action-execution-id") == run.id
-            and each["detail"]["state"] == "STARTED"
-        )
-        self._polls -= 1  # below 0, so that the test's own invocations keep their values
-        invoke_function(
-            self._harness,
-            self._poller(performance),
-            copy.deepcopy(event),
-            self._polls,
-            timeout=FUNCTION_TIMEOUT,
-            cold=False,
-        )
-
-    def _poller(self, performance: Performance) -> Handler | FunctionCode:
-        if performance.function is None:
-            return performance.by  # type: ignore[return-value]  # a function of two arguments
-        function = self._definition.function_of(performance.function)
-        assert function is not None
-        return function.code
-
-    def _run_workers(self, execution: ExecutionRecord, due: list[ActionRun]) -> None:
-        """Run the workers of all actions that wait for one, side by side."""
-        from pytest_cpjob.runners.worker import WorkerRun
-
-        mains: dict[object, Callable[[], object]] = {}
-        for run in due:
-            performance = self.performance_of(execution, run.action)
-            if performance.kind == "worker":
-                run.is_performed = True
-                self._note_performed(run)
-                mains[performance.by] = _main(performance)
-        targets = list(mains.values())
-        WorkerRun(self._harness, 1).run(
-            targets[0] if len(targets) == 1 else lambda: _side_by_side(targets)
-        )
-
-    # -- stand-ins -------------------------------------------------------------------------------
-
-    def _stand_in(
-        self, execution: ExecutionRecord, run: ActionRun, performance: Performance
-    ) -> None:
-        values = self._stream.at("stand-in", execution.number, run.number).values
-        store = self._harness.store
-        failure = stand_in_for(run, performance.stand_in, self._definition, store, values)
-        if failure is None:
-            execution.objects |= {
-                (each.bucket, each.key)
-                for each in run.outputs
-                if performance.stand_in.content_of(each.name) is not None
-            }
-        self._end(execution, run, failure)
+            named = [(each, self.performance_of(execution, each.action)) for each in due]
+            self._performing.run_workers([each for each in named if each[1].kind == "worker"])
 
     def _end(self, execution: ExecutionRecord, run: ActionRun, failure: Failure | None) -> None:
         with self._harness.service.lock:
@@ -309,34 +249,3 @@ class PipelineRuns:
                 self.progress.end_run(execution, run, "Succeeded")
             else:
                 self.progress.end_run(execution, run, "Failed", None)
-
-
-def _main(performance: Performance) -> Callable[[], object]:
-    """Return a worker's main function, imported where it is given by its name."""
-    by = performance.by
-    if not isinstance(by, str):
-        return by  # type: ignore[return-value]
-    import importlib
-
-    module, _, name = by.rpartition(".")
-    found: Callable[[], object] = getattr(importlib.import_module(module), name)
-    return found
-
-
-def _side_by_side(targets: list[Callable[[], object]]) -> None:
-    """Run workers in threads of their own; what one has raised is raised."""
-    raised: list[BaseException] = []
-
-    def run(target: Callable[[], object]) -> None:
-        try:
-            target()
-        except Exception as error:
-            raised.append(error)
-
-    threads = [threading.Thread(target=run, args=(each,)) for each in targets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if raised:
-        raise raised[0]

@@ -71,6 +71,7 @@ class SingleJobs:
                 facts.region,
                 facts.account_id,
                 job.created_at,
+                self._harness.service.clock.start,
             )
         else:
             record.declare(_stage(job))

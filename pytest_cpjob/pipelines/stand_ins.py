@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, Content
@@ -49,12 +50,20 @@ class StandIn:
                 "output_artifacts: expected a dict of name to content, got"
                 f" {self.output_artifacts!r:.60}"
             )
+        for name, content in self.output_artifacts.items():
+            if content is not None and not isinstance(content, (Mapping, Path, bytes)):
+                raise ValueError(
+                    f"output_artifacts[{name!r:.60}]: expected a dict of path to str or bytes, a"
+                    f" Path, bytes, or None, got {content!r:.60}"
+                )
         if self.output_variables is not None:
             check("output_variables", "OutputVariablesMap", self.output_variables)
         if self.revision is not None:
             check("revision", "Revision", self.revision)
         if self.failure is not None and not isinstance(self.failure, (str, JobFailure)):
             raise ValueError(f"failure: expected a text or a JobFailure, got {self.failure!r:.60}")
+        if isinstance(self.failure, str):
+            check("failure", "Message", self.failure)
 
     @property
     def job_failure(self) -> JobFailure | None:

@@ -14,9 +14,19 @@ from pytest_cpjob.pipelines.variables import actions_of
 
 
 def stand_in_for(
-    run: ActionRun, stand_in: StandIn, definition: Definition, store: ArtifactStore, values: Draws
+    run: ActionRun,
+    stand_in: StandIn,
+    definition: Definition,
+    store: ArtifactStore,
+    values: Draws,
+    *,
+    revision: str | None = None,
 ) -> Failure | None:
-    """Hand on what a stand-in gives; return why the action fails, None if it succeeds."""
+    """Hand on what a stand-in gives; return why the action fails, None if it succeeds.
+
+    Args:
+        revision: of a source, what whoever started the execution has asked for.
+    """
     failure = _missing_input(run)
     if failure is not None:
         return failure
@@ -26,7 +36,7 @@ def stand_in_for(
         return Failure(reported.type, reported.message)
     owner = (definition.region, definition.account_id)
     actions = actions_of(definition.declaration)
-    run.revision = revision_of(stand_in, run.action, values)
+    run.revision = revision or revision_of(stand_in, run.action, values)
     run.outputs = tuple(each._replace(revision=run.revision) for each in run.outputs)
     run.variables = variables_of(stand_in, run.action, actions, run.revision, values, owner)
     note_source(run)

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any, Final
 
 from pytest_cpjob.documents.facts import ActionType, ArtifactFacts
-from pytest_cpjob.documents.pipeline_events import moment
 from pytest_cpjob.pipelines.records import ActionRun, ExecutionRecord, PipelineRecord
 from pytest_cpjob.pipelines.variables import Action
 from pytest_cpjob.service.action_types import ActionTypes
@@ -24,11 +23,11 @@ VERSION: Final = 1
 """The version of every pipeline: none is updated."""
 
 
-def local(seconds: float) -> datetime:
+def local(record: PipelineRecord, seconds: float) -> datetime:
     """Return a time of the job clock as boto3 returns times."""
     from botocore.utils import parse_timestamp
 
-    found: datetime = parse_timestamp(moment(seconds).timestamp())
+    found: datetime = parse_timestamp(record.date(seconds) / 1000)
     return found
 
 
@@ -51,7 +50,7 @@ class StateViews:
 
     def pipeline(self, record: PipelineRecord) -> View:
         """GetPipeline."""
-        created = local(record.created_at)
+        created = local(record, record.created_at)
         return {
             "pipeline": self._declaration(record),
             "metadata": {"pipelineArn": record.arn, "created": created, "updated": created},
@@ -83,7 +82,7 @@ class StateViews:
 
     def summary_of_pipeline(self, record: PipelineRecord) -> View:
         """One element of ListPipelines."""
-        created = local(record.created_at)
+        created = local(record, record.created_at)
         return {
             "name": record.name,
             "version": VERSION,
@@ -103,7 +102,7 @@ class StateViews:
 
     def state(self, record: PipelineRecord) -> View:
         """GetPipelineState."""
-        created = local(record.created_at)
+        created = local(record, record.created_at)
         return {
             "pipelineName": record.name,
             "pipelineVersion": VERSION,
@@ -138,7 +137,7 @@ class StateViews:
             actionName=action.name,
             currentRevision=revision,
             entityUrl=entity_url(record, action, self._types),
-            latestExecution=None if run is None else _latest(run),
+            latestExecution=None if run is None else _latest(record, run),
         )
 
     # -- GetPipelineExecution, ListPipelineExecutions --------------------------------------------
@@ -178,8 +177,8 @@ class StateViews:
             pipelineExecutionId=execution.id,
             status=execution.status,
             statusSummary=execution.status_summary,
-            startTime=local(execution.started_at),
-            lastUpdateTime=local(execution.updated_at),
+            startTime=local(record, execution.started_at),
+            lastUpdateTime=local(record, execution.updated_at),
             sourceRevisions=[
                 present(
                     actionName=run.action.name,
@@ -208,8 +207,8 @@ class StateViews:
             pipelineVersion=VERSION,
             stageName=action.stage,
             actionName=action.name,
-            startTime=local(run.started_at),
-            lastUpdateTime=local(run.updated_at),
+            startTime=local(record, run.started_at),
+            lastUpdateTime=local(record, run.updated_at),
             updatedBy=run.updated_by,
             status=run.status,
             input=present(
@@ -250,14 +249,14 @@ def _result(record: PipelineRecord, run: ActionRun) -> View | None:
     return result or None
 
 
-def _latest(run: ActionRun) -> View:
+def _latest(record: PipelineRecord, run: ActionRun) -> View:
     failure = run.failure
     token = run.id if run.is_approval and run.is_open else None
     return present(
         actionExecutionId=run.id,
         status=run.status,
         summary=run.summary if failure is None and not run.is_open else None,
-        lastStatusChange=None if token else local(run.updated_at),
+        lastStatusChange=None if token else local(record, run.updated_at),
         token=token,
         lastUpdatedBy=run.updated_by,
         externalExecutionId=None if run.is_approval else run.external_id,
@@ -274,7 +273,7 @@ def _transition(record: PipelineRecord, stage: str) -> View:
     return {
         "enabled": False,
         "lastChangedBy": record.user_arn("tester"),
-        "lastChangedAt": local(record.disabled_at.get(stage, 0.0)),
+        "lastChangedAt": local(record, record.disabled_at.get(stage, 0.0)),
         "disabledReason": reason,
     }
 

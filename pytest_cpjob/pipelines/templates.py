@@ -10,12 +10,20 @@ from typing import Any, Final, NamedTuple, NoReturn
 from pytest_cpjob.pipelines import resources
 from pytest_cpjob.pipelines.intrinsics import Renderer
 from pytest_cpjob.pipelines.sources import Source
-from pytest_cpjob.pipelines.unresolved import NO_VALUE, Need, Unresolved, joined, text_of
+from pytest_cpjob.pipelines.unresolved import (
+    NO_VALUE,
+    PROCESSED,
+    Need,
+    Unresolved,
+    joined,
+    text_of,
+)
 from pytest_cpjob.settings import nearest
 
 _SECTIONS: Final = ("Parameters", "Mappings", "Conditions", "Resources", "Outputs", "Globals")
 _PSEUDO: Final = "AWS::"
 _TRUE: Final = (True, "true")
+_SECRET: Final = ("secretsmanager:", "ssm-secure:")
 
 
 class Given(NamedTuple):
@@ -85,6 +93,22 @@ class Template:
         """The parameters that it declares."""
         return self._sections["Parameters"]
 
+    @property
+    def loops_told(self) -> str:
+        """The end of a sentence about something missing that a loop may make, empty without one."""
+        loops = [each for each in self._sections["Resources"] if str(each).startswith("Fn::")]
+        return f"; {loops[0]} may make it, which is not expanded here: {PROCESSED}" if loops else ""
+
+    def secrets(self) -> Iterator[str]:
+        """Return the values that nobody may see: of parameters with NoEcho, and of secrets."""
+        for name, declared in self.parameters.items():
+            if isinstance(declared, Mapping) and declared.get("NoEcho") in _TRUE:
+                value = self._parameter(name)
+                yield from (each for each in _as_list(value) if isinstance(each, str))
+        for reference, value in self._given.dynamic_references.items():
+            if str(reference).startswith(_SECRET):
+                yield text_of(value)
+
     def of_type(self, *types: str) -> Iterator[str]:
         """Return the logical ids of the resources of some types that are made."""
         for logical_id, resource in self.resources.items():
@@ -148,7 +172,8 @@ class Template:
             return self._parameter(name)
         if name not in self.resources:
             known = [*self.parameters, *self.resources]
-            self.fail(place, f"there is no parameter or resource {name!r}{nearest(name, known)}")
+            hint = self.loops_told or nearest(name, known)
+            self.fail(place, f"there is no parameter or resource {name!r}{hint}")
         return self._resource_value(
             name,
             "Ref",
@@ -169,7 +194,8 @@ class Template:
         if logical_id not in self.resources:
             self.fail(
                 place,
-                f"there is no resource {logical_id!r}{nearest(logical_id, self.resources)}",
+                f"there is no resource {logical_id!r}"
+                f"{self.loops_told or nearest(logical_id, self.resources)}",
             )
         found = self._resource_value(
             logical_id,
@@ -249,7 +275,7 @@ class Template:
         return value if isinstance(value, (list, Unresolved)) else text_of(value)
 
     def _allowed(self, name: str, declared: Mapping[str, Any], value: Any) -> Any:
-        items = value if isinstance(value, list) else [value]
+        items = _as_list(value)
         allowed = declared.get("AllowedValues")
         pattern = declared.get("AllowedPattern")
         for item in items:
@@ -308,6 +334,10 @@ class Template:
     def fail(self, place: str, problem: str) -> NoReturn:
         """Raise the error about a place in the template."""
         raise ValueError(f"{self.source.name}: {place}: {problem}")
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _fits(pattern: str, value: str) -> bool:

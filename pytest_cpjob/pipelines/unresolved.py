@@ -7,6 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.iam.patterns import UNKNOWN
 
+PROCESSED: Final = (
+    "take the template as CloudFormation has processed it, from 'aws cloudformation get-template"
+    " --template-stage Processed --stack-name STACK'"
+)
+"""What to do about a template that only CloudFormation expands."""
+
 
 class Need(NamedTuple):
     """Something that is not known.
@@ -15,11 +21,13 @@ class Need(NamedTuple):
         what: what it is, such as `parameter 'Stage'`.
         argument: the argument of `add_pipeline` that gives it, empty if there is none.
         key: its key there.
+        way_out: what to do where no argument gives it.
     """
 
     what: str
     argument: str = ""
     key: str = ""
+    way_out: str = "write its value into the definition"
 
 
 class Unresolved:

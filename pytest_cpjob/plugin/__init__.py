@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 import warnings
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
@@ -33,7 +34,7 @@ from pytest_cpjob.plugin.fixtures import (
     forget,
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
-from pytest_cpjob.plugin.options import BUILT_IN, FLAGS, INI, REPORT, SEED, add_options, check_flags
+from pytest_cpjob.plugin.options import BUILT_IN, REPORT, SEED, add_options, check_flags, check_ini
 from pytest_cpjob.settings import BUILT_IN_REGION, CHECKS, WARNINGS
 
 if TYPE_CHECKING:
@@ -57,9 +58,18 @@ __all__ = [
 _UNDO: Final = pytest.StashKey[Undo]()
 _IMPORT_GUARD: Final = pytest.StashKey[ImportGuard]()
 _SWEEPS: Final = {
-    "cpjob_job_variants": "other jobs that AWS can send",
-    "cpjob_faults": "faults that its calls can run into",
-    "cpjob_warm": "a process that has run its handler before",
+    "cpjob_job_variants": "*names, without=[], action=None): run this test of the cpjob fixture"
+    " again for other jobs that AWS can send; all variations, or only the named ones; to each job,"
+    " or to those of one action of a pipeline.",
+    "cpjob_faults": "*names, without=[], action=None): run this test of the cpjob fixture again for"
+    " faults that its calls can run into; all variations, or only the named ones; of each job, or"
+    " of those of one action of a pipeline.",
+    "cpjob_warm": "*names, without=[]): run this test of the cpjob fixture again for a process that"
+    " has run its handler before; all variations, or only the named ones.",
+    "cpjob_action_orders": "*actions): run this test of the cpjob fixture again for each order in"
+    " which these parallel actions of a pipeline can be performed.",
+    "cpjob_stage_retries": "action, *, calls=5): run this test of the cpjob fixture again for a"
+    " failure of each of the action's calls, after which its stage is retried once.",
 }
 _SEED_OPTION: Final = "--cpjob-seed="
 _REPLAY: Final = f"replay these documents with {_SEED_OPTION}"
@@ -100,12 +110,10 @@ def pytest_configure(config: pytest.Config) -> None:
         " the cpjob fixtures for this test; allow lists findings that are not reported, of"
         f" {', '.join(CHECKS)}; and warnings of add_pipeline, of {', '.join(WARNINGS)}.",
     )
-    for name, what in _SWEEPS.items():
-        config.addinivalue_line(
-            "markers",
-            f"{name}(*names, without=[]): run this test of the cpjob fixture again for {what}; all"
-            " variations, or only the named ones.",
-        )
+    if not hasattr(config, "workerinput"):  # xdist's workers have the main process's options
+        check_ini(config)
+    for name, told in _SWEEPS.items():
+        config.addinivalue_line("markers", f"{name}({told}")
     config.pluginmanager.register(_Colours(), "cpjob-colours")
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
@@ -122,21 +130,6 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_cpjob.plugin.run_report import start
 
         start(config, files, in_pytest_html=in_pytest_html)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
-    """Make an unknown option of this plugin in the ini file an error, and mask what tests warn."""
-    if _has_stubs():
-        from pytest_cpjob.plugin.masked_reports import mask_warning
-
-        mask_warning(warning_message)
-    _, found, name = str(warning_message.message).partition("Unknown config option: ")
-    if found and name.startswith("cpjob_"):
-        from pytest_cpjob.settings import nearest
-
-        meant = nearest(name, (*INI, *FLAGS))
-        raise pytest.UsageError(f"unknown option {name.strip()!r} in the ini file{meant}")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -225,6 +218,15 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         mask_part(report, _active_harness())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+    """Mask what a test has warned of, which pytest tells once the test's last report is made."""
+    if _has_stubs():
+        from pytest_cpjob.plugin.masked_reports import mask_warning
+
+        mask_warning(warning_message)
+
+
 def _fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Let a test fail for what its code did, before any plugin hears that it has passed."""
     if call.excinfo is None:
@@ -267,6 +269,9 @@ def _explain(
     except Exception as error:
         # The test's own failure is never lost to what was to be said of it.
         report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
+        if report.passed:
+            report.outcome = "failed"
+            report.longrepr = "".join(traceback.format_exception(error))
     if call.when == "teardown":
         failed = report.failed or stash.get(NOT_PASSED, False)
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
@@ -390,15 +395,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             )
         return
     from pytest_cpjob.settings import OptionError
-    from pytest_cpjob.sweeps import variations
+    from pytest_cpjob.sweeps.markers import variations
 
     try:
         chosen = {
             each.name: each
             for name, marker in swept
-            for each in variations(name, marker.args, **marker.kwargs)
+            for each in variations(name, marker.args, marker.kwargs)
         }
     except OptionError as error:
-        pytest.fail(f"{metafunc.definition.nodeid}: {error}", pytrace=False)
+        told = f"{metafunc.definition.nodeid}: {error}"
+        raise pytest.fail.Exception(told, pytrace=False) from None
     metafunc.fixturenames.append(SWEEP)
     metafunc.parametrize(SWEEP, chosen.values(), ids=list(chosen), indirect=True)

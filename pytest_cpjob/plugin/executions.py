@@ -1,4 +1,4 @@
-"""What a test's report shows of the pipelines that it ran: timelines, and pictures in HTML."""
+"""What a test's report shows of the pipelines that it ran: timelines, and pictures."""
 
 from __future__ import annotations
 
@@ -23,8 +23,12 @@ def show_executions(harness: Harness, report: pytest.TestReport) -> None:
 
 
 def execution_blocks(harness: Harness) -> list[Block]:
-    """Return the pictures of the last executions, for a report in HTML."""
+    """Return the pictures of the last executions, for a report of the run."""
     return [
-        {"title": f"Pipeline execution {each.id}", "html": each._repr_html_()}
+        {
+            "title": f"Pipeline execution {each.id}",
+            "html": each._repr_html_(),
+            "mermaid": each.mermaid(),
+        }
         for each in harness.executions[-MOST_EXECUTIONS:]
     ]

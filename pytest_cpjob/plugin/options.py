@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,54 +116,115 @@ def check_flags(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{name}: {error}; write true or false") from None
 
 
-def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the ini file's options, without the prefix; None means not given.
+def check_ini(config: pytest.Config) -> None:
+    """Reject unknown options and invalid values in the ini file, before any test is collected.
 
     Raises:
-        OptionError: a value is invalid; the message names the option as in the ini file.
+        pytest.UsageError: in one line, naming the option.
     """
-    layer = {name.removeprefix("cpjob_"): value for name, value in values.items()}
-    if any(value is not None for value in layer.values()):
-        _check_layer(layer)
-    return layer
+    given = _given(config)
+    for name in given:
+        if name.startswith("cpjob_") and name not in (*INI, *FLAGS) and not _is_known(config, name):
+            from pytest_cpjob.settings import nearest
+
+            meant = nearest(name, (*INI, *FLAGS))
+            raise pytest.UsageError(f"unknown option {name!r} in the ini file{meant}")
+    values = {name: _ini_value(config, name, given) for name in INI}
+    if values["cpjob_seed"] == "random":
+        raise pytest.UsageError(
+            "cpjob_seed: 'random' is for the command line, which says how to replay it; write"
+            " addopts = --cpjob-seed=random, or another seed"
+        )
+    try:
+        _check_layer(_without_prefix(values))
+    except ValueError as error:
+        raise pytest.UsageError(f"cpjob_{' '.join(str(error).split())}") from None
+
+
+def _given(config: pytest.Config) -> dict[str, object]:
+    """Return the options in the ini file as they are written, those of pytest and others too.
+
+    pytest itself only warns of unknown ones, and not where warnings are ignored.
+    """
+    with warnings.catch_warnings():
+        # Deprecated since pytest 9.1, which has nothing else to offer.
+        warnings.simplefilter("ignore")
+        return dict(getattr(config, "inicfg", {}))
+
+
+def _is_known(config: pytest.Config, name: str) -> bool:
+    """Whether a conftest or another plugin has added the option."""
+    try:
+        config.getini(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _ini_value(config: pytest.Config, name: str, given: Mapping[str, object]) -> object:
+    try:
+        return config.getini(name)
+    except (pytest.UsageError, TypeError, ValueError) as error:  # depends on pytest's version
+        way_out = "write names of findings, separated by white space, with each quote closed"
+        if name != "cpjob_allow":
+            way_out = "write one string"
+        raise pytest.UsageError(f"{name}: {error}, got {given.get(name)!r}; {way_out}") from None
 
 
 def _check_layer(layer: Mapping[str, Any]) -> None:
-    from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
-    from pytest_cpjob.settings import OptionError, resolve
+    """Check options of one place, without their prefix; None means not given.
 
-    try:
-        settings = resolve([layer])
-        region_checked(settings.region)
-        account_id_checked(settings.account_id)
-    except ValueError as error:
-        # Each of these texts begins with its option's name.
-        raise OptionError(f"cpjob_{error}") from None
+    Raises:
+        ValueError: one is unknown or invalid; the message begins with its name.
+    """
+    if all(value is None for value in layer.values()):
+        return
+    from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
+    from pytest_cpjob.settings import resolve
+
+    settings = resolve([layer])
+    region_checked(settings.region)
+    account_id_checked(settings.account_id)
 
 
 def _ini_values(config: pytest.Config) -> dict[str, Any]:
-    """Return the ini file's options; a file that it names is relative to it."""
+    """Return the ini file's options, unprefixed; a file that it names is relative to it."""
     values = {name: config.getini(name) for name in INI}
     if values["cpjob_role_policy"] is not None:
         folder = config.rootpath if config.inipath is None else config.inipath.parent
         values["cpjob_role_policy"] = str(folder / values["cpjob_role_policy"])
-    return values
+    return _without_prefix(values)
+
+
+def _without_prefix(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix("cpjob_"): value for name, value in values.items()}
 
 
 def settings_of(request: pytest.FixtureRequest) -> Settings:
     """Resolve the options for one test: marker, outer markers, command line, ini."""
     from pytest_cpjob.requirements import require
-    from pytest_cpjob.settings import OptionError, resolve
+    from pytest_cpjob.settings import resolve
 
     require("pytest")
     config = request.config
-    layers: list[Mapping[str, Any]] = []
-    for marker in request.node.iter_markers("cpjob"):
-        if marker.args:
-            raise OptionError(
-                f"@pytest.mark.cpjob takes keyword arguments only, got {marker.args!r}"
-            )
-        layers.append(marker.kwargs)
-    layers.append({"seed": config.stash.get(SEED, None)})
-    layers.append(_checked(_ini_values(config)))
-    return resolve(layers, test_id=request.node.nodeid)
+    try:
+        markers = [_options_of(marker) for marker in request.node.iter_markers("cpjob")]
+    except ValueError as error:
+        told = f"@pytest.mark.cpjob: {error}"
+        raise pytest.fail.Exception(told, pytrace=False) from None
+    outer: list[Mapping[str, Any]] = [{"seed": config.stash.get(SEED, None)}, _ini_values(config)]
+    return resolve([*markers, *outer], test_id=request.node.nodeid)
+
+
+def _options_of(marker: pytest.Mark) -> Mapping[str, Any]:
+    """Return a marker's options, each of them valid.
+
+    Raises:
+        ValueError: one is unknown or invalid, or has no name.
+    """
+    from pytest_cpjob.settings import OptionError
+
+    if marker.args:
+        raise OptionError(f"it takes keyword arguments only, got {marker.args!r}")
+    _check_layer(marker.kwargs)
+    return marker.kwargs

@@ -55,6 +55,18 @@ def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo
             raise error_of(found, directory=harness.observer.directory)
         except ContractError:
             call.excinfo = pytest.ExceptionInfo.from_current()
+        return
+    sweep = harness.builder.variation
+    if sweep is not None and not harness.builder.has_varied and (sweep.action or sweep.order):
+        wanted = sweep.action or ", ".join(sweep.order)
+        try:
+            pytest.fail(
+                f"@pytest.mark.{sweep.marker}: the test ran nothing of {wanted}: let it run a"
+                " pipeline that has it as far as there, or take the marker away",
+                pytrace=False,
+            )
+        except pytest.fail.Exception:
+            call.excinfo = pytest.ExceptionInfo.from_current()
 
 
 def explain_failure(

@@ -49,6 +49,11 @@ def _test(test: ReportedTest) -> Iterator[str]:
         yield from _finding(number, finding)
     for action in test.record["actions"]:
         yield from _action(action)
+    for block in test.record["blocks"]:
+        if "mermaid" in block:
+            yield f"{_text(block['title'])}:"
+            yield ""
+            yield from _block(block["mermaid"], "mermaid")
     yield "</details>"
     yield ""
 
@@ -91,10 +96,10 @@ def _line(step: Step) -> str:
     return f"{time:<9} {' '.join(said.split())}{marks}"
 
 
-def _block(text: str) -> Iterator[str]:
+def _block(text: str, language: str = "text") -> Iterator[str]:
     """Return a text as a block of code, with a fence that does not occur in it."""
     fence = _fence(text, 3)
-    yield from (f"{fence}text", *text.splitlines(), fence, "")
+    yield from (f"{fence}{language}", *text.splitlines(), fence, "")
 
 
 def _code(text: str) -> str:

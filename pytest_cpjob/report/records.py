@@ -75,11 +75,18 @@ class ActionRecord(TypedDict):
     steps: list[Step]
 
 
-class Block(TypedDict):
-    """Something else to show of a test: ready HTML, secrets masked, without scripts or links."""
-
+class _Picture(TypedDict):
     title: str
     html: str
+
+
+class Block(_Picture, total=False):
+    """Something else to show of a test: ready HTML, secrets masked, without scripts or links.
+
+    `mermaid` is the same as a flow chart, for the report in Markdown.
+    """
+
+    mermaid: str
 
 
 class Record(TypedDict):

@@ -133,10 +133,15 @@ def not_available(action_type: ActionType) -> ServiceError:
 
 
 class ActionTypes:
-    """The action types of one account and region."""
+    """The action types of one account and region.
+
+    Attributes:
+        version: how many definitions there have been, so that what follows from them can be kept.
+    """
 
     def __init__(self) -> None:
         self._types: dict[ActionType, RegisteredActionType] = {}
+        self.version = 0
 
     def find(self, action_type: ActionType) -> RegisteredActionType:
         """Return a type that exists and is not deleted.
@@ -221,6 +226,7 @@ class ActionTypes:
                 " region",
             )
         self._types[new.action_type] = new
+        self.version += 1
         return new
 
     def add(

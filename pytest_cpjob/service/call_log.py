@@ -105,10 +105,6 @@ class CallEntry(NamedTuple):
     denial: Denial | None = None
     site: Site | None = None
 
-    def is_about(self, job_id: str) -> bool:
-        """Return whether it touched the job."""
-        return job_id in self.call.job_ids or self.job_id == job_id or _has(self.changes, job_id)
-
 
 class StoppedCall(NamedTuple):
     """A call that nothing answered: the network guard blocked it, or moto does not implement it.
@@ -132,10 +128,6 @@ class ChangeEntry(NamedTuple):
     at: float
     changes: tuple[Change, ...]
 
-    def is_about(self, job_id: str) -> bool:
-        """Return whether it touched the job."""
-        return _has(self.changes, job_id)
-
 
 class NoteEntry(NamedTuple):
     """Something else that happened to a job, as text, such as that its handler raised.
@@ -150,20 +142,12 @@ class NoteEntry(NamedTuple):
     site: Site | None = None
     is_delivery: bool = False
 
-    def is_about(self, job_id: str) -> bool:
-        """Return whether it touched the job."""
-        return self.job_id == job_id
-
 
 Entry: TypeAlias = "CallEntry | ChangeEntry | NoteEntry"
 
 
-def _has(changes: Iterable[Change], job_id: str) -> bool:
-    return any(change.job_id == job_id for change in changes)
-
-
 class CallLog:
-    """All entries in order; appending is atomic, so threads need no lock.
+    """All entries in order, and the same by job; appending is atomic, so threads need no lock.
 
     Attributes:
         rejected: the errors of rejected requests, by `id`.
@@ -172,40 +156,54 @@ class CallLog:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.rejected: dict[int, BaseException] = {}
+        self._by_job: dict[str, list[Entry]] = {}
+
+    def _add(self, entry: Entry, job_ids: Iterable[str]) -> None:
+        self.entries.append(entry)
+        for job_id in job_ids:
+            # One call of C's: of two threads that come first, both get the same list.
+            self._by_job.setdefault(job_id, []).append(entry)
 
     def add_call(self, entry: CallEntry) -> None:
         """Append a call."""
-        self.entries.append(entry)
+        if entry.job_id is None and not entry.changes and len(entry.call.job_ids) < 2:
+            self._add(entry, entry.call.job_ids)
+        else:
+            changed = (change.job_id for change in entry.changes)
+            own = () if entry.job_id is None else (entry.job_id,)
+            self._add(entry, dict.fromkeys((*entry.call.job_ids, *own, *changed)))
         if entry.error is not None:
             self.rejected[id(entry.error)] = entry.error
 
     def add_changes(self, at: float, changes: tuple[Change, ...]) -> None:
         """Append changes made by the clock."""
-        self.entries.append(ChangeEntry(at, changes))
+        entry = ChangeEntry(at, changes)
+        self._add(entry, dict.fromkeys(change.job_id for change in changes))
 
     def add_note(self, at: float, job_id: str, text: str, site: Site | None = None) -> None:
         """Append something that happened to a job without a call."""
-        self.entries.append(NoteEntry(at, job_id, text, site))
+        self._add(NoteEntry(at, job_id, text, site), (job_id,))
 
     def add_delivery(self, at: float, job_id: str) -> None:
         """Append that CodePipeline delivered a Lambda job's event."""
         text = "event delivered to the function"
-        self.entries.append(NoteEntry(at, job_id, text, is_delivery=True))
+        self._add(NoteEntry(at, job_id, text, is_delivery=True), (job_id,))
 
     def tested(self) -> Iterator[CallEntry]:
         """Iterate over the calls of the code under test, in order."""
-        return (
-            entry
-            for entry in self.entries
-            if isinstance(entry, CallEntry) and not entry.caller.by_test
-        )
+        return _tested(self.entries)
 
     def calls(self, job_id: str | None = None) -> list[Call]:
         """Return the calls of the code under test in order, of one job if its id is given."""
-        return [
-            entry.call for entry in self.tested() if job_id is None or job_id in entry.call.job_ids
-        ]
+        if job_id is None:
+            return [entry.call for entry in self.tested()]
+        entries = _tested(self._by_job.get(job_id, ()))
+        return [entry.call for entry in entries if job_id in entry.call.job_ids]
 
     def of_job(self, job_id: str) -> Iterator[Entry]:
         """Iterate over every entry that touched the job."""
-        return (entry for entry in self.entries if entry.is_about(job_id))
+        return iter(self._by_job.get(job_id, ()))
+
+
+def _tested(entries: Iterable[Entry]) -> Iterator[CallEntry]:
+    return (entry for entry in entries if isinstance(entry, CallEntry) and not entry.caller.by_test)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from pytest_cpjob.aws import botocore_models as aws_services
+from pytest_cpjob.documents.facts import JobFacts
 
 COMMON_ERRORS: Final = (
     "AccessDeniedException",
@@ -76,9 +77,19 @@ _OFTEN_CALLED: Final = (
 """Services that actions often call: searched to suggest a service for a mistaken operation."""
 
 
+Aim = Callable[[str, str], bool]
+"""Whether a fault is for the calls about an action's jobs, by its stage and name."""
+
+_REFUSALS: Final = ("SlowDown", "Throttling", "ThrottlingException")
+"""Errors that any operation may answer with: S3's, those of the query protocol, and the others."""
+
+
 @dataclass(slots=True, eq=False)
 class Fault:
-    """One fault: what the caller gets, how often, and whether the call takes effect first."""
+    """One fault: what the caller gets, how often, and whether the call takes effect first.
+
+    With an `aim` it is for calls about certain jobs only.
+    """
 
     service: str
     operation: str
@@ -88,6 +99,7 @@ class Fault:
     message: str | None = None
     met: int = 0
     may_stay_unmet: bool = False
+    aim: Aim | None = None
 
     @property
     def code(self) -> str:
@@ -95,11 +107,51 @@ class Fault:
         return self.error if isinstance(self.error, str) else type(self.error).__name__
 
 
+@dataclass(slots=True, eq=False)
+class FaultAtCall:
+    """The fault of one of the calls about certain jobs, whichever call that is.
+
+    Attributes:
+        number: which of them, counted from 1.
+        lost: what the caller gets instead of the answer if the call takes effect; None if it is
+            refused.
+        seen: how many there have been.
+    """
+
+    number: int
+    aim: Aim
+    lost: Exception | None
+    seen: int = 0
+
+    @property
+    def is_met(self) -> bool:
+        """Whether a call has run into it."""
+        return self.seen >= self.number
+
+    def next(self, service: str, operation: str) -> Fault | None:
+        """Count one call, and return its fault if it is the one."""
+        self.seen += 1
+        if self.seen != self.number:
+            return None
+        error: str | Exception | None = self.lost
+        if error is None:
+            possible = valid_errors(service, operation)
+            error = next(each for each in _REFUSALS if each in possible)
+        text = f"call {self.number} of the action, {operation}, failed as the sweep has it"
+        message = text if isinstance(error, str) else None
+        return Fault(service, operation, error, 1, self.lost is not None, message, met=1)
+
+
 class Faults:
-    """The faults that a test has set up; calls run into them in that order."""
+    """The faults that a test has set up; calls run into them in that order.
+
+    Attributes:
+        at_call: the fault of a call that has a number, if there is one.
+    """
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
+        self.at_call: FaultAtCall | None = None
         self._lock = threading.Lock()
 
     def add(
@@ -129,9 +181,15 @@ class Faults:
         self.all.append(fault)
         return fault
 
-    def take(self, service: str, operation: str) -> Fault | None:
-        """Use up and return the next fault for this call, if there is one."""
-        if not self.all:
+    def take(
+        self, service: str, operation: str, about: Callable[[], Iterable[JobFacts]]
+    ) -> Fault | None:
+        """Use up and return the next fault for this call, if there is one.
+
+        Args:
+            about: returns the jobs that the call is about.
+        """
+        if not self.all and self.at_call is None:
             return None
         with self._lock:
             for fault in self.all:
@@ -139,14 +197,22 @@ class Faults:
                     fault.operation == operation
                     and fault.service == service
                     and fault.met < fault.times
+                    and (fault.aim is None or _is_meant(fault.aim, about()))
                 ):
                     fault.met += 1
                     return fault
+            numbered = self.at_call
+            if numbered is not None and _is_meant(numbered.aim, about()):
+                return numbered.next(service, operation)
         return None
 
     def unmet(self) -> list[Fault]:
         """Return the faults that calls ran into fewer times than the test asked for."""
         return [fault for fault in self.all if fault.met < fault.times and not fault.may_stay_unmet]
+
+
+def _is_meant(aim: Aim, jobs: Iterable[JobFacts]) -> bool:
+    return any(aim(facts.stage_name, facts.action_name) for facts in jobs)
 
 
 def _check_operation(service: object, operation: str) -> None:

@@ -87,7 +87,11 @@ class PipelineOperations(Protocol):
 
 
 class JobService:
-    """The CodePipeline job service of one account and region; thread-safe."""
+    """The CodePipeline job service of one account and region; thread-safe.
+
+    Attributes:
+        secret_texts: what nobody may see beside the jobs' own secrets.
+    """
 
     def __init__(self, *, account_id: str, clock_start: int = timestamps.FIRST_DAY) -> None:
         self.clock = Clock(clock_start)
@@ -97,6 +101,7 @@ class JobService:
         self.types = ActionTypes()
         self.registry = JobRegistry()
         self.lock = threading.RLock()
+        self.secret_texts: set[str] = set()
         self.pipelines: Callable[[], PipelineOperations] | None = None
         self._queue = Queue(self.registry.set_status)
         self.clock.on_advance(self._elapse)

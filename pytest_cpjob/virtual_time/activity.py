@@ -30,9 +30,15 @@ MOST_REAL: Final = 5.0
 that waits outside of Python's own waits, or that was there before and really sleeps."""
 
 
+_WITHOUT_CLOCK_IDS: Final = (time.perf_counter,)
+"""What Windows has instead. In a tuple, since freezegun and we replace what modules name."""
+
+
 def real_time() -> float:
     """Return seconds of real time, whatever a test has put in the place of Python's clocks."""
-    return time.clock_gettime(time.CLOCK_MONOTONIC)
+    if hasattr(time, "clock_gettime"):
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+    return _WITHOUT_CLOCK_IDS[0]()
 
 
 @dataclass

@@ -94,15 +94,14 @@ class DirectPolls:
 
         self._undo.set_attribute(threading.Condition, "wait", cut_wait)
         if is_pythons(time.sleep):
-            self._replace_sleep(time.sleep)
+            rebind([("sleep", time.sleep, self._cutting(time.sleep))], self._undo)
 
-    def _replace_sleep(self, original: Callable[[float], None]) -> None:
+    def _cutting(self, original: Callable[[float], None]) -> Callable[[float], None]:
         def cut_sleep(seconds: float) -> None:
             original(self._cut(seconds))
 
         cut_sleep.stands_for = original  # type: ignore[attr-defined]
-        self._undo.later(lambda: rebind([("sleep", cut_sleep, original)]))
-        rebind([("sleep", original, cut_sleep)])
+        return cut_sleep
 
     def _cut(self, seconds: Any) -> Any:
         """Return for how long a wait of this thread is to last that wants to last so long."""

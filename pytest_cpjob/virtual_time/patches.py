@@ -131,14 +131,10 @@ class VirtualTime:
             swaps: list[Swap] = [("sleep", time.sleep, self._sleep(pythons))]
             if is_pythons(time.monotonic):
                 swaps.append(("monotonic", time.monotonic, self._monotonic(time.monotonic)))
-            self._swap(swaps)
+            rebind(swaps, undo)
         # Not imported for it: that takes longer than all else of many a test.
         when_imported("asyncio", self._patch_loops, undo)
         when_imported("subprocess", self._patch_processes, undo)
-
-    def _swap(self, swaps: list[Swap]) -> None:
-        self._undo.later(lambda: rebind([(name, new, old) for name, old, new in swaps]))
-        rebind(swaps)
 
     def _swap_exact_clocks(self) -> None:
         """Give a clock without real time to the modules that only compute their waits with it."""

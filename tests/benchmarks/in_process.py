@@ -9,7 +9,7 @@ from pytest_cpjob.aws.environment import hide_machine
 from pytest_cpjob.patching import Undo
 from tests.benchmarks import sides
 from tests.benchmarks.action import by_hand
-from tests.benchmarks.measuring import Row, always, compared
+from tests.benchmarks.measuring import Row, alone, always, compared
 
 
 def rows(parts: str) -> Iterator[Row]:
@@ -69,8 +69,17 @@ def stubs() -> Iterator[Row]:
         "`mock_aws`",
         always(sides.enter_and_leave),
         always(sides.enter_and_leave_moto),
-        budget=0.01,
+        budget=1 / 50,
         inner=50,
+        is_first=True,
+    )
+    yield alone(
+        "d",
+        "enter and leave with an artifact",
+        always(sides.with_artifacts),
+        budget=0.001,
+        inner=20,
+        is_first=True,
     )
     yield compared(
         "d",
@@ -83,15 +92,32 @@ def stubs() -> Iterator[Row]:
 
 
 def whole_tests() -> Iterator[Row]:
-    """(e) One whole Lambda test."""
+    """(e) One whole Lambda test, one without artifacts, and a whole pipeline."""
+    yield alone(
+        "e",
+        "a Lambda test without artifacts",
+        always(sides.short_test),
+        budget=0.0007,
+        inner=50,
+        is_first=True,
+    )
     yield compared(
         "e",
         "a whole Lambda test, zip in and out",
         "wired by hand on `mock_aws`",
         always(sides.whole_test),
         always(by_hand),
-        budget=1 / 7,
+        budget=1 / 20,
         inner=5,
+        is_first=True,
+    )
+    yield alone(
+        "e",
+        "a run of a pipeline with five stages, warm",
+        sides.pipeline_run,
+        budget=0.15,
+        rounds=7,
+        is_first=True,
     )
 
 

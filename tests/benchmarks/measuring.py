@@ -29,6 +29,8 @@ class Row:
         ours, theirs: medians in seconds; theirs is None where ours alone is the figure.
         budget: the largest ratio (or figure) that is fine, None where there is none.
         unit: of ours, `s` or `bytes`.
+        spread: the quartiles of the figure, of all rounds; None where it was measured once.
+        is_first: whether it is among the rows that the page begins with.
     """
 
     part: str
@@ -38,6 +40,8 @@ class Row:
     theirs: float | None
     budget: float | None = None
     unit: str = "s"
+    spread: tuple[float, float] | None = None
+    is_first: bool = False
 
     @property
     def figure(self) -> float:
@@ -76,6 +80,7 @@ def compared(
     rounds: int = 15,
     inner: int = 1,
     clock: Callable[[], float] = time.process_time,
+    is_first: bool = False,
 ) -> Row:
     """Time two works in interleaved rounds, after one of each that is not counted.
 
@@ -89,9 +94,49 @@ def compared(
                 into.append(taken)
         if rounds == 1:
             break
+    ratios = [ours / theirs for ours, theirs in zip(*times, strict=True)]
     return Row(
-        part, what, against, statistics.median(times[0]), statistics.median(times[1]), budget
+        part,
+        what,
+        against,
+        statistics.median(times[0]),
+        statistics.median(times[1]),
+        budget,
+        spread=quartiles(ratios),
+        is_first=is_first,
     )
+
+
+def alone(
+    part: str,
+    what: str,
+    side: Side,
+    *,
+    budget: float,
+    rounds: int = 15,
+    inner: int = 1,
+    is_first: bool = False,
+) -> Row:
+    """Time one work, whose own figure has the budget."""
+    times = [timed(side, inner, time.process_time) for _ in range(rounds + 1)][1:]
+    return Row(
+        part,
+        what,
+        "",
+        statistics.median(times),
+        None,
+        budget,
+        spread=quartiles(times),
+        is_first=is_first,
+    )
+
+
+def quartiles(figures: Sequence[float]) -> tuple[float, float] | None:
+    """Give the first and the third quartile, None of fewer than three figures."""
+    if len(figures) < 3:
+        return None
+    first, _, third = statistics.quantiles(figures, n=4, method="inclusive")
+    return first, third
 
 
 def timed(side: Side, inner: int, clock: Callable[[], float]) -> float:

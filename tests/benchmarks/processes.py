@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.benchmarks import measuring
-from tests.benchmarks.measuring import Row, Side, process
+from tests.benchmarks.measuring import Row, Side, process, quartiles
 
 OPTIONS: Final = ("-q", "-p", "no:cacheprovider")
 NO_FAKER: Final = ("-p", "no:faker")
@@ -66,6 +66,23 @@ def test_one():
         s3.put_object(Bucket="bucket", Key="key", Body=b"zip")
         assert s3.get_object(Bucket="bucket", Key="key")["Body"].read() == b"zip"
 """,
+    "test_fixture.py": """
+import os
+import time
+import boto3, pytest
+TESTS = int(os.environ["TESTS"])
+WARM = 20
+begun = []
+@pytest.fixture
+def plain():
+    pass
+@pytest.mark.parametrize("number", range(TESTS))
+@pytest.mark.usefixtures(os.environ["FIXTURE"])
+def test_one(number):
+    begun.append(time.perf_counter())
+    if len(begun) == TESTS:
+        print("each:", (begun[-1] - begun[WARM]) / (TESTS - WARM - 1))
+""",
     "test_suite_ours.py": """
 import os
 import pytest
@@ -108,7 +125,14 @@ class Processes:
         env = {**_ENVIRONMENT, "TESTS": str(tests)}
         return process([self._python, "-c", program], str(self._folder), env)
 
-    def import_of_the_plugin(self) -> tuple[float, list[str]]:
+    def each_test(self, fixture: str, tests: int = 1_000) -> float:
+        """Seconds that a test takes in pytest which does nothing but to have a fixture."""
+        env = {**_ENVIRONMENT, "TESTS": str(tests), "FIXTURE": fixture}
+        command = [self._python, "-m", "pytest", *OPTIONS, *NO_FAKER, "-s", "test_fixture.py"]
+        text = subprocess.check_output(command, cwd=self._folder, env=env, text=True)
+        return float(text.partition("each:")[2].split()[0])
+
+    def import_of_the_plugin(self) -> tuple[list[float], list[str]]:
         """Seconds of CPU that the plugin's import takes after pytest's, and what it imports."""
         answers = [
             json.loads(
@@ -118,7 +142,7 @@ class Processes:
             )
             for _ in range(15)
         ]
-        return statistics.median(answer[0] for answer in answers), answers[0][1]
+        return [answer[0] for answer in answers], answers[0][1]
 
 
 def rows(python: str, parts: str, tests: int) -> Iterator[Row]:
@@ -140,7 +164,9 @@ def imported_modules(python: str) -> list[str]:
 def starts(processes: Processes) -> Iterator[Row]:
     """(a) pytest's start, and cold processes of one test."""
     taken, _ = processes.import_of_the_plugin()
-    yield Row("a", "the plugin's import at pytest's start", "", taken, None, 0.005)
+    what = "the plugin's import at pytest's start"
+    yield _figure("a", what, taken, 0.005)
+    yield fixture(processes)
     collect = ("test_empty.py", "--collect-only")
     empty = processes.pytest(*collect, *NO_FAKER)
     without = processes.pytest(*collect, *NO_FAKER, "-p", "no:cpjob")
@@ -152,20 +178,41 @@ def starts(processes: Processes) -> Iterator[Row]:
     yield compared("a", what, "with `-p no:faker`", with_faker, without_faker)
     ours, imports = (processes.pytest(f"test_{kind}.py", *NO_FAKER) for kind in ("ours", "imports"))
     what = "a cold process of one test"
-    yield compared("a", what, "of its handler's imports", ours, imports, budget=1.1)
+    yield compared("a", what, "of its handler's imports", ours, imports, budget=1.08, is_first=True)
     ours = processes.pytest("test_ours_artifacts.py", *NO_FAKER)
     what = f"{what} with an artifact"
     yield compared("a", what, "of its handler's imports", ours, imports)
     moto = processes.pytest("test_moto.py", *NO_FAKER)
-    yield compared("a", what, "of a bucket on `mock_aws`", ours, moto)
+    against = "of a bucket on `mock_aws`"
+    yield compared("a", what, against, ours, moto, budget=0.9, is_first=True)
+
+
+def fixture(processes: Processes) -> Row:
+    """(a) The fixture over a plain test, where users have it: in pytest."""
+    pairs = [(processes.each_test("cpjob"), processes.each_test("plain")) for _ in range(5)]
+    what = "the `cpjob` fixture over a plain test, in pytest"
+    return _figure("a", what, [ours - plain for ours, plain in pairs], 0.0002)
+
+
+def _figure(part: str, what: str, figures: list[float], budget: float) -> Row:
+    median = statistics.median(figures)
+    return Row(part, what, "", median, None, budget, spread=quartiles(figures), is_first=True)
 
 
 def suites(processes: Processes, tests: int) -> Iterator[Row]:
     """(g) A suite of whole Lambda tests; once only, for each run is many tests already."""
-    for options, how in (((), "one process"), (("-n", "2"), "`-n 2`")):
+    for options, how, budget in (((), "one process", 1 / 15), (("-n", "2"), "`-n 2`", None)):
         ours, theirs = (
             processes.pytest(f"test_suite_{kind}.py", *NO_FAKER, *options, tests=tests)
             for kind in ("ours", "by_hand")
         )
-        what = f"{tests:,} whole Lambda tests, {how}"
-        yield compared("g", what, "wired by hand on `mock_aws`", ours, theirs, rounds=1)
+        yield compared(
+            "g",
+            f"{tests:,} whole Lambda tests, {how}",
+            "wired by hand on `mock_aws`",
+            ours,
+            theirs,
+            budget=budget,
+            rounds=1,
+            is_first=budget is not None,
+        )

@@ -10,10 +10,11 @@ from typing import Final
 from tests.benchmarks.measuring import Row
 
 HEADER: Final = (
-    "| | what | against | ours | theirs | figure | budget |\n|---|---|---|---:|---:|---:|---:|"
+    "| | what | against | ours | theirs | figure | quartiles | budget |\n"
+    "|---|---|---|---:|---:|---:|---:|---:|"
 )
-_LEFT, _WIDTH, _STEP = 500, 400, 22
-_LOWEST, _HIGHEST = 0.001, 10.0
+_LEFT, _WIDTH, _STEP = 470, 330, 24
+_LOWEST, _HIGHEST = 0.1, 10.0
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -23,15 +24,29 @@ def table(rows: Sequence[Row]) -> str:
 
 def _line(row: Row) -> str:
     late = " (over)" if row.is_over else ""
-    cells = [f"({row.part})", row.what, row.against]
-    if row.theirs is None:
-        budget = "" if row.budget is None else _shown(row.budget, row.unit)
-        cells += [_shown(row.ours, row.unit), "", f"{_shown(row.figure, row.unit)}{late}", budget]
-    else:
-        budget = "" if row.budget is None else _ratio(row.budget)
-        cells += [_shown(row.ours, row.unit), _shown(row.theirs, row.unit)]
-        cells += [f"{_ratio(row.figure)}{late}", budget]
+
+    def shown(figure: float) -> str:
+        return _shown(figure, row.unit) if row.theirs is None else _ratio(figure)
+
+    cells = [
+        f"({row.part})",
+        row.what,
+        row.against,
+        _shown(row.ours, row.unit),
+        "" if row.theirs is None else _shown(row.theirs, row.unit),
+        shown(row.figure) + late,
+        "" if row.spread is None else " to ".join(map(shown, row.spread)),
+        "" if row.budget is None else shown(row.budget),
+    ]
     return f"| {' | '.join(cells)} |"
+
+
+def over_budget(rows: Sequence[Row]) -> str:
+    """Say in one paragraph which rows are over budget."""
+    over = [f"({row.part}) {row.what}" for row in rows if row.is_over]
+    if not over:
+        return "No row is over its budget."
+    return f"Over budget: {'; '.join(over)}."
 
 
 def _ratio(ratio: float) -> str:
@@ -40,7 +55,7 @@ def _ratio(ratio: float) -> str:
 
 def _shown(figure: float, unit: str) -> str:
     if unit != "s":
-        return f"{figure:.0f} {unit}"
+        return f"{figure:.0f} {unit}" if figure >= 100 else f"{figure:.3g} {unit}"
     for name, factor in (("s", 1.0), ("ms", 1e3), ("µs", 1e6)):
         if figure * factor >= 1:
             return f"{figure * factor:.3g} {name}"
@@ -48,16 +63,19 @@ def _shown(figure: float, unit: str) -> str:
 
 
 def plot(rows: Sequence[Row]) -> str:
-    """Give the ratios as an SVG: a dot for each, its yardstick at 1, its budget as a bar."""
-    shown = [row for row in rows if row.theirs is not None]
+    """Give figures as an SVG: a dot for each, as a multiple of its budget.
+
+    A row without a budget is left out.
+    """
+    shown = [row for row in rows if row.budget is not None]
     height = 60 + _STEP * len(shown)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 90} {height}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_LEFT + _WIDTH + 150} {height}"'
         ' font-family="sans-serif" font-size="12">',
-        "<title>What pytest-cpjob costs, as a ratio to its yardsticks</title>",
+        "<title>What pytest-cpjob costs, as a multiple of its budgets</title>",
         '<rect width="100%" height="100%" fill="white"/>',
     ]
-    for power in range(-3, 2):
+    for power in range(-1, 2):
         x = _x(10.0**power)
         name = f"1/{10**-power:,}" if power < 0 else str(10**power)
         dashes = "" if power == 0 else ' stroke-dasharray="2 4"'
@@ -67,27 +85,32 @@ def plot(rows: Sequence[Row]) -> str:
         ]
     for number, row in enumerate(shown):
         parts += _drawn(row, 45 + _STEP * number)
-    words = "time as a multiple of the yardstick's; grey: within the budget; logarithmic"
+    words = "as a multiple of the budget, logarithmic; grey: within it; line: quartiles"
     parts.append(f'<text x="{_LEFT}" y="{height - 5}" fill="#555">{words}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
 def _drawn(row: Row, y: int) -> list[str]:
-    label = escape(f"({row.part}) {row.what} / {row.against}".replace("`", ""))
-    parts = [f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end" font-size="11">{label}</text>']
-    if row.budget is not None:
-        end = _x(row.budget)
-        parts.append(
-            f'<rect x="{_LEFT}" y="{y - 6}" width="{end - _LEFT:.0f}" height="12" fill="#ddd"/>'
-        )
-    x, colour = _x(row.figure), "#c33" if row.is_over else "#27a"
+    assert row.budget is not None
+    against = f" / {row.against}" if row.against else ""
+    label = escape(f"({row.part}) {row.what}{against}".replace("`", ""))
+    parts = [
+        f'<text x="{_LEFT - 10}" y="{y + 4}" text-anchor="end" font-size="11">{label}</text>',
+        f'<rect x="{_LEFT}" y="{y - 6}" width="{_x(1) - _LEFT:.0f}" height="12" fill="#ddd"/>',
+    ]
+    x, colour = _x(row.figure / row.budget), "#c33" if row.is_over else "#27a"
+    if row.spread is not None:
+        first, third = (_x(each / row.budget) for each in row.spread)
+        parts.append(f'<path d="M{first:.1f} {y}H{third:.1f}" stroke="{colour}" stroke-width="3"/>')
     parts.append(f'<circle cx="{x:.0f}" cy="{y}" r="5" fill="{colour}"/>')
-    ratio = _ratio(row.figure)
-    parts.append(f'<text x="{x + 9:.0f}" y="{y + 4}" font-size="11">{ratio}</text>')
+    ours = _shown(row.ours, row.unit) if row.theirs is None else _ratio(row.figure)
+    budget = _shown(row.budget, row.unit) if row.theirs is None else _ratio(row.budget)
+    words = escape(f"{ours} of {budget}")
+    parts.append(f'<text x="{max(x, _x(1)) + 9:.0f}" y="{y + 4}" font-size="11">{words}</text>')
     return parts
 
 
 def _x(ratio: float) -> float:
-    """Where a ratio is, on a logarithmic axis."""
+    """Where a multiple is, on a logarithmic axis."""
     bounded = min(max(ratio, _LOWEST), _HIGHEST)
     return _LEFT + _WIDTH * math.log(bounded / _LOWEST) / math.log(_HIGHEST / _LOWEST)

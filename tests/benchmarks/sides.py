@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -17,6 +20,8 @@ from pytest_cpjob import CodePipelineStub, JobDetailsFactory
 from pytest_cpjob.documents.streams import Stream
 from tests.benchmarks.action import SOURCE, bucket_by_hand, codepipeline, handler
 from tests.benchmarks.measuring import Side, Work, always
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 make_document = JobDetailsFactory(
     Stream("benchmark"), itertools.count(), region="us-east-1", account_id="123456789012"
@@ -131,6 +136,24 @@ def short_test() -> None:
     with CodePipelineStub() as cpjob:
         job = cpjob.add_lambda_job(user_parameters={"theme": "dark"})
         job.invoke(lambda event, _: codepipeline.put_job_success_result(jobId=job.id))
+
+
+@contextmanager
+def pipeline_run() -> Iterator[Work]:
+    """The pipeline of `examples/site_release`, from its template to its last stage."""
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        module = importlib.import_module("test_site_release")
+
+        def run() -> None:
+            with CodePipelineStub() as cpjob:
+                execution = module.add_pipeline(cpjob).run(module.performers())
+                assert execution.status == "Succeeded", execution.timeline
+
+        run()
+        yield run
+    finally:
+        sys.path.remove(str(EXAMPLES))
 
 
 def unchecked(work: Work) -> Side:

@@ -1,4 +1,4 @@
-"""Sweeps: a test run again with other jobs, faults and starts that its handler may get.
+"""The variations of sweeps: other jobs, faults, starts, orders and retries.
 
 Each variation changes the arguments of `add_job` and similar methods, sets up a fault, or both.
 All of them are jobs that AWS could send.
@@ -6,14 +6,13 @@ All of them are jobs that AWS could send.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent, content_of, holding
 from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.service.jobs import Kind
-from pytest_cpjob.settings import OptionError, nearest
 
 Arguments = dict[str, Any]
 """The arguments of one of the `add_*` methods; `contents` has those of the inputs, by name."""
@@ -37,6 +36,12 @@ class Variation(NamedTuple):
         fault: operation, error, service and whether it takes effect, as `fail` takes them; it
             also applies to the matching operation of partners.
         warm: whether the handler is first run for another job.
+        marker: the marker that has selected it.
+        action: the action that it is for, by `Stage/Action` or its name; None for every job.
+        order: in which order parallel actions of a run are performed.
+        failing_call: which of the action's calls fails, counted from 1, before its stage is
+            retried; 0 for none.
+        is_lost: whether that call takes effect, and only its answer is lost.
     """
 
     name: str
@@ -44,9 +49,28 @@ class Variation(NamedTuple):
     change_facts: Callable[[JobFacts], JobFacts] = _as_it_is
     fault: tuple[str, str, str, bool] | None = None
     warm: bool = False
+    marker: str = ""
+    action: str | None = None
+    order: tuple[str, ...] = ()
+    failing_call: int = 0
+    is_lost: bool = False
 
     def __str__(self) -> str:
         return self.name
+
+    def is_for(self, stage: str, action: str) -> bool:
+        """Whether it is for an action's jobs."""
+        return self.action in (None, action, f"{stage}/{action}")
+
+    @property
+    def changes_arguments(self) -> bool:
+        """Whether it changes a job's arguments."""
+        return self.change is not _nothing
+
+    @property
+    def has_fault(self) -> bool:
+        """Whether calls run into a fault."""
+        return self.fault is not None or self.failing_call > 0
 
     @property
     def faulty_operations(self) -> tuple[str, ...]:
@@ -75,6 +99,11 @@ def _in_region(region: str) -> Callable[[Kind, Arguments], None]:
 def _without_user_parameters(kind: Kind, arguments: Arguments) -> None:
     if kind == "lambda":
         arguments["user_parameters"] = None
+        configuration = arguments["configuration"]
+        if isinstance(configuration, Mapping):
+            arguments["configuration"] = {
+                key: text for key, text in configuration.items() if key != "UserParameters"
+            }
 
 
 def _resumed(kind: Kind, arguments: Arguments) -> None:
@@ -164,34 +193,3 @@ FAULTS: Final = (
 
 WARM: Final = (PLAIN, Variation("warm", warm=True))
 """A cold start, and a warm start: in a process that has run the handler for another job."""
-
-_SWEEPS: Final = {
-    "cpjob_job_variants": JOB_VARIANTS,
-    "cpjob_faults": FAULTS,
-    "cpjob_warm": WARM,
-}
-
-
-def variations(
-    marker: str, only: Iterable[str], without: Iterable[str] = (), **unknown: object
-) -> list[Variation]:
-    """Return the variations that a marker selects by name.
-
-    Raises:
-        OptionError: a variation or option does not exist (the message suggests the nearest), or
-            `without` is not a list of names.
-    """
-    for option in unknown:
-        raise OptionError(
-            f"@pytest.mark.{marker}: unknown option {option!r}{nearest(option, ('without',))}"
-        )
-    if isinstance(without, str) or not isinstance(without, Iterable):
-        raise OptionError(
-            f"@pytest.mark.{marker}: without: expected a list of variations' names, got {without!r}"
-        )
-    known = {each.name: each for each in _SWEEPS[marker]}
-    chosen, left_out = list(only) or list(known), set(without)
-    for name in (*chosen, *left_out):
-        if name not in known:
-            raise OptionError(f"@pytest.mark.{marker}: no variation {name!r}{nearest(name, known)}")
-    return [known[name] for name in chosen if name not in left_out]

@@ -1,0 +1,215 @@
+"""Leaks that are not written as they are: encoded, in other places, and what no report shows."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import random
+import threading
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import boto3
+import pytest
+from artifact_clients import place, s3_of
+from moto import mock_aws
+
+from pytest_cpjob import CodePipelineStub, ContractError
+from pytest_cpjob.contract.secret_search import SecretIndex
+
+CLIENT = boto3.client("codepipeline", region_name="us-east-1")
+
+
+def run(cpjob: CodePipelineStub, leak: Callable[[str], object]) -> str:
+    """Run a handler that does something with its secret key, and return the finding."""
+    secrets = []
+
+    def handler(event: Any, context: Any) -> None:
+        job = event["CodePipeline.job"]
+        secrets.append(job["data"]["artifactCredentials"]["secretAccessKey"])
+        leak(secrets[0])
+        CLIENT.put_job_success_result(jobId=job["id"])
+
+    cpjob.add_lambda_job().invoke(handler)
+    with pytest.raises(ContractError) as caught:
+        cpjob.check()
+    assert caught.value.names == ("leaked-secret",)
+    said = str(caught.value)
+    assert secrets[0] not in said
+    assert base64.b64encode(secrets[0].encode()).decode()[:40] not in said
+    return said
+
+
+# -- encoded ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("encode", "form"),
+    [
+        (lambda text: base64.b64encode(text.encode()).decode(), "base64"),
+        (lambda text: base64.b64encode(f"a{text}".encode()).decode(), "base64"),
+        (lambda text: base64.b64encode(f"ab{text}c".encode()).decode(), "base64"),
+        (lambda text: f"key/{base64.b64encode(json.dumps([text]).encode()).decode()}", "base64"),
+        (lambda text: base64.urlsafe_b64encode(f"\xff?>{text}".encode()).decode(), "base64"),
+        (lambda text: base64.encodebytes(b"x" * 40 + text.encode()).decode(), "base64"),
+        (lambda text: text.encode().hex(), "hex"),
+        (lambda text: f"a{text.encode().hex().upper()}", "hex"),
+        (lambda text: "".join(f"%{byte:02X}" for byte in text.encode()), "URL-encoded"),
+        (lambda text: urlencode({"key": f"{text[:20]}{text[20:]}", "%": quote("/")}), ""),
+        (lambda text: "".join(f"\\u{ord(letter):04x}" for letter in text), "escaped"),
+    ],
+)
+def test_an_encoded_secret_is_found(
+    cpjob: CodePipelineStub, encode: Callable[[str], str], form: str
+) -> None:
+    said = run(cpjob, lambda secret: print("it is", encode(secret)))
+    assert " is in stdout" in said
+    assert f"stdout ({form})" in said or not form
+
+
+def test_a_secret_in_two_writes_is_found(cpjob: CodePipelineStub) -> None:
+    import sys
+
+    def leak(secret: str) -> None:
+        sys.stdout.write(secret[:20])
+        sys.stdout.write(secret[20:])
+
+    assert " is in stdout." in run(cpjob, leak)
+
+
+def test_bytes_below_standard_output_are_heard(cpjob: CodePipelineStub) -> None:
+    import sys
+
+    said = run(cpjob, lambda secret: sys.stdout.buffer.write(secret.encode()))
+    assert said.startswith("leaked-secret (tests/test_secret_search.py:")
+
+
+# -- other places ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sends",
+    [
+        lambda secret: boto3.client("sns", "us-east-1").publish(
+            TopicArn=boto3.client("sns", "us-east-1").create_topic(Name="a")["TopicArn"],
+            Message=f"it is {secret}",
+        ),
+        lambda secret: boto3.client("ssm", "us-east-1").put_parameter(
+            Name="a", Value=secret, Type="String"
+        ),
+        lambda secret: boto3.client("sqs", "us-east-1").send_message(
+            QueueUrl=boto3.client("sqs", "us-east-1").create_queue(QueueName="a")["QueueUrl"],
+            MessageBody=base64.b64encode(secret.encode()).decode(),
+        ),
+    ],
+    ids=["sns", "ssm", "sqs"],
+)
+def test_what_another_service_is_given_is_looked_through(
+    sends: Callable[[str], object], cpjob: CodePipelineStub
+) -> None:
+    with mock_aws():
+        said = run(cpjob, sends)
+    assert said.startswith("leaked-secret (tests/test_secret_search.py:")
+    assert any(f" of {name}." in said for name in ("sns", "ssm", "sqs"))
+
+
+def test_what_is_kept_as_a_secret_is_no_leak(cpjob: CodePipelineStub) -> None:
+    def handler(event: Any, context: Any) -> None:
+        job = event["CodePipeline.job"]
+        secret = job["data"]["artifactCredentials"]["secretAccessKey"]
+        boto3.client("secretsmanager", "us-east-1").create_secret(Name="a", SecretString=secret)
+        boto3.client("ssm", "us-east-1").put_parameter(Name="a", Value=secret, Type="SecureString")
+        CLIENT.put_job_success_result(jobId=job["id"])
+
+    with mock_aws():
+        cpjob.add_lambda_job().invoke(handler)
+    cpjob.check()
+
+
+def zipped(secret: str, where: str) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(secret.replace("/", "_") if where == "name" else "a", "b")
+        archive.comment = secret.encode() if where == "comment" else b""
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("where", ["metadata", "tags", "comment"])
+def test_what_is_beside_an_outputs_files_is_looked_through(
+    cpjob: CodePipelineStub, where: str
+) -> None:
+    job = cpjob.add_lambda_job(output_artifacts=["Site"])
+
+    def handler(event: Any, context: Any) -> None:
+        data = event["CodePipeline.job"]["data"]
+        secret = data["artifactCredentials"]["secretAccessKey"]
+        more: dict[str, Any] = {}
+        if where == "metadata":
+            more = {"Metadata": {"by": secret}}
+        if where == "tags":
+            more = {"Tagging": urlencode({"by": secret})}
+        s3_of(job).put_object(**place(job, "Site"), Body=zipped(secret, where), **more)
+        CLIENT.put_job_success_result(jobId=job.id)
+
+    job.invoke(handler)
+    with pytest.raises(ContractError, match="leaked-secret"):
+        cpjob.check()
+
+
+# -- the search ------------------------------------------------------------------------------------
+
+
+def test_the_index_finds_what_a_search_of_each_value_finds() -> None:
+    draw = random.Random(7)
+    values = {"".join(draw.choices("abcd", k=draw.randrange(8, 40))) for _ in range(200)}
+    listed = sorted(values)
+    for _ in range(50):
+        text = "".join(
+            draw.choice(listed) if draw.random() < 0.5 else "".join(draw.choices("abcd", k=30))
+            for _ in range(20)
+        )
+        expected = {
+            (at, value) for value in values for at in range(len(text)) if text.startswith(value, at)
+        }
+        assert set(SecretIndex(values).plain(text)) == expected
+
+
+# -- no false alarms -------------------------------------------------------------------------------
+
+
+def test_an_output_encrypted_twice_has_the_pipelines_key(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(output_artifacts=["Site"], encryption_key=True)
+
+    def handler(event: Any, context: Any) -> None:
+        s3_of(job).put_object(
+            **place(job, "Site"),
+            Body=b"x",
+            ServerSideEncryption="aws:kms:dsse",
+            SSEKMSKeyId=job.encryption_key,
+        )
+        CLIENT.put_job_success_result(jobId=job.id)
+
+    job.invoke(handler)
+    cpjob.check()
+
+
+def test_threads_that_wait_for_work_are_not_running() -> None:
+    condition = threading.Condition()
+
+    def work() -> None:
+        with condition:
+            condition.wait()
+
+    with CodePipelineStub():
+        waiting = threading.Thread(target=work, daemon=True)
+        waiting.start()
+        pool = ProcessPoolExecutor(1)
+        assert pool.submit(int, "7").result() == 7
+    with condition:
+        condition.notify_all()
+    waiting.join()
+    pool.shutdown()
