@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ReadTimeoutError
@@ -24,6 +24,7 @@ from pytest_cpjob.clients.leftover_threads import cut_off, release, threads_cut_
 from pytest_cpjob.clients.role_check import RoleCheck
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
+from pytest_cpjob.contract.masking import Secrets, masking, secrets_of
 from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.contract.timeline import WIDTH
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
@@ -47,9 +48,11 @@ if TYPE_CHECKING:
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
 
+_SECRET_VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
 _active: Harness | None = None
 _activation = threading.Lock()
-_started: Final[list[JobService]] = []
+_left: Final[list[Secrets]] = []
 _test = ""
 
 
@@ -144,7 +147,6 @@ class Harness:
                     " the cpjob fixture, use cpjob"
                 )
             _active = self
-            _keep_for_report(self.service)
         try:
             release()
             restore_late_changes()
@@ -153,6 +155,9 @@ class Harness:
             watch_idle_threads(self.undo)
             self.router.outside_runs = DirectPolls(self.undo)
             self._moto.watch(self.undo)
+            self.service.secret_texts.update(
+                os.environ[name] for name in _SECRET_VARIABLES if name in os.environ
+            )
             hide_machine(os.environ, self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()
@@ -199,6 +204,8 @@ class Harness:
         try:
             self.undo.later(self.store.stop)
             self.undo.later(self._interceptor.remove)
+            if self.service.registry.jobs:
+                _keep_for_report(secrets_of(self.service))
             self.undo.all()
             if self.observer.running_threads:
                 # With those that they have started since.
@@ -231,24 +238,25 @@ def active_harness() -> Harness | None:
     return _active
 
 
-def _keep_for_report(service: JobService) -> None:
-    """Keep what the stubs of one test of pytest know, whose report comes after they were left."""
+def _keep_for_report(secrets: Secrets) -> None:
+    """Keep the secrets of stubs that one test of pytest has left: its report comes afterwards."""
     global _test
     test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
     if test != _test:
         _test = test
-        _started.clear()
+        _left.clear()
     if test:
-        _started.append(service)
+        _left.append(secrets)
 
 
-def services_of_test() -> Sequence[JobService]:
-    """Return the services of all stubs that pytest's current test has started, or goes on with."""
-    if _active is None or _active.service in _started:
-        return _started
-    return [*_started, _active.service]
+def maskings_of_test() -> list[Callable[[str], str]]:
+    """Return what masks the secrets of each stub that pytest's current test has left, or is in."""
+    maskings: list[Callable[[str], str]] = [secrets.hide for secrets in _left]
+    if _active is not None:
+        maskings.append(masking(_active.service))
+    return maskings
 
 
 def forget_test() -> None:
-    """Keep no stub of an earlier test any longer."""
-    _started.clear()
+    """Keep no secrets of an earlier test any longer."""
+    _left.clear()

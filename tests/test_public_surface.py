@@ -82,7 +82,8 @@ COMMANDS = {
     "event": f"{DOCUMENT} --function-name --user-parameters",
     "poll": DOCUMENT,
     "redact": "--help --seed",
-    "serve": f"{FOR_ALL} --function-name --job --jobs --port --shell --user-parameters",
+    "serve": f"{FOR_ALL} --allow-host --function-name --job --jobs --port --shell"
+    " --user-parameters",
     "third-party": f"{DOCUMENT} --client-id --client-token",
 }
 

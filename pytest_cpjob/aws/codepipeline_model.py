@@ -48,9 +48,15 @@ LIVE_LIMITS: Final[Mapping[str, Mapping[str, int]]] = {
 
 
 class Model:
-    """CodePipeline's service model; each shape becomes a check when it is first needed."""
+    """CodePipeline's service model; each shape becomes a check when it is first needed.
+
+    Attributes:
+        description: the model as botocore ships it.
+        shapes: its shapes, with the limits of the live service.
+    """
 
     def __init__(self, description: Mapping[str, Any]) -> None:
+        self.description = description
         self._operations: Mapping[str, Any] = description["operations"]
         self.shapes: Mapping[str, Any] = {
             name: {**shape, **LIVE_LIMITS.get(name, {})}

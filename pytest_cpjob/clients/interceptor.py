@@ -21,6 +21,7 @@ from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.httpsession import ProxyConfiguration, URLLib3Session
 
+from pytest_cpjob.aws.accepted_requests import accepted_copy
 from pytest_cpjob.call_sites import Site, call_site
 from pytest_cpjob.clients.credentials import (
     leave_sessions_alone,
@@ -36,6 +37,7 @@ from pytest_cpjob.clients.network_guard import check_leaving, passing_by_proxy
 from pytest_cpjob.clients.pending_call import PendingCall, pending_call, plain_copy
 from pytest_cpjob.clients.responses import Answer
 from pytest_cpjob.clients.session_cache import share_endpoints, share_events, share_models
+from pytest_cpjob.clients.short_way import Plan, ShortWay
 from pytest_cpjob.clients.transfers import transfer_without_crt
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.service.call_log import Caller
@@ -66,6 +68,11 @@ class Router(Protocol):
         self, call: PendingCall, params: Params, url: str, credentials: object
     ) -> Answer | None:
         """Answer the call, let it pass (None), or raise what the caller should get."""
+
+    def answer_shortly(
+        self, call: PendingCall, request: dict[str, Any], credentials: object
+    ) -> dict[str, Any] | None:
+        """Answer a valid request for which there is a success, or do nothing (None)."""
 
     def passed(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
         """Inspect, and if necessary change, the answer to a call that was let pass."""
@@ -171,13 +178,22 @@ class ClientInterceptor:
         self._undo.set_attribute(owner, name, ours)
 
     def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        short_way = ShortWay(original)
+
         def _make_api_call(client: BaseClient, operation_name: str, api_params: Params) -> Any:
             if not self._active or is_cut_off():
                 return original(client, operation_name, api_params)
             call = self._begin(client, operation_name, api_params)
             token = pending_call.set(call)
             try:
-                response = original(client, operation_name, api_params)
+                response = None
+                plan = short_way.plan_for(client, operation_name)
+                if plan is not None:
+                    response = self._answered_shortly(call, plan, client.meta.config)
+                if response is None:
+                    response = original(client, operation_name, api_params)
+                    if call.service == "codepipeline":
+                        short_way.learn(client, operation_name)
             except BaseException as error:
                 self._failed(call, error)
                 raise
@@ -227,6 +243,17 @@ class ClientInterceptor:
         call.signer = getattr(client, "_request_signer", None)
         self._router.begin(call)
         return call
+
+    def _answered_shortly(self, call: PendingCall, plan: Plan, config: object) -> Any:
+        """Answer a call without botocore, or do nothing and return None."""
+        request = accepted_copy(call.operation, call.request)
+        if request is None:
+            return None
+        credentials = presented_by(call.signer, config, self._is_issued)
+        response = self._router.answer_shortly(call, request, credentials)
+        if response is not None:
+            plan.count_success()
+        return response
 
     def _failed(self, call: PendingCall, error: BaseException) -> None:
         if not call.by_test and is_gap(error):

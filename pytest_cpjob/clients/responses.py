@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Generator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from botocore.awsrequest import AWSResponse, HeadersDict
 
@@ -15,6 +15,9 @@ from pytest_cpjob.service.errors import ServiceError
 
 Answer = tuple[AWSResponse, dict[str, Any]]
 """What a `before-call` handler returns to skip the request: HTTP response and parsed response."""
+
+
+_JSON: Final = "application/x-amz-json-1.1"
 
 
 class _Content(bytes):
@@ -51,13 +54,20 @@ class _Response(AWSResponse):  # type: ignore[misc]  # botocore has no types
 
 def answered(url: str, response: Mapping[str, Any]) -> Answer:
     """Return a JSON service's response with HTTP status 200."""
-    return _answer(url, 200, dict(response), "application/x-amz-json-1.1")
+    return _answer(url, 200, dict(response), _JSON)
+
+
+def success(response: dict[str, Any]) -> dict[str, Any]:
+    """Return what botocore's client returns of a JSON service's response, which it adds to."""
+    request_id = uuid_of(os.urandom(16))
+    response["ResponseMetadata"] = _metadata(request_id, 200, _headers(request_id, _JSON))
+    return response
 
 
 def refused(url: str, error: ServiceError) -> Answer:
     """Return a JSON service's error."""
     parsed = {"Error": {"Message": error.message, "Code": error.code}}
-    return _answer(url, error.status, parsed, "application/x-amz-json-1.1")
+    return _answer(url, error.status, parsed, _JSON)
 
 
 def refused_by_s3(url: str, error: ServiceError, *, head: bool) -> Answer:
@@ -82,11 +92,19 @@ def _answer(
     url: str, status: int, parsed: dict[str, Any], content_type: str, body: bytes = b""
 ) -> Answer:
     request_id = uuid_of(os.urandom(16))
-    headers = {"x-amzn-requestid": request_id, "content-type": content_type}
-    parsed["ResponseMetadata"] = {
+    headers = _headers(request_id, content_type)
+    parsed["ResponseMetadata"] = _metadata(request_id, status, headers)
+    return _Response(url, status, headers.copy(), body), parsed
+
+
+def _headers(request_id: str, content_type: str) -> dict[str, str]:
+    return {"x-amzn-requestid": request_id, "content-type": content_type}
+
+
+def _metadata(request_id: str, status: int, headers: dict[str, str]) -> dict[str, Any]:
+    return {
         "RequestId": request_id,
         "HTTPStatusCode": status,
         "HTTPHeaders": headers,
         "RetryAttempts": 0,
     }
-    return _Response(url, status, headers.copy(), body), parsed

@@ -144,6 +144,7 @@ def _resolving_once(resolver: Any) -> Callable[..., Any]:
             endpoint = resolved[self] = original(self, operation_model, call_args, request_context)
         return endpoint
 
+    construct_endpoint.__wrapped__ = original  # type: ignore[attr-defined]
     return construct_endpoint
 
 

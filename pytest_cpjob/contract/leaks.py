@@ -148,7 +148,7 @@ def _find_in(
             continue
         written.add(value)
         place = place_at(position)
-        for job_id in secrets.jobs_of[value]:
+        for job_id in secrets.jobs_of.get(value, ()):
             what = secrets.by_job[job_id][value]
             if (job_id, what, place) not in seen:
                 seen.add((job_id, what, place))
@@ -164,7 +164,7 @@ def _find_sent(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
             continue
         for name, text in _texts(call.request):
             for value, form, *_ in secrets.index.find(text):
-                for job_id in secrets.jobs_of[value]:
+                for job_id in secrets.jobs_of.get(value, ()):
                     what = secrets.by_job[job_id][value]
                     if what not in secret_members() and _FOR_SECRETS.search(name):
                         continue

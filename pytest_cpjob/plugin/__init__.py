@@ -318,7 +318,7 @@ def _explain_scope(report: pytest.TestReport) -> None:
 def _has_stubs() -> bool:
     """Whether this test has started stubs, or has one that was started for it."""
     module = sys.modules.get("pytest_cpjob.harness")
-    return module is not None and bool(module.services_of_test())
+    return module is not None and bool(module.maskings_of_test())
 
 
 def _active_harness() -> Harness | None:

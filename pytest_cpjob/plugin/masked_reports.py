@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from pytest_cpjob.contract.masking import masking
-from pytest_cpjob.harness import Harness, services_of_test
+from pytest_cpjob.harness import Harness, maskings_of_test
 
 Hide = Callable[[str], str]
 
@@ -25,7 +24,7 @@ def hide(text: str) -> str:
 
 
 def _hiding() -> Hide:
-    hides = [masking(service) for service in services_of_test()]
+    hides = maskings_of_test()
 
     def hide_all(text: str) -> str:
         for each in hides:

@@ -189,6 +189,21 @@ class JobService:
                 answer = error
             return answer, tuple(self.registry.changes[start:])
 
+    def succeed(
+        self, operation: str, request: dict[str, Any], caller: Caller
+    ) -> tuple[Response, tuple[Change, ...]] | None:
+        """Answer a call whose request is known to be valid, as `call` does; None if it is refused.
+
+        An operation refuses before it changes anything, so a refused one was as good as not tried.
+        """
+        with self.lock:
+            start = len(self.registry.changes)
+            try:
+                answer = _OF_JOBS[operation](self._of_jobs, request, caller)
+            except ServiceError:
+                return None
+            return answer, tuple(self.registry.changes[start:])
+
     def _perform(self, operation: str, request: Request, caller: Caller) -> Response:
         if operation in _OF_JOBS:
             return _OF_JOBS[operation](self._of_jobs, request, caller)

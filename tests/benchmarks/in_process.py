@@ -42,7 +42,7 @@ def calls() -> Iterator[Row]:
     by_stubber = sides.stubbed("get_job_details", answer, jobId=answer["jobDetails"]["id"])
     what, docs = "an answered GetJobDetails", ["Build", "Custom", "Docs", "1"]
     yield compared(
-        "c", what, "botocore's Stubber", sides.answered_call, by_stubber, budget=1.25, inner=300
+        "c", what, "botocore's Stubber", sides.answered_call, by_stubber, budget=0.40, inner=300
     )
     poll = dict(zip(("category", "owner", "provider", "version"), docs, strict=True))
     yield compared(
@@ -51,7 +51,7 @@ def calls() -> Iterator[Row]:
         "botocore's Stubber",
         sides.empty_poll,
         sides.stubbed("poll_for_jobs", {"jobs": []}, actionTypeId=poll),
-        budget=1.25,
+        budget=0.30,
         inner=300,
     )
     yield compared("c", what, "a call to moto", sides.answered_call, sides.call_to_moto, inner=50)

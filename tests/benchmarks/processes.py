@@ -79,7 +79,7 @@ def plain():
 @pytest.mark.parametrize("number", range(TESTS))
 @pytest.mark.usefixtures(os.environ["FIXTURE"])
 def test_one(number):
-    begun.append(time.perf_counter())
+    begun.append(time.process_time())
     if len(begun) == TESTS:
         print("each:", (begun[-1] - begun[WARM]) / (TESTS - WARM - 1))
 """,
@@ -126,7 +126,7 @@ class Processes:
         return process([self._python, "-c", program], str(self._folder), env)
 
     def each_test(self, fixture: str, tests: int = 1_000) -> float:
-        """Seconds that a test takes in pytest which does nothing but to have a fixture."""
+        """Seconds of CPU that a test takes in pytest which does nothing but to have a fixture."""
         env = {**_ENVIRONMENT, "TESTS": str(tests), "FIXTURE": fixture}
         command = [self._python, "-m", "pytest", *OPTIONS, *NO_FAKER, "-s", "test_fixture.py"]
         text = subprocess.check_output(command, cwd=self._folder, env=env, text=True)
