@@ -15,6 +15,7 @@ from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3, success
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
 from pytest_cpjob.documents.facts import JobFacts
+from pytest_cpjob.errors import repr_of
 from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
@@ -353,7 +354,7 @@ class CallRouter:
             self._service.call_log.add_note(
                 self._service.clock.now,
                 job_id,
-                f"the worker raised {error!r}",
+                f"the worker raised {repr_of(error)}",
                 site_of_traceback(error.__traceback__),
             )
 
