@@ -284,8 +284,8 @@ def test_bad_configuration_is_told_once_with_workers_too(pytester: pytest.Pytest
             " cpjob_warm('warm')",
         ),
         (
-            "cpjob_faults(only=['put-timed-out'])",
-            "@pytest.mark.cpjob_faults: unknown option 'only'; expected one of without",
+            "cpjob_faults(names=['put-timed-out'])",
+            "@pytest.mark.cpjob_faults: unknown option 'names'; expected one of without, action",
         ),
     ],
 )

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from pytest_cpjob import CodePipelineStub
+from pytest_cpjob.virtual_time.ownership import Ownership
 
 Run = Callable[[Callable[[], object]], object]
 
@@ -234,3 +235,23 @@ def test_what_the_code_puts_in_sleeps_place_stays(
     run(patches)
 
     assert time.sleep is patched
+
+
+@pytest.mark.parametrize("step", ["end", "begin"])
+def test_a_time_out_between_any_two_lines_spoils_no_later_test(
+    monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise TimeoutError
+
+    sleeping, monotonic = time.sleep, time.monotonic
+    with monkeypatch.context() as patch, CodePipelineStub() as cpjob:
+        patch.setattr(Ownership, step, interrupted)
+        with pytest.raises(TimeoutError):
+            cpjob.invoke(lambda event, context: time.sleep(600))
+
+    for _ in range(2):
+        with CodePipelineStub() as cpjob:
+            cpjob.invoke(lambda event, context: time.sleep(600))
+            assert cpjob.now == 600
+    assert (time.sleep, time.monotonic) == (sleeping, monotonic)

@@ -52,6 +52,11 @@ def virtual_time(run: Run, clock: Clock) -> Iterator[VirtualTime]:
     """
     global _under_way
     with _changing:
+        if _under_way is not None and _under_way._clock is not clock:
+            # An exception that may come between any two lines, such as that of a test's time-out,
+            # has kept it from its end.
+            _under_way._give_up()
+            _under_way = None
         there = _under_way or VirtualTime(clock)
         there._begin(run)
         _under_way = there
@@ -59,9 +64,11 @@ def virtual_time(run: Run, clock: Clock) -> Iterator[VirtualTime]:
         yield there
     finally:
         with _changing:
-            there._end(run)
-            if not there.runs:
-                _under_way = None
+            try:
+                there._end(run)
+            finally:
+                if _under_way is there and not there.runs:
+                    _under_way = None
 
 
 class VirtualTime:
@@ -94,23 +101,35 @@ class VirtualTime:
     # -- beginning and end -----------------------------------------------------------------------
 
     def _begin(self, run: Run) -> None:
-        if not self.runs:
-            try:
+        is_first = not self.runs
+        try:
+            if is_first:
                 self._patch()
-            except BaseException:
-                # What could not be replaced, gevent's classes say, is no reason to leave the rest.
+            self.runs.append(run)
+            self.ownership.begin(run)
+        except BaseException:
+            # What could not be replaced, gevent's classes say, is no reason to leave the rest.
+            if run in self.runs:
+                self.runs.remove(run)
+            if is_first:
                 self._undo.all()
-                raise
-        self.runs.append(run)
-        self.ownership.begin(run)
+            raise
 
     def _end(self, run: Run) -> None:
-        self._interrupter.stop_insisting()
-        self.ownership.end(run)
+        if run not in self.runs:
+            return  # given up
         self.runs.remove(run)
-        self.scheduler.interrupt(run)
-        if not self.runs:
-            self._undo.all()
+        try:
+            self._interrupter.stop_insisting()
+            self.ownership.end(run)
+            self.scheduler.interrupt(run)
+        finally:
+            if not self.runs:
+                self._undo.all()
+
+    def _give_up(self) -> None:
+        self.runs.clear()
+        self._undo.all()
 
     def _patch(self) -> None:
         undo = self._undo
