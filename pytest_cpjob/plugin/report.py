@@ -13,7 +13,7 @@ from pytest_cpjob.contract.hints import hints
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.reports import error_of, report_of, wrapped
 from pytest_cpjob.contract.timeline import timeline
-from pytest_cpjob.errors import ContractError
+from pytest_cpjob.errors import ContractError, text_of
 from pytest_cpjob.plugin.fixtures import EARLIER_OUTPUT
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ def explain_failure(
         if call.when == "teardown"
         else harness.inspection.settled_findings(code_runs=harness.runs_code())
     )
-    _add_sections(harness, report, found, told, shown_already=str(error))
+    _add_sections(
+        harness, report, found, told, shown_already="" if error is None else text_of(error)
+    )
 
 
 def _show_findings(
