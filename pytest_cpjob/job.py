@@ -248,6 +248,9 @@ class Job:
 
         Raises:
             ValueError: another state, or another `of`.
+
+        >>> cpjob.add_lambda_job().state_change_event()["detail-type"]
+        'CodePipeline Action Execution State Change'
         """
         return state_change_event(self._record, self._harness.service.clock, state, of)
 

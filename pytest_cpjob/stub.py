@@ -316,7 +316,11 @@ class CodePipelineStub:
         Raises:
             ValueError: it cannot be read, lacks what the pipeline needs, or CreatePipeline would
                 refuse it; the text lists everything that is wrong.
-            CpjobError: a template is YAML, and PyYAML is not installed (extra `templates`).
+            CpjobError: a template is YAML, and PyYAML, which moto brings, is missing or too old.
+
+        >>> pipeline = cpjob.add_pipeline(definition)
+        >>> pipeline.add_job("Publish").invoke(lambda_handler).status
+        'Succeeded'
         """
         from pytest_cpjob.pipelines.adding import add_pipeline
 
@@ -507,6 +511,9 @@ class CodePipelineStub:
         """Return the event with which an EventBridge schedule invokes a function.
 
         Each has its own id.
+
+        >>> cpjob.scheduled_event()["detail-type"]
+        'Scheduled Event'
         """
         settings = self._harness.settings
         stream = self._harness.stream.at("scheduled event", next(self._schedules))
@@ -547,6 +554,9 @@ class CodePipelineStub:
 
         Raises:
             ContractError: there are findings; the message has each one, and how to allow it.
+
+        >>> job = cpjob.add_lambda_job().invoke(lambda_handler)
+        >>> cpjob.check()
         """
         __tracebackhide__ = True
         found = self._harness.inspection.new_findings()

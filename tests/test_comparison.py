@@ -13,6 +13,7 @@ import copy
 import io
 import re
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from unittest.mock import MagicMock, patch
@@ -24,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from pytest_cpjob import CodePipelineStub, CpjobError
+from pytest_cpjob import CodePipelineStub, ContractError, CpjobError
 
 ROOT = Path(__file__).parent.parent
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -38,33 +39,82 @@ Outcome = Literal["success", "failure", "another's"]
 
 
 class Mistake(NamedTuple):
-    """One row: what is wrong, with which code, in which test, and which tools notice."""
+    """One row: what is wrong, with which code, in which test, which tools notice, and what it is.
+
+    `finding` is what a test with us has for it; where that is none, `seen` is how it fails.
+    """
 
     what: str
     code: type[faulty.Builder]
     noticed: str
+    finding: str = ""
+    seen: str = ""
     outcome: Outcome = "success"
     job_id: str = UUID
 
 
 MISTAKES = [
-    Mistake("a path reports no result", faulty.ReportsNoFailure, "✓ ✓ ✓ ✓", "failure"),
-    Mistake("its own role opens the artifacts", faulty.OwnRole, "- - - ✓"),
-    Mistake("the whole event is logged", faulty.LogsTheEvent, "- - - ✓"),
-    Mistake("it raises after it has reported", faulty.RaisesAgain, "✓ ✓ ✓ ✓", "failure"),
-    Mistake("its role may not report (IAM)", faulty.MayNotReport, "- - - ✓"),
-    Mistake("failureDetails is malformed", faulty.NoFailureDetails, "- ✓ - ✓", "failure"),
-    Mistake("its execution id is `context.invokeid`", faulty.InvokeId, "- ✓ - ✓"),
-    Mistake("it goes on after its result", faulty.GoesOn, "- ✓ - ✓", "failure"),
-    Mistake("it uploads without the pipeline's key", faulty.NoKey, "- - - ✓"),
-    Mistake("it takes UserParameters for granted", faulty.NeedsUserParameters, "- - - ✓"),
-    Mistake("it takes a pipelineContext for granted", faulty.NeedsPipelineContext, "- - - ✓"),
-    Mistake("it takes the zip for a plain file", faulty.ReadsNoZip, "- - - ✓"),
     Mistake(
-        "it fails a job that another worker has", faulty.FailsOthersJobs, "- ✓ - ✓", "another's"
+        "a path reports no result",
+        faulty.ReportsNoFailure,
+        "✓ ✓ ✓ ✓",
+        "no-result",
+        outcome="failure",
     ),
-    Mistake("its continuation never ends", faulty.ContinuesForEver, "- - - ✓"),
-    Mistake("its test has the job id `1234`", faulty.TestedWithAnyId, "- - - ✓", job_id="1234"),
+    Mistake("its own role opens the artifacts", faulty.OwnRole, "- - - ✓", "own-role"),
+    Mistake("the whole event is logged", faulty.LogsTheEvent, "- - - ✓", "leaked-secret"),
+    Mistake(
+        "it raises after it has reported",
+        faulty.RaisesAgain,
+        "✓ ✓ ✓ ✓",
+        "raised-after-result",
+        outcome="failure",
+    ),
+    Mistake("its role may not report (IAM)", faulty.MayNotReport, "- - - ✓", "not-permitted"),
+    Mistake(
+        "failureDetails is malformed",
+        faulty.NoFailureDetails,
+        "- ✓ - ✓",
+        "raised",
+        outcome="failure",
+    ),
+    Mistake("its execution id is `context.invokeid`", faulty.InvokeId, "- ✓ - ✓", "raised"),
+    Mistake(
+        "it goes on after its result", faulty.GoesOn, "- ✓ - ✓", "second-result", outcome="failure"
+    ),
+    Mistake("it uploads without the pipeline's key", faulty.NoKey, "- - - ✓", "output-encryption"),
+    Mistake(
+        "it takes UserParameters for granted",
+        faulty.NeedsUserParameters,
+        "- - - ✓",
+        seen="the job fails",
+    ),
+    Mistake(
+        "it takes a pipelineContext for granted",
+        faulty.NeedsPipelineContext,
+        "- - - ✓",
+        seen="the job fails",
+    ),
+    Mistake(
+        "it takes the zip for a plain file", faulty.ReadsNoZip, "- - - ✓", seen="the job fails"
+    ),
+    Mistake(
+        "it fails a job that another worker has",
+        faulty.FailsOthersJobs,
+        "- ✓ - ✓",
+        "not-owner",
+        outcome="another's",
+    ),
+    Mistake(
+        "its continuation never ends", faulty.ContinuesForEver, "- - - ✓", seen="`invoke` ends it"
+    ),
+    Mistake(
+        "its test has the job id `1234`",
+        faulty.TestedWithAnyId,
+        "- - - ✓",
+        "no-result",
+        job_id="1234",
+    ),
 ]
 
 
@@ -189,6 +239,11 @@ def under_moto(mistake: Mistake) -> None:
 
 
 def under_us(mistake: Mistake) -> None:
+    with CodePipelineStub(role_policy=mistake.code.role_policy) as cpjob:
+        run_under(cpjob, mistake)
+
+
+def run_under(cpjob: CodePipelineStub, mistake: Mistake) -> None:
     """Nothing is written by hand but the source's file and, in its row, the job id.
 
     The role's policy is the author's own, which no other tool takes.
@@ -200,21 +255,32 @@ def under_us(mistake: Mistake) -> None:
         "output_artifacts": ["Site"],
         "encryption_key": KEY,
     }
+    code = mistake.code()
+    if isinstance(code, faulty.Worker):
+        cpjob.add_job(action_type=faulty.DOCS, **artifacts)
+        cpjob.fail("AcknowledgeJob", "InvalidNonceException")
+        code.work_once()
+        return
+    job = cpjob.add_lambda_job(**artifacts)
+    if mistake.job_id == UUID:
+        job.invoke(code)
+        assert job.status == {"success": "Succeeded", "failure": "Failed"}[mistake.outcome]
+    else:
+        event: Any = copy.deepcopy(job.event)
+        event["CodePipeline.job"]["id"] = mistake.job_id
+        code(event, job.context)
+
+
+def findings_of(mistake: Mistake) -> tuple[str, ...]:
+    """Return the findings of a test that expects nothing of its own, the cause first."""
     with CodePipelineStub(role_policy=mistake.code.role_policy) as cpjob:
-        code = mistake.code()
-        if isinstance(code, faulty.Worker):
-            cpjob.add_job(action_type=faulty.DOCS, **artifacts)
-            cpjob.fail("AcknowledgeJob", "InvalidNonceException")
-            code.work_once()
-            return
-        job = cpjob.add_lambda_job(**artifacts)
-        if mistake.job_id == UUID:
-            job.invoke(code)
-            assert job.status == {"success": "Succeeded", "failure": "Failed"}[mistake.outcome]
-        else:
-            event: Any = copy.deepcopy(job.event)
-            event["CodePipeline.job"]["id"] = mistake.job_id
-            code(event, job.context)
+        with suppress(*NOTICES):
+            run_under(cpjob, mistake)
+        try:
+            cpjob.check()
+        except ContractError as error:
+            return error.names
+    return ()
 
 
 RUN = dict(zip(TOOLS, (under_mock, under_stubber, under_moto, under_us), strict=True))
@@ -230,13 +296,19 @@ def test_who_notices(mistake: Mistake, tool: str) -> None:
         RUN[tool](mistake)
 
 
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.code.__name__)
+def test_what_it_is_found_as(mistake: Mistake) -> None:
+    assert findings_of(mistake)[:1] == ((mistake.finding,) if mistake.finding else ())
+    assert bool(mistake.seen) != bool(mistake.finding)
+
+
 @pytest.mark.parametrize("tool", TOOLS)
 @pytest.mark.parametrize(
     "right",
     [
         Mistake("nothing", faulty.Builder, ""),
-        Mistake("nothing, of a source without its page", faulty.Builder, "", "failure"),
-        Mistake("nothing, and another worker has the job", faulty.Worker, "", "another's"),
+        Mistake("nothing, of a source without its page", faulty.Builder, "", outcome="failure"),
+        Mistake("nothing, and another worker has the job", faulty.Worker, "", outcome="another's"),
     ],
     ids=lambda right: right.outcome,
 )
@@ -262,6 +334,8 @@ def table() -> str:
     lines = ["| | mistake | " + " | ".join(shown) + " |", "|---|---|" + "---|" * len(shown)]
     for rank, mistake in enumerate(MISTAKES, 1):
         noticed = dict(zip(TOOLS, mistake.noticed.split(), strict=True))
+        finding = f"[`{mistake.finding}`](findings.md#{mistake.finding})" if mistake.finding else ""
+        noticed["pytest-cpjob"] += f" {finding or mistake.seen}"
         cells = " | ".join(noticed[tool] for tool in shown)
         lines.append(f"| {rank} | {mistake.what} | {cells} |")
     lines.append("| | of fifteen | " + " | ".join(str(noticed_by(tool)) for tool in shown) + " |")

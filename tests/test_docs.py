@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from forked_pytest import run_forked
 from moto import mock_aws
 from test_states import TABLE
 
@@ -124,6 +125,45 @@ def test_the_block_about_unittest_runs_without_pytest(pytester: pytest.Pytester)
 
     assert result.ret == 0
     result.stderr.fnmatch_lines(["Ran 2 tests*", "OK"])
+
+
+def test_an_expected_failure_of_unittest_calls_check(pytester: pytest.Pytester) -> None:
+    """What the page about unittest says of `expectedFailure`, and of pytest's own marker."""
+    pytester.makepyfile(
+        test_expected="""
+        import unittest
+
+        import pytest
+
+        class Stubbed(unittest.TestCase):
+            def setUp(self):
+                from pytest_cpjob import CodePipelineStub
+
+                self.cpjob = CodePipelineStub().__enter__()
+                self.addCleanup(self.cpjob.__exit__, None, None, None)
+
+            @unittest.expectedFailure
+            def test_checks(self):
+                self.cpjob.add_lambda_job().invoke(lambda event, context: None)
+                self.cpjob.check()
+
+        class Passed(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def pass_on(self, cpjob):
+                self.cpjob = cpjob
+
+            @unittest.expectedFailure
+            def test_checks(self):
+                self.cpjob.add_lambda_job().invoke(lambda event, context: None)
+                self.cpjob.check()
+
+            @pytest.mark.xfail(strict=True)
+            def test_does_not_check(self):
+                self.cpjob.add_lambda_job().invoke(lambda event, context: None)
+        """
+    )
+
+    run_forked(pytester.path, "-p", "no:faker").assert_outcomes(xfailed=3)
 
 
 # -- findings, before and after --------------------------------------------------------------------

@@ -18,7 +18,7 @@ import pytest
 from test_public_surface import FINDINGS, FIXTURES, STUB, WARNINGS
 
 import pytest_cpjob
-from pytest_cpjob import CodePipelineStub
+from pytest_cpjob import CodePipelineStub, Job, Pipeline, PipelineExecution
 from pytest_cpjob.plugin import fixtures
 from pytest_cpjob.plugin.options import BUILT_IN
 from pytest_cpjob.settings import CHECKS
@@ -35,11 +35,11 @@ NEVER_RUN = {
     "PipelineExecution",
     "UnknownVariableWarning",
     "CodePipelineStub.add_job_from",
+    "Job.wait",  # it is for a process
 }
 ALLOWED = pytest.mark.cpjob(allow=list(CHECKS))
-METHODS = """
-add_action_type add_job add_lambda_job add_third_party_job advance at client fail invoke run_worker
-"""
+WITH_METHODS = (CodePipelineStub, Job, Pipeline, PipelineExecution)
+"""The classes whose every public method has an example of its own."""
 
 
 def attribute_docstring(module: Any, name: str) -> str:
@@ -74,9 +74,21 @@ def examples() -> Iterator[Any]:
         definition = getattr(fixtures, name)
         text = inspect.getdoc(getattr(definition, "__wrapped__", definition)) or ""
         yield pytest.param(name, text, id=name, marks=ALLOWED)
-    for name in METHODS.split():
-        text = inspect.getdoc(getattr(CodePipelineStub, name)) or ""
-        yield pytest.param(f"CodePipelineStub.{name}", text, id=f"cpjob.{name}", marks=ALLOWED)
+    for owner in WITH_METHODS:
+        for name, method in vars(owner).items():
+            if inspect.isfunction(method) and not name.startswith("_"):
+                shown = f"{owner.__name__}.{name}"
+                text = inspect.getdoc(method) or ""
+                yield pytest.param(shown, text, id=shown, marks=ALLOWED)
+
+
+def action(name: str, category: str, provider: str, **configuration: str) -> dict[str, Any]:
+    kind = {"category": category, "owner": "AWS", "provider": provider, "version": "1"}
+    return {"name": name, "actionTypeId": kind, "configuration": configuration}
+
+
+def stage(name: str, only: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "actions": [only]}
 
 
 @pytest.fixture
@@ -97,12 +109,24 @@ def names(request: pytest.FixtureRequest, cpjob: CodePipelineStub) -> dict[str, 
             time.sleep(30)
 
     given = [name for name in FIXTURES.split() if name != "cpjob_endpoint"]
+    definition: dict[str, Any] = {
+        "name": "web",
+        "roleArn": "arn:aws:iam::123456789012:role/web",
+        "artifactStore": {"type": "S3", "location": "web-artifacts"},
+        "stages": [
+            stage("Source", action("Fetch", "Source", "S3", S3Bucket="web", S3ObjectKey="a.zip")),
+            stage("Publish", action("Publish", "Invoke", "Lambda", FunctionName="publish")),
+            stage("Release", action("Sign", "Approval", "Manual")),
+        ],
+    }
+    definition["stages"][0]["actions"][0]["outputArtifacts"] = [{"name": "Code"}]
     return {
         **{name: request.getfixturevalue(name) for name in given},
         **{name: getattr(pytest_cpjob, name) for name in pytest_cpjob.__all__},
         "DOCS": DOCS,
         "boto3": boto3,
         "codepipeline": codepipeline,
+        "definition": definition,
         "lambda_handler": lambda_handler,
         "main": main,
         "pytest": pytest,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
+from pytest_cpjob.cli import explain
 from pytest_cpjob.cli.parser import main
 from pytest_cpjob.contract.findings import KINDS
 from pytest_cpjob.settings import CHECKS
@@ -48,6 +50,7 @@ def test_without_a_name_all_are_listed(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_one_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert explained(capsys, "no-result") == (
+        '"It" is the code under test: a handler or a worker.\n'
         "no-result: it reported nothing: the action hangs until it times out. It breaks\n"
         "  CodePipeline's job contract.\n"
         '  CodePipeline waits until the action times out, then fails it ("The AWS Lambda\n'
@@ -65,6 +68,26 @@ def test_no_text_has_a_gap(capsys: pytest.CaptureFixture[str], name: str) -> Non
 
     assert not re.search(r"\{[a-z_]+\}", printed)
     assert max(map(len, printed.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("names", "section"), [((), ""), (("no-result",), "#no-result")])
+def test_the_page_is_named_once_it_has_an_address(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    names: tuple[str, ...],
+    section: str,
+) -> None:
+    repository = "https://git.example/team/pytest-cpjob"
+    package = Message()
+    # As .ci/hatch_build.py makes them; see test_package_page.
+    package["Project-URL"] = f"Source, {repository}"
+    package["Project-URL"] = f"Documentation, {repository}/blob/main/docs/index.md"
+    monkeypatch.setattr(explain, "metadata", {"pytest-cpjob": package}.__getitem__)
+
+    printed = explained(capsys, *names)
+
+    page = f"{repository}/blob/main/docs/findings.md{section}"
+    assert printed.splitlines()[-1].split() == ["Page:", page]
 
 
 def test_a_role_is_given_access_where_silence_is_no_help(

@@ -147,3 +147,24 @@ def test_a_failing_test_shows_the_timeline_and_no_frame_of_ours(
         ["E *UnexpectedResult: nothing was reported, and the job is Queued"]
     )
     result.stdout.no_fnmatch_line("*pytest_cpjob/job.py*")
+    result.stdout.no_fnmatch_line("*cpjob timeline of job*")
+
+
+def test_a_timeline_that_went_on_after_the_exception_is_shown_too(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        def test_it(cpjob):
+            job = cpjob.add_job()
+            try:
+                job.success
+            finally:
+                cpjob.client().get_job_details(jobId=job.id)
+        """
+    )
+
+    result = pytester.runpytest("-p", "no:faker")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E *UnexpectedResult: *", "*cpjob timeline of job*"])

@@ -89,6 +89,7 @@ def test_a_finding_fails_the_test_without_a_traceback(project: pytest.Pytester) 
         "web/Invoke/Invoke, Invoke:AWS:Lambda:1: InProgress",
         "  +0s     event delivered to the function",
         "  !       no-result",
+        "================================ cpjob findings ================================",
         "no-result x1",
         "cpjob: 1 job, findings: no-result 1",
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from importlib.metadata import metadata
 from typing import Any, Final
 
 from pytest_cpjob.contract.findings import KINDS, NO_REPLY
@@ -10,6 +11,7 @@ from pytest_cpjob.contract.reports import wrapped
 from pytest_cpjob.settings import nearest
 
 _WIDTH: Final = 80
+_IT: Final = '"It" is the code under test: a handler or a worker.'
 _SEVERITIES: Final = {
     "contract": "It breaks CodePipeline's job contract.",
     "security": "It gives a secret away.",
@@ -51,7 +53,9 @@ def explained(name: str | None) -> str:
             )
             for each, kind in KINDS.items()
         ]
-        return "\n".join([*lines, "", "pytest-cpjob explain FINDING says more of one."])
+        return "\n".join(
+            [_IT, "", *lines, "", "pytest-cpjob explain FINDING says more of one.", *_page()]
+        )
     if name not in KINDS:
         known = nearest(name, tuple(KINDS))
         raise ValueError(f"explain: there is no finding {name!r}{known}")
@@ -66,7 +70,16 @@ def explained(name: str | None) -> str:
         f"  To allow it in a test: @pytest.mark.cpjob({option})",
         f"  To allow it in all tests, in the ini file: {in_ini_file}",
     ]
-    return wrapped("\n".join(lines), _WIDTH)
+    return "\n".join([_IT, wrapped("\n".join(lines), _WIDTH), *_page(f"#{name}")])
+
+
+def _page(section: str = "") -> list[str]:
+    """Return the line with the page's address; none while the package has no repository."""
+    for url in metadata("pytest-cpjob").get_all("Project-URL") or ():
+        label, _, address = url.partition(", ")
+        if label == "Documentation":
+            return [f"  Page: {address.removesuffix('index.md')}findings.md{section}"]
+    return []
 
 
 def _filled(text: str) -> str:

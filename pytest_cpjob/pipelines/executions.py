@@ -205,7 +205,12 @@ class PipelineExecution:
         return execution_timeline(service, self._runs.record, self._record, in_short=True)
 
     def mermaid(self) -> str:
-        """Return the execution as a Mermaid flow chart, such as pull requests show."""
+        """Return the execution as a Mermaid flow chart, such as pull requests show.
+
+        >>> execution = cpjob.add_pipeline(definition).run({"Publish": lambda_handler})
+        >>> print(execution.mermaid().splitlines()[0])
+        flowchart LR
+        """
         return execution_mermaid(self._runs.record, self._record)
 
     def _repr_html_(self) -> str:
@@ -224,6 +229,12 @@ class PipelineExecution:
             ValueError: the pipeline has no such stage, or there is no such mode.
             CpjobError: the stage cannot be retried (StageNotRetryableException,
                 NotLatestPipelineExecutionException).
+
+        >>> execution = cpjob.add_pipeline(definition).start({"Publish": lambda_handler})
+        >>> execution.approve("Sign", "Rejected").status
+        'Failed'
+        >>> execution.retry("Release").status
+        'InProgress'
         """
         __tracebackhide__ = True
         names = self._runs.record.stage_names
@@ -248,6 +259,10 @@ class PipelineExecution:
             ValueError: the reason is not a text, or a longer one.
             CpjobError: it has ended (PipelineExecutionNotStoppableException), or is stopping
                 already (DuplicatedStopRequestException).
+
+        >>> execution = cpjob.add_pipeline(definition).start({"Publish": lambda_handler})
+        >>> execution.stop(reason="The wrong branch.").status_summary
+        'The wrong branch.'
         """
         __tracebackhide__ = True
         if reason is not None:
@@ -266,6 +281,10 @@ class PipelineExecution:
             ValueError: there is no such action, it is not an approval that waits, `result` is
                 neither `Approved` nor `Rejected`, or the summary is too long, or missing where the
                 approval requires one.
+
+        >>> execution = cpjob.add_pipeline(definition).start({"Publish": lambda_handler})
+        >>> execution.approve("Sign").status
+        'Succeeded'
         """
         __tracebackhide__ = True
         if result not in ("Approved", "Rejected"):

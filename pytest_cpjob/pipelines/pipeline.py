@@ -107,6 +107,10 @@ class Pipeline:
             ValueError: there is no such action, input or variable, or a variable that the action
                 refers to has no value; the text lists the `variables=` to give.
             CpjobError: it is an action of AWS's own, for which no job is made.
+
+        >>> job = cpjob.add_pipeline(definition).add_job("Publish")
+        >>> job.invoke(lambda_handler).status
+        'Succeeded'
         """
         __tracebackhide__ = True
         if not self._harness.is_active:
@@ -187,6 +191,10 @@ class Pipeline:
             ValueError: a performer that cannot be, or actions that nobody performs; the text lists
                 them, and nothing has run.
             Exception: what a handler or a worker raised.
+
+        >>> execution = cpjob.add_pipeline(definition).run({"Publish": lambda_handler})
+        >>> execution.status
+        'Succeeded'
         """
         __tracebackhide__ = True
         execution = self._begin(performers, variables, to_the_end=True)
@@ -205,6 +213,10 @@ class Pipeline:
         that nobody is named for wait for `execution.approve` or PutApprovalResult.
 
         The arguments and errors are those of `run`.
+
+        >>> execution = cpjob.add_pipeline(definition).start({"Publish": lambda_handler})
+        >>> execution.actions["Sign"].status, execution.approve("Sign").status
+        ('InProgress', 'Succeeded')
         """
         __tracebackhide__ = True
         execution = self._begin(performers, variables, to_the_end=False)

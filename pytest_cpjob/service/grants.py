@@ -38,7 +38,7 @@ class Grants:
     def issue(self, job: JobRecord, now: float) -> Credentials:
         """Issue new credentials to the job; earlier ones stay valid until they expire."""
         job.credentials_issued += 1
-        credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).values)
+        credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).random)
         before = self.find(job.credentials.access_key_id) if job.credentials else None
         self._grants[credentials.access_key_id] = Grant(
             credentials,
