@@ -51,7 +51,6 @@ class Secrets:
         self._first_job: dict[str, str] = {}
         self._more_jobs: dict[str, list[str]] = {}
         self.index = SecretIndex()
-        self.job_ids: set[str] = set()
         self._counts = (0, 0, 0)
         self._parts: PartIndex | None = None
 
@@ -69,7 +68,6 @@ class Secrets:
                 if name in given:
                     self._add(grant.job_id, given[name], name)
         for job in list(jobs.values())[known:]:
-            self.job_ids.add(job.id)
             for name in service.types.secrets(job.facts.action_type):
                 for shown in _shown(job.facts.configuration.get(name, "")):
                     self._add(job.id, shown, f"the secret property {name!r}")
@@ -108,13 +106,10 @@ class Secrets:
         return _RUN.sub(self._hide_part, text)
 
     def _hide_part(self, found: re.Match[str]) -> str:
-        run = found[0]
-        if run in self.job_ids:  # there may be thousands, each another run
-            return run
         parts = self._parts
         if parts is None:
             parts = self._parts = PartIndex(self.index, _LONG_PART)
-        return MASK if parts.has(run) else run
+        return MASK if parts.has(found[0]) else found[0]
 
 
 _kept: Final[weakref.WeakKeyDictionary[JobService, tuple[int, Secrets]]] = (
