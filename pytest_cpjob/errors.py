@@ -3,6 +3,22 @@
 from __future__ import annotations
 
 
+def text_of(error: BaseException) -> str:
+    """Return an exception's text; of one whose `__str__` fails, what Python's traceback says."""
+    try:
+        return str(error)
+    except Exception:
+        return "<exception str() failed>"
+
+
+def repr_of(error: BaseException) -> str:
+    """Return an exception's `repr`; of one whose `__repr__` fails, that of any object."""
+    try:
+        return repr(error)
+    except Exception:
+        return object.__repr__(error)
+
+
 class CpjobError(Exception):
     """The base of every exception that pytest-cpjob raises itself.
 

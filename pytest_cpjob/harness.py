@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -25,7 +24,7 @@ from pytest_cpjob.clients.leftover_threads import cut_off, release, threads_cut_
 from pytest_cpjob.clients.role_check import RoleCheck
 from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
-from pytest_cpjob.contract.masking import Secrets, secrets_of
+from pytest_cpjob.contract.masking import Secrets, masking, secrets_of
 from pytest_cpjob.contract.observer import Observer
 from pytest_cpjob.contract.timeline import WIDTH
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
@@ -51,11 +50,10 @@ THREAD_PATIENCE: Final = 1.0
 
 _SECRET_VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
-recent_secrets: Final[deque[Secrets]] = deque(maxlen=8)
-"""The secrets of stubs that were stopped: a report is made after a stub of the test's own."""
-
 _active: Harness | None = None
 _activation = threading.Lock()
+_left: Final[list[Secrets]] = []
+_test = ""
 
 
 class ShownExecution(Protocol):
@@ -207,7 +205,7 @@ class Harness:
             self.undo.later(self.store.stop)
             self.undo.later(self._interceptor.remove)
             if self.service.registry.jobs:
-                recent_secrets.append(secrets_of(self.service))
+                _keep_for_report(secrets_of(self.service))
             self.undo.all()
             if self.observer.running_threads:
                 # With those that they have started since.
@@ -238,3 +236,27 @@ class Harness:
 def active_harness() -> Harness | None:
     """Return the harness of the stub that is active in this process."""
     return _active
+
+
+def _keep_for_report(secrets: Secrets) -> None:
+    """Keep the secrets of stubs that one test of pytest has left: its report comes afterwards."""
+    global _test
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")[0]
+    if test != _test:
+        _test = test
+        _left.clear()
+    if test:
+        _left.append(secrets)
+
+
+def maskings_of_test() -> list[Callable[[str], str]]:
+    """Return what masks the secrets of each stub that pytest's current test has left, or is in."""
+    maskings: list[Callable[[str], str]] = [secrets.hide for secrets in _left]
+    if _active is not None:
+        maskings.append(masking(_active.service))
+    return maskings
+
+
+def forget_test() -> None:
+    """Keep no secrets of an earlier test any longer."""
+    _left.clear()

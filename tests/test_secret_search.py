@@ -16,10 +16,13 @@ from urllib.parse import quote, urlencode
 import boto3
 import pytest
 from artifact_clients import place, s3_of
+from hypothesis import given
+from hypothesis import strategies as st
 from moto import mock_aws
 
 from pytest_cpjob import CodePipelineStub, ContractError
-from pytest_cpjob.contract.secret_search import SecretIndex
+from pytest_cpjob.contract.masking import mask
+from pytest_cpjob.contract.secret_search import PartIndex, SecretIndex
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 
@@ -161,6 +164,98 @@ def test_what_is_beside_an_outputs_files_is_looked_through(
 
 
 # -- the search ------------------------------------------------------------------------------------
+
+
+FEW = st.text("ab", max_size=40)
+"""Texts of two letters, so that values overlap, repeat, and stand in each other."""
+
+
+@given(values=st.lists(FEW, max_size=30), around=st.lists(FEW), start=st.integers(0, 40))
+def test_every_value_is_found_wherever_it_stands(
+    values: list[str], around: list[str], start: int
+) -> None:
+    text = "".join(around) + "".join(values)[start:]
+    many = SecretIndex([*values, *(f"{number:020}" for number in range(20))])
+
+    for index in (SecretIndex(values), many):
+        assert index.plain(text) == [
+            (at, value)
+            for at in range(len(text))
+            for value in sorted({value for value in values if len(value) >= 8})
+            if text.startswith(value, at)
+        ]
+
+
+@given(values=st.lists(FEW, min_size=1), start=st.integers(0, 40), other=FEW)
+def test_a_part_is_one_of_some_value(values: list[str], start: int, other: str) -> None:
+    parts = PartIndex(values, 16)
+    everything = "\n".join(values)
+
+    for part in (other, *(value[start : start + 16] for value in values)):
+        assert parts.has(part) == (part in everything)
+
+
+def test_what_many_secrets_have_in_common_leads_to_no_more_of_them() -> None:
+    begin, end = "-----BEGIN PRIVATE KEY-----\n", "\n-----END PRIVATE KEY-----\n"
+    values = [f"{begin}{'M' * 30}{number:05}{'A' * 30}{end}" for number in range(3_000)]
+    index = SecretIndex(values)
+
+    assert len(index.plain("".join(values))) == 3_000
+    assert max(map(len, index._grams.values())) < 100
+
+
+def test_a_long_line_of_many_secrets_is_quoted_in_part_and_shows_none(
+    cpjob: CodePipelineStub,
+) -> None:
+    jobs = [cpjob.add_lambda_job() for _ in range(60)]
+    tokens = [
+        job.details["jobDetails"]["data"]["artifactCredentials"]["sessionToken"] for job in jobs
+    ]
+
+    def handler(event: Any, context: Any) -> None:
+        print("x" * 3_000, *tokens[:30], "and", *tokens[30:], "y" * 3_000, sep="")
+        for job in jobs:
+            CLIENT.put_job_success_result(jobId=job.id)
+
+    handler(jobs[0].event, None)
+    with pytest.raises(ContractError) as caught:
+        cpjob.check()
+
+    text = str(caught.value)
+    assert "The line: ...<masked>" in text
+    assert not any(token[at : at + 8] in text for token in tokens for at in range(40, 400, 4))
+
+
+def test_a_secret_encoded_over_several_lines_is_quoted_in_none(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+    token = job.details["jobDetails"]["data"]["artifactCredentials"]["sessionToken"]
+    encoded = base64.encodebytes(b"the token is " + token.encode()).decode()
+
+    def handler(event: Any, context: Any) -> None:
+        print("sent:", encoded, "and done")
+        CLIENT.put_job_success_result(jobId=job.id)
+
+    handler(job.event, None)
+    with pytest.raises(ContractError) as caught:
+        cpjob.check()
+
+    text = str(caught.value)
+    assert "stdout (base64)" in text
+    assert not any(encoded[at : at + 12] in text for at in range(20, len(encoded) - 12))
+
+
+def test_secrets_that_come_later_are_masked_too(
+    cpjob: CodePipelineStub,
+) -> None:
+    service = cpjob._harness.service
+    for number in range(3):
+        job = cpjob.add_lambda_job()
+        old = job.details["jobDetails"]["data"]["artifactCredentials"]["secretAccessKey"]
+        CLIENT.get_job_details(jobId=job.id)  # which renews them
+        new = job.details["jobDetails"]["data"]["artifactCredentials"]["secretAccessKey"]
+        partner = cpjob.add_third_party_job(client_token=f"token number {number}")
+        text = f"{old} {new} {partner.client_token}"
+        assert mask(service, text) == "<masked> <masked> <masked>"
 
 
 def test_the_index_finds_what_a_search_of_each_value_finds() -> None:

@@ -15,6 +15,7 @@ from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3, success
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
 from pytest_cpjob.documents.facts import JobFacts
+from pytest_cpjob.errors import repr_of
 from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
@@ -117,7 +118,7 @@ class CallRouter:
         service, caller = self._service, call.caller
         if service.faults.all or (self._roles.is_needed and not call.by_test):
             return None
-        access_key_id = credentials_of.read(credentials).access_key_id
+        access_key_id = credentials_of.access_key_of(credentials)
         if service.grants.find(access_key_id) is not None:
             return None
         caller = Caller(caller.client, caller.thread, access_key_id, caller.by_test)
@@ -353,7 +354,7 @@ class CallRouter:
             self._service.call_log.add_note(
                 self._service.clock.now,
                 job_id,
-                f"the worker raised {error!r}",
+                f"the worker raised {repr_of(error)}",
                 site_of_traceback(error.__traceback__),
             )
 

@@ -8,12 +8,13 @@ that; who answers, and what is recorded, is the same on both ways.
 It is sound for these reasons, and any change has to keep them:
 
 - A `Plan` is made only after the same client's same operation was answered on the long way, under
-  the same stub. So the region, the endpoint and the configuration are such that botocore answers.
+  the same stub; twice, since most tests call each operation once. So the region, the endpoint and
+  the configuration are such that botocore answers.
 - A plan lists every place through which somebody could watch or change a call: the methods and
   functions of botocore that the long way goes through, the same names on the client's class, on the
   client and on its parts, the parts themselves, and the emitter's table of looked up handlers,
   which botocore replaces at each `register` and `unregister`. Each place is a namespace, a name and
-  the object that was there. Before each call all of them are compared by identity; one
+  the object that was there. Before each call all of them are compared; one
   difference, and the call goes the long way. That answers anew whether a plan can be made.
 - A plan is only made where each of these is botocore's own code, or our wrap of it, and where the
   handlers on the call's events are among the few that were read and found to have no effect on
@@ -35,6 +36,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from logging import DEBUG
+from operator import itemgetter
 from types import FunctionType, MethodType
 from typing import Any, Final, NamedTuple
 
@@ -150,19 +152,45 @@ class _Response:
     status_code = 200
 
 
-class Place(NamedTuple):
-    """A place that has to stay as it was: what `namespace.get(name)` has to be."""
+_ABSENT: Final = object()
 
-    get: Callable[[str], Any]
+
+class Place(NamedTuple):
+    """A place that has to stay as it was: what `vars(owner)` has under the name, if anything."""
+
+    owner: Any
     name: str
     value: object
 
 
 class Plan(NamedTuple):
-    """What has to hold for one operation of one client to go the short way."""
+    """What has to hold for one operation of one client to go the short way.
 
-    places: tuple[Place, ...]
+    All of it is looked at before each call, so it is laid out for few steps in Python.
+
+    Attributes:
+        there: for each namespace a function that takes values out of it, and what they were.
+        absent: for each namespace a function that says whether it has none of the names.
+        quotas: the handlers to call after an answer.
+    """
+
+    there: tuple[tuple[Callable[[Any], tuple[object, ...]], Any, tuple[object, ...]], ...]
+    absent: tuple[tuple[Callable[[tuple[str, ...]], bool], tuple[str, ...]], ...]
     quotas: tuple[Callable[..., object], ...]
+
+    def holds(self) -> bool:
+        """Whether every place is as it was."""
+        for has_none_of, names in self.absent:
+            if not has_none_of(names):
+                return False
+        try:
+            for taken_out, namespace, values in self.there:
+                # Of a tuple's items, those that are the same object are not asked.
+                if taken_out(namespace) != values:
+                    return False
+        except KeyError:
+            return False
+        return True
 
     def count_success(self) -> None:
         """Tell botocore's quota of retries, to which each success gives some back."""
@@ -179,7 +207,7 @@ class ShortWay:
 
     def __init__(self, original: object) -> None:
         self._is_possible = _is_botocores(original)
-        self._plans: weakref.WeakKeyDictionary[BaseClient, dict[str, Plan]] = (
+        self._plans: weakref.WeakKeyDictionary[BaseClient, dict[str, Plan | None]] = (
             weakref.WeakKeyDictionary()
         )
 
@@ -189,18 +217,22 @@ class ShortWay:
         plan = None if plans is None else plans.get(operation)
         if plans is None or plan is None:
             return None
-        for get, name, value in plan.places:
-            if get(name) is not value:
-                plans.pop(operation, None)
-                return None
+        if not plan.holds():
+            plans[operation] = None
+            return None
         return None if _is_listened_to() else plan
 
     def learn(self, client: BaseClient, operation: str) -> None:
-        """Make a plan, after a call was answered on the long way, if there can be one."""
+        """Make a plan, after a call was answered on the long way, if there can be one.
+
+        At the second call: most tests make one of each, and a plan costs more than such a call.
+        """
         if not self._is_possible or operation not in OPERATIONS:
             return
         plans = self._plans.setdefault(client, {})
         if operation not in plans:
+            plans[operation] = None
+        elif plans[operation] is None:
             # Else botocore is not as it is known to be.
             with suppress(_Unlike, AttributeError, KeyError, TypeError):
                 plans[operation] = _plan(client, operation)
@@ -230,8 +262,25 @@ def _plan(client: BaseClient, operation: str) -> Plan:
         raise _Unlike
     if not is_described_by(operation, meta.service_model._service_description):
         raise _Unlike
-    places = tuple(_places(client))
-    return Plan(places, tuple(_quotas(emitter, operation)))
+    there: dict[int, tuple[Any, dict[str, object]]] = {}
+    absent: dict[int, tuple[Any, list[str]]] = {}
+    for owner, name, value in _places(client):
+        if value is _ABSENT:
+            absent.setdefault(id(owner), (owner, []))[1].append(name)
+        else:
+            there.setdefault(id(owner), (owner, {}))[1][name] = value
+    return Plan(
+        tuple(_comparison(owner, values) for owner, values in there.values()),
+        tuple((vars(owner).keys().isdisjoint, tuple(names)) for owner, names in absent.values()),
+        tuple(_quotas(emitter, operation)),
+    )
+
+
+def _comparison(
+    owner: Any, values: dict[str, object]
+) -> tuple[Callable[[Any], tuple[object, ...]], Any, tuple[object, ...]]:
+    names = tuple(values) * (2 if len(values) == 1 else 1)  # of one, itemgetter returns no tuple
+    return itemgetter(*names), vars(owner), tuple(values[name] for name in names)
 
 
 def _places(client: BaseClient) -> Iterator[Place]:
@@ -247,7 +296,7 @@ def _places(client: BaseClient) -> Iterator[Place]:
     for (module, name), logger in zip(_LOGS, _loggers, strict=True):
         if vars(module).get(name) is not logger:
             raise _Unlike
-        yield Place(vars(module).get, name, logger)
+        yield Place(module, name, logger)
     yield from _values(botocore.client, ("history_recorder",))
     yield from _method(botocore.client.history_recorder, "record")
     yield from _method(client.meta.service_model, "operation_model")
@@ -277,19 +326,19 @@ def _functions(owner: Any, names: Any) -> Iterator[Place]:
         function = vars(owner)[name]
         if not _is_botocores(function.fget if isinstance(function, property) else function):
             raise _Unlike
-        yield Place(vars(owner).get, name, function)
+        yield Place(owner, name, function)
 
 
 def _absent(owner: Any, names: Any) -> Iterator[Place]:
     for name in names:
         if name in vars(owner):
             raise _Unlike
-        yield Place(vars(owner).get, name, None)
+        yield Place(owner, name, _ABSENT)
 
 
 def _values(owner: Any, names: Any) -> Iterator[Place]:
     for name in names:
-        yield Place(vars(owner).get, name, vars(owner)[name])
+        yield Place(owner, name, vars(owner)[name])
 
 
 def _method(part: Any, name: str) -> Iterator[Place]:

@@ -12,6 +12,7 @@ from pytest_cpjob.contract.leaks import leaked_secrets
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.observer import Evidence
 from pytest_cpjob.contract.outcomes import outcome, reported_by
+from pytest_cpjob.errors import text_of
 from pytest_cpjob.service.call_log import CallEntry
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import RESULTS, JobSuccess
@@ -176,11 +177,7 @@ def _raised_at(error: BaseException) -> Place | None:
 
 
 def _shown(error: BaseException, mask: Mask) -> str:
-    try:
-        text = mask(str(error)).partition("\n")[0]
-    except Exception:
-        # An exception of the user's that cannot be shown; its class can.
-        text = ""
+    text = mask(text_of(error)).partition("\n")[0]
     if len(text) > 120:
         text = f"{text[:120]}..."
     return f"{type(error).__name__} ({text})" if text else type(error).__name__
@@ -307,7 +304,8 @@ def _refused_requests(evidence: Evidence, mask: Mask) -> Iterator[Finding]:
 
 def _reason(error: BaseException, message: str, mask: Mask) -> str:
     """Return what is wrong with a request; botocore writes one violation a line."""
-    reason = mask(message or str(error).partition("calling the ")[2] or str(error))
+    text = text_of(error)
+    reason = mask(message or text.partition("calling the ")[2] or text)
     first, *violations = [" ".join(line.split()) for line in reason.splitlines() if line.strip()]
     text = f"{first} {'; '.join(violations)}".strip() if first.endswith(":") else first
     if violations and not first.endswith(":"):

@@ -33,6 +33,8 @@ _FOR_SECRETS: Final = re.compile("password|secret|token|credential|auth|key", re
 _QUOTED: Final = 120
 """How many characters of a line are quoted, about."""
 
+_NEAR: Final = 2 * _QUOTED
+
 
 class _Text:
     """What was written to one place, as one text, of which each part knows who wrote it."""
@@ -143,17 +145,18 @@ def _find_in(
     known: Set[str] = frozenset(),
 ) -> None:
     seen: set[tuple[str, str, Place | None]] = set()
-    for value, form, position, _ in secrets.index.find(text):
+    for found in secrets.index.find(text):
+        value, form, position, _ = found
         if value in known:
             continue
         written.add(value)
         place = place_at(position)
-        for job_id in secrets.jobs_of.get(value, ()):
+        for job_id in secrets.jobs_of(value):
             what = secrets.by_job[job_id][value]
             if (job_id, what, place) not in seen:
                 seen.add((job_id, what, place))
                 leak = _note(leaks, job_id, place, what, _in_form(where, form))
-                leak.quoted = leak.quoted or _quoted(text, position, mask)
+                leak.quoted = leak.quoted or _quoted(text, found, secrets.index, mask)
 
 
 def _find_sent(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
@@ -164,7 +167,7 @@ def _find_sent(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
             continue
         for name, text in _texts(call.request):
             for value, form, *_ in secrets.index.find(text):
-                for job_id in secrets.jobs_of.get(value, ()):
+                for job_id in secrets.jobs_of(value):
                     what = secrets.by_job[job_id][value]
                     if what not in secret_members() and _FOR_SECRETS.search(name):
                         continue
@@ -217,17 +220,37 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _quoted(text: str, position: int, mask: Callable[[str], str]) -> str:
-    """Return the line that a secret stands in, masked, without what is far from the secret."""
-    start = text.rfind("\n", 0, position) + 1
-    end = text.find("\n", position)
-    line = mask(text[start : end if end >= 0 else len(text)])
+def _quoted(text: str, found: Found, index: SecretIndex, mask: Callable[[str], str]) -> str:
+    """Return the line that a secret stands in, masked, without what is far from the secret.
+
+    The line may be as long as all that was printed, so that only what is near is looked at, and
+    cut between words; a secret with spaces in it is not cut in two either.
+    """
+    if found.end - found.start > 8 * _NEAR:
+        return MASK
+    first, last = max(0, found.start - _NEAR), min(len(text), found.end + _NEAR)
+    start = text.rfind("\n", first, found.start) + 1
+    end = text.find("\n", found.end, last)
+    is_cut = not start and first > 0, end < 0 and last < len(text)
+    if is_cut[0]:
+        space = text.find(" ", first, found.start)
+        start = found.start if space < 0 else space
+    if end < 0:
+        space = text.rfind(" ", found.end, last) if is_cut[1] else last
+        end = found.end if space < 0 else space
+    low = max(0, start - index.longest)
+    spans = [
+        (low + at, low + at + len(value))
+        for at, value in index.plain(text[low : end + index.longest])
+    ]
+    start = min([start, *(left for left, right in spans if left < start < right)])
+    end = max([end, *(right for left, right in spans if left < end < right)])
+    line = mask(text[start:end])
     middle = max(line.find(MASK), 0)
-    first = max(0, min(middle - _QUOTED // 2, len(line) - _QUOTED))
-    shown = line[first : first + _QUOTED]
-    before = "..." if first else ""
-    after = "..." if first + _QUOTED < len(line) else ""
-    return f"{before}{shown}{after}"
+    shown = max(0, min(middle - _QUOTED // 2, len(line) - _QUOTED))
+    before = "..." if shown or is_cut[0] else ""
+    after = "..." if shown + _QUOTED < len(line) or is_cut[1] else ""
+    return f"{before}{line[shown : shown + _QUOTED]}{after}"
 
 
 def _reported(job: JobRecord) -> Iterator[tuple[str, str]]:

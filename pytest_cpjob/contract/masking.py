@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import re
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from pytest_cpjob.aws import codepipeline_model as model
-from pytest_cpjob.contract.secret_search import SecretIndex
+from pytest_cpjob.contract.secret_search import SHORTEST, PartIndex, SecretIndex
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.job_service import JobService
 
-SHORTEST: Final = 8
-"""Shorter secret values are found everywhere by chance."""
-
+_LONG_PART: Final = 16
 _OPENS_NOTHING: Final = frozenset({"accessKeyId"})
 _RUN: Final = re.compile(
-    r"[\w+/-]{16,}"  # a large part of a secret, as differences show it
+    rf"[\w+/-]{{{_LONG_PART},}}"  # a large part of a secret, as differences show it
     rf"|(?<=\.\.\.)[\w+/-]{{{SHORTEST},}}"  # what `...` has left of one
     rf"|[\w+/-]{{{SHORTEST},}}(?=\.\.\.)"
 )
@@ -45,32 +42,33 @@ class Secrets:
 
     Attributes:
         by_job: value -> what it is, by job.
-        jobs_of: the ids of the jobs whose secret a value is; none for a pipeline's own, which are
-            only masked.
         index: finds them in a text.
     """
 
     def __init__(self) -> None:
         self.by_job: dict[str, dict[str, str]] = {}
-        self.jobs_of: dict[str, dict[str, None]] = {}
+        # Thousands of lists of one would have the collector at work.
+        self._first_job: dict[str, str] = {}
+        self._more_jobs: dict[str, list[str]] = {}
         self.index = SecretIndex()
         self.job_ids: set[str] = set()
         self._counts = (0, 0, 0)
-        self._all = ""
-        self._is_part: dict[str, bool] = {}
+        self._parts: PartIndex | None = None
 
     def gather(self, service: JobService) -> None:
         """Take in those of the grants and jobs that are new."""
-        grants, jobs = service.grants.all(), service.registry.jobs
-        counts = (len(grants), len(jobs), len(service.secret_texts))
+        granted, known, _ = self._counts
+        grants, jobs = service.grants.since(granted), service.registry.jobs
+        counts = (granted + len(grants), len(jobs), len(service.secret_texts))
         if counts == self._counts:
             return
-        for grant in islice(grants, self._counts[0], None):
-            given = dict(grant.credentials.as_dict())
-            for name in secret_members():
+        members = secret_members()
+        for grant in grants:
+            given: Mapping[str, Any] = grant.credentials.as_dict()
+            for name in members:
                 if name in given:
-                    self._add(grant.job_id, str(given[name]), name)
-        for job in islice(list(jobs.values()), self._counts[1], None):
+                    self._add(grant.job_id, given[name], name)
+        for job in list(jobs.values())[known:]:
             self.job_ids.add(job.id)
             for name in service.types.secrets(job.facts.action_type):
                 for shown in _shown(job.facts.configuration.get(name, "")):
@@ -79,16 +77,27 @@ class Secrets:
                 self._add(job.id, shown, "clientToken")
         for text in list(service.secret_texts):
             for shown in _shown(text):
-                self.jobs_of.setdefault(shown, {})
                 self.index.add(shown)
         self._counts = counts
-        self._all = ""
-        self._is_part.clear()
+        self._parts = None
 
     def _add(self, job_id: str, value: str, what: str) -> None:
-        self.by_job.setdefault(job_id, {}).setdefault(value, what)
-        self.jobs_of.setdefault(value, {})[job_id] = None
-        self.index.add(value)
+        own = self.by_job.get(job_id)
+        if own is None:
+            own = self.by_job[job_id] = {}
+        if value not in own:
+            own[value] = what
+            if self._first_job.setdefault(value, job_id) != job_id:
+                self._more_jobs.setdefault(value, []).append(job_id)
+            self.index.add(value)
+
+    def jobs_of(self, value: str) -> list[str]:
+        """Return the ids of the jobs whose secret a value is.
+
+        There are none for what is a secret of a pipeline itself, which is only masked.
+        """
+        first = self._first_job.get(value)
+        return [] if first is None else [first, *self._more_jobs.get(value, ())]
 
     def hide(self, text: str) -> str:
         """Return a text without any of them, without encoded ones, and without parts of them."""
@@ -102,11 +111,10 @@ class Secrets:
         run = found[0]
         if run in self.job_ids:  # there may be thousands, each another run
             return run
-        is_part = self._is_part.get(run)
-        if is_part is None:
-            self._all = self._all or "\n".join(self.index)
-            is_part = self._is_part[run] = run in self._all
-        return MASK if is_part else run
+        parts = self._parts
+        if parts is None:
+            parts = self._parts = PartIndex(self.index, _LONG_PART)
+        return MASK if parts.has(run) else run
 
 
 _kept: Final[weakref.WeakKeyDictionary[JobService, tuple[int, Secrets]]] = (

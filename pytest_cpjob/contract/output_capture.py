@@ -1,15 +1,21 @@
-"""What code writes while it runs: to standard output, standard error and logging."""
+"""What code writes while it runs: to standard output, standard error, logging and warnings.
+
+What nobody catches, in a thread or a `__del__`, Python writes to standard error too.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
+import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
-from pytest_cpjob.call_sites import Site, call_site, is_users
+from pytest_cpjob.call_sites import Site, call_site, is_users, site_of_traceback
 from pytest_cpjob.patching import Undo
 
 Hear = Callable[[str, str, Site | None], None]
@@ -17,7 +23,7 @@ Hear = Callable[[str, str, Site | None], None]
 
 
 def capture_output(hear: Hear, undo: Undo) -> None:
-    """Listen to `sys.stdout`, `sys.stderr` and the root logger until the undo.
+    """Listen to `sys.stdout`, `sys.stderr`, the root logger and Python's hooks until the undo.
 
     Where `hear` is told already, of a whole test say, it is not told again.
     """
@@ -28,28 +34,18 @@ def capture_output(hear: Hear, undo: Undo) -> None:
         tee = _Tee(stream, name, hear)
         setattr(sys, name, tee)
         undo.later(partial(tee.stop, name))
-    _hear_warnings(hear, undo)
     root = logging.getLogger()
     if not any(isinstance(each, _Listener) and each.tells(hear) for each in root.handlers):
         handler = _Listener(hear)
         root.addHandler(handler)
         undo.later(lambda: root.removeHandler(handler))
-
-
-def _hear_warnings(hear: Hear, undo: Undo) -> None:
-    """Listen to warnings that nobody catches: they end in a summary, which is kept like a log."""
-    show = vars(warnings).get("_showwarnmsg_impl")
-    if show is None or getattr(show, "tells", None) == hear:
-        return
-
-    def heard(message: warnings.WarningMessage) -> None:
-        is_users_own = is_users(message.filename)
-        site = (message.filename, message.lineno) if is_users_own else call_site(2)
-        hear("a warning", f"{message.message}\n", site)
-        show(message)
-
-    vars(heard)["tells"] = hear
-    undo.set_attribute(warnings, "_showwarnmsg_impl", heard)
+    for owner, hook, tell in _HOOKS:
+        before = getattr(owner, hook, None)
+        if before is None or (isinstance(before, _Hook) and before.tells(hear)):
+            continue
+        ours = _Hook(before, tell, hear)
+        setattr(owner, hook, ours)
+        undo.later(partial(ours.stop, owner, hook))
 
 
 class _Tee:
@@ -74,9 +70,9 @@ class _Tee:
         setattr(sys, name, stream)
 
     def write(self, text: str) -> int:
-        if self._hear is not None:
-            self._hear(self._where, text, call_site(2))
+        # First, because what is no text is refused, and no text to be looked through.
         written: int = self._stream.write(text)
+        self.heard(text, call_site(2))
         return written
 
     def writelines(self, lines: Any) -> None:
@@ -89,7 +85,7 @@ class _Tee:
         return _BytesTee(self._stream.buffer, self)
 
     def heard(self, text: str, site: Site | None) -> None:
-        """Tell what was written past the text stream."""
+        """Tell what was written, to this stream or to that of bytes below."""
         if self._hear is not None:
             self._hear(self._where, text, site)
 
@@ -105,8 +101,8 @@ class _BytesTee:
         self._text_stream = text_stream
 
     def write(self, data: Any) -> int:
-        self._text_stream.heard(bytes(data).decode(errors="replace"), call_site(2))
         written: int = self._stream.write(data)
+        self._text_stream.heard(bytes(data).decode(errors="replace"), call_site(2))
         return written
 
     def writelines(self, lines: Any) -> None:
@@ -137,3 +133,54 @@ class _Listener(logging.Handler):
         except Exception:
             # A record that cannot be formatted is for the handlers of others to complain about.
             return
+
+
+class _Hook:
+    """A hook of the interpreter that is heard before it does what it did."""
+
+    def __init__(self, before: Any, tell: Callable[[Any, Hear], None], hear: Hear) -> None:
+        self._before = before
+        self._tell = tell
+        self._hear: Hear | None = hear
+
+    def tells(self, hear: Hear) -> bool:
+        """Whether it is this listener that is told."""
+        return self._hear == hear
+
+    def stop(self, owner: Any, name: str) -> None:
+        """Hear no more, and put back what was there, if it is still us, as `_Tee.stop` does."""
+        self._hear = None
+        hook = getattr(owner, name)
+        while isinstance(hook, _Hook) and hook._hear is None:
+            hook = hook._before
+        setattr(owner, name, hook)
+
+    def __call__(self, happened: Any) -> None:
+        if self._hear is not None:
+            # What cannot be shown as text tells no secret; what was there says so.
+            with suppress(Exception):
+                self._tell(happened, self._hear)
+        self._before(happened)
+
+
+def _tell_warning(warning: Any, hear: Hear) -> None:
+    # Of what nobody has caught pytest makes warnings; it was heard already.
+    if not warning.category.__module__.startswith(("pytest", "_pytest")):
+        site = (warning.filename, warning.lineno)
+        text = f"{warning.message}\n"
+        hear("a warning", text, site if is_users(warning.filename) else call_site(3))
+
+
+def _tell_uncaught(args: Any, hear: Hear) -> None:
+    if args.exc_type is SystemExit:
+        return  # it ends a thread, silently
+    lines = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)
+    hear("stderr", "".join(lines), site_of_traceback(args.exc_traceback))
+
+
+_HOOKS: Final[tuple[tuple[Any, str, Callable[[Any, Hear], None]], ...]] = (
+    # Where warnings are caught, this is another's; `showwarning` is not told of their source.
+    (warnings, "_showwarnmsg_impl", _tell_warning),
+    (threading, "excepthook", _tell_uncaught),
+    (sys, "unraisablehook", _tell_uncaught),
+)

@@ -16,6 +16,7 @@ from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.outcomes import outcome
 from pytest_cpjob.contract.repeats import Run, runs
 from pytest_cpjob.contract.shortening import cut, shortened
+from pytest_cpjob.errors import text_of
 from pytest_cpjob.service.call_log import CallEntry, ChangeEntry, Entry, NoteEntry
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
@@ -259,7 +260,7 @@ def _line_of(entry: Entry, job: JobRecord) -> TimelineLine:
     if error and entry.message:
         error = f"{error}: {entry.message}"
     elif error and entry.error is not None:
-        error = f"{error}: {entry.error}"
+        error = f"{error}: {text_of(entry.error)}"
     return TimelineLine(
         "call",
         entry.at,

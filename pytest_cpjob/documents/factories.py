@@ -71,7 +71,7 @@ class JobDetailsFactory(DocumentFactory):
         """Return one response; the class documents the arguments."""
         stream = self._job_stream(arguments)
         facts = self._facts(stream, "any", arguments)
-        return render.job_details(facts, Credentials.draw(stream.at("credentials").values))
+        return render.job_details(facts, Credentials.draw(stream.at("credentials").random))
 
 
 class ThirdPartyJobDetailsFactory(DocumentFactory):
@@ -99,7 +99,7 @@ class ThirdPartyJobDetailsFactory(DocumentFactory):
         text("client_token", "ClientToken", arguments.pop("client_token", None), "")
         stream = self._job_stream(arguments)
         facts = self._facts(stream, "third-party", arguments)
-        credentials = Credentials.draw(stream.at("credentials").values)
+        credentials = Credentials.draw(stream.at("credentials").random)
         nonce = stream.at("nonce").values.nonce()
         return render.third_party_job_details(facts, credentials, nonce)
 
@@ -128,5 +128,5 @@ class LambdaEventFactory(DocumentFactory):
         """Return one event; the class documents the arguments."""
         stream = self._job_stream(arguments)
         facts = self._facts(stream, "lambda", arguments)
-        credentials = Credentials.draw(stream.at("credentials").values)
+        credentials = Credentials.draw(stream.at("credentials").random)
         return render.lambda_event(facts, credentials, first_expiration(stream.at("clock")))

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.aws.text import plain
 from pytest_cpjob.documents.refusals import check, refuse, shortened
-from pytest_cpjob.documents.values import Draws, credentials_of
+from pytest_cpjob.documents.values import credentials_of
 
 if TYPE_CHECKING:
+    from random import Random
+
     from pytest_cpjob.documents.type_defs import ActionTypeId, AWSSessionCredentials
 
 _WAY_OUT = (
@@ -32,7 +34,9 @@ class ActionType(NamedTuple):
 
     def as_dict(self) -> ActionTypeId:
         """Return the `actionTypeId` of a document, as a new dict."""
-        return cast("ActionTypeId", self._asdict())
+        category, owner, provider, version = self
+        whole = {"category": category, "owner": owner, "provider": provider, "version": version}
+        return cast("ActionTypeId", whole)
 
     @classmethod
     def parse(cls, value: object) -> ActionType:
@@ -100,9 +104,9 @@ class Credentials(NamedTuple):
         }
 
     @classmethod
-    def draw(cls, values: Draws) -> Credentials:
+    def draw(cls, random: Random) -> Credentials:
         """Return the credentials at the beginning of a stream."""
-        return cls._make(credentials_of(values.generator.random))
+        return cls._make(credentials_of(random))
 
 
 class JobFacts(NamedTuple):

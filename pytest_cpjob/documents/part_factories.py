@@ -105,7 +105,7 @@ class CredentialsFactory(Factory):
     def __call__(self) -> AWSSessionCredentials:
         """Return fresh credentials."""
         stream = self._stream.at("credentials", next(self._counter))
-        return Credentials.draw(stream.values).as_dict()
+        return Credentials.draw(stream.random).as_dict()
 
 
 class PipelineContextFactory(Factory):

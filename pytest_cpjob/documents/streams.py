@@ -90,14 +90,19 @@ class Stream:
 
     def at(self, *names: str | int) -> Stream:
         """Return the child stream with these names."""
-        child = Stream(*names)
-        child._path = f"{self._path}{child._path}"
+        child = Stream.__new__(Stream)
+        child._path = self._path + "".join(map(repr, map(str, names)))
         return child
+
+    @property
+    def random(self) -> Random:
+        """A fresh `random.Random` at the beginning of this stream."""
+        return NamedRandom(self._path.encode())
 
     @property
     def values(self) -> Draws:
         """A fresh provider at the beginning of this stream; Faker itself is not imported."""
-        return Draws(_Source(NamedRandom(self._path.encode())))
+        return Draws(_Source(self.random))
 
 
 def job_stream(stream: Stream, counter: Iterator[int], job_id: object = None) -> Stream:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -18,6 +18,7 @@ from pytest_cpjob.plugin.fixtures import (
     FAILED,
     HARNESS,
     NOT_PASSED,
+    RUNNING,
     SWEEP,
     _cpjob_server,
     _cpjob_sweep,
@@ -55,7 +56,6 @@ __all__ = [
 ]
 
 _UNDO: Final = pytest.StashKey[Undo]()
-_MASKED_WARNINGS: Final = pytest.StashKey["_MaskedWarnings"]()
 _IMPORT_GUARD: Final = pytest.StashKey[ImportGuard]()
 _SWEEPS: Final = {
     "cpjob_job_variants": "*names, without=[], action=None): run this test of the cpjob fixture"
@@ -115,8 +115,6 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, told in _SWEEPS.items():
         config.addinivalue_line("markers", f"{name}({told}")
     config.pluginmanager.register(_Colours(), "cpjob-colours")
-    config.stash[_MASKED_WARNINGS] = _MaskedWarnings()
-    config.pluginmanager.register(config.stash[_MASKED_WARNINGS], "cpjob-warnings")
     seed = config.getoption("--cpjob-seed")
     if seed == "random":
         import secrets
@@ -158,9 +156,8 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     # An earlier run of the same test may have been ended before its last report.
     forget(item)
-    module = sys.modules.get("pytest_cpjob.harness")
-    if module is not None:
-        module.recent_secrets.clear()
+    if (module := sys.modules.get("pytest_cpjob.harness")) is not None:
+        module.forget_test()
     item.stash[EARLIER_OUTPUT] = len(item._report_sections)
     guard = item.config.stash.get(_IMPORT_GUARD, None)
     if guard is None or "cpjob" not in getattr(item, "fixturenames", ()):
@@ -176,8 +173,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         return (yield)
     __tracebackhide__ = True  # a warning of pytest's own may be raised through here
     # Inside pytest's own capture, which replaces sys.stdout for each phase.
-    with harness.observer.listening():
-        return (yield)
+    item.stash[RUNNING] = True
+    try:
+        with harness.observer.listening():
+            return (yield)
+    finally:
+        del item.stash[RUNNING]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -185,9 +186,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     harness = item.stash.get(HARNESS, None)
-    if harness is not None and call.when == "call":
+    is_part = RUNNING in item.stash
+    if harness is not None and call.when == "call" and not is_part:
         harness.end_running()
-    _fail_for_findings(item, call)
+        _fail_for_findings(harness, item, call)
     undo = Undo()
     try:
         _hide_frames(item, call, undo)
@@ -197,28 +199,37 @@ def pytest_runtest_makereport(
     if call.when == "teardown" and _active_harness() is None:
         restore_late_changes()
     if harness is not None:
-        _explain(harness, item, call, report)
-    else:
-        if report.failed and call.when == "setup":
-            _explain_scope(report)
-        _mask_of_own_stubs(item, report)
+        _explain(harness, item, call, report, is_part=is_part)
+    elif report.failed and call.when == "setup":
+        _explain_scope(report)
+    if _has_stubs():
+        from pytest_cpjob.plugin.masked_reports import mask_report
+
+        mask_report(report)
     return report
 
 
-def _mask_of_own_stubs(item: pytest.Item, report: pytest.TestReport) -> None:
-    """Mask the secrets of stubs that a test without the fixture has made."""
-    module = sys.modules.get("pytest_cpjob.harness")
-    for secrets in () if module is None else module.recent_secrets:
-        from pytest_cpjob.plugin.report import mask_report
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Mask a subtest's report, to which pytest adds output once it is made."""
+    if hasattr(report, "context") and _has_stubs():
+        from pytest_cpjob.plugin.masked_reports import mask_part
 
-        mask_report(report, secrets.hide)
-        item.config.stash[_MASKED_WARNINGS].expect(item.nodeid, secrets.hide)
+        mask_part(report, _active_harness())
 
 
-def _fail_for_findings(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
+    """Mask what a test has warned of, which pytest tells once the test's last report is made."""
+    if _has_stubs():
+        from pytest_cpjob.plugin.masked_reports import mask_warning
+
+        mask_warning(warning_message)
+
+
+def _fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Let a test fail for what its code did, before any plugin hears that it has passed."""
-    harness = item.stash.get(HARNESS, None)
-    if harness is not None and call.when == "call" and call.excinfo is None:
+    if call.excinfo is None:
         from pytest_cpjob.plugin.report import fail_for_findings
 
         fail_for_findings(harness, item, call)
@@ -233,23 +244,28 @@ def _hide_frames(item: pytest.Item, call: pytest.CallInfo[None], undo: Undo) -> 
 
 
 def _explain(
-    harness: Harness, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+    harness: Harness,
+    item: pytest.Item,
+    call: pytest.CallInfo[None],
+    report: pytest.TestReport,
+    *,
+    is_part: bool,
 ) -> None:
     """Say in a report what became of the test's jobs, and keep what a later report needs."""
     from pytest_cpjob.plugin import report as reporting
 
     stash = item.stash
-    if call.excinfo is not None and call.when != "teardown":
+    if call.excinfo is not None and call.when != "teardown" and (report.failed or not is_part):
         stash[NOT_PASSED] = True
         stash[FAILED] = stash.get(FAILED, False) or report.failed
-    stash[CALLED] = stash.get(CALLED, False) or call.when == "call"
+    stash[CALLED] = stash.get(CALLED, False) or (call.when == "call" and not is_part)
     try:
-        reporting.capture_sections(harness, item, report)
+        if not is_part:
+            reporting.capture_sections(harness, item, report)
         if report.failed:
             reporting.explain_failure(harness, report, call)
         elif call.when == "teardown" and stash.get(FAILED, False):
             reporting.add_late_findings(harness, report)
-        reporting.mask_secrets(harness, report)
     except Exception as error:
         # The test's own failure is never lost to what was to be said of it.
         report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
@@ -261,9 +277,6 @@ def _explain(
         vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
         if item.config.stash[REPORT]:
             _keep_record(harness, item.config, report)
-        if harness.service.registry.jobs:
-            # pytest tells of a test's warnings when the test is over.
-            item.config.stash[_MASKED_WARNINGS].expect(item.nodeid, reporting.mask_of(harness))
         forget(item)
     if call.when == "call" and report.failed and harness.executions:
         from pytest_cpjob.plugin.executions import show_executions
@@ -302,6 +315,12 @@ def _explain_scope(report: pytest.TestReport) -> None:
         )
 
 
+def _has_stubs() -> bool:
+    """Whether this test has started stubs, or has one that was started for it."""
+    module = sys.modules.get("pytest_cpjob.harness")
+    return module is not None and bool(module.maskings_of_test())
+
+
 def _active_harness() -> Harness | None:
     module = sys.modules.get("pytest_cpjob.harness")
     harness: Harness | None = None if module is None else module.active_harness()
@@ -319,38 +338,6 @@ def pytest_assertrepr_compare(
     from pytest_cpjob.plugin.comparisons import explain_comparison
 
     return explain_comparison(harness.service, op, left, right, others)
-
-
-class _MaskedWarnings:
-    """Masks what is not in a report when it is made: a test's warnings, a subtest's description."""
-
-    def __init__(self) -> None:
-        self._of_test: tuple[str, Callable[[str], str]] | None = None
-
-    def expect(self, nodeid: str, hide: Callable[[str], str]) -> None:
-        """Mask the warnings of a test that has ended, until the next one has."""
-        self._of_test = (nodeid, hide)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_warning_recorded(
-        self, warning_message: warnings.WarningMessage, nodeid: str
-    ) -> None:
-        """Mask one before anybody shows it."""
-        if self._of_test is None or self._of_test[0] != nodeid:
-            return
-        text = str(warning_message.message)
-        masked = self._of_test[1](text)
-        if masked != text:
-            warning_message.message = masked
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Mask a subtest's message, arguments and output, which come after its report is made."""
-        harness = _active_harness() if hasattr(report, "context") else None
-        if harness is not None:
-            from pytest_cpjob.plugin.report import mask_subtest
-
-            mask_subtest(harness, report)
 
 
 class _Colours:

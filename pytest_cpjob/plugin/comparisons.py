@@ -10,6 +10,7 @@ from typing import Final, get_args
 
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.outcomes import outcome
+from pytest_cpjob.errors import text_of
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.masked_copies import original_of
@@ -87,7 +88,7 @@ def _explained(service: JobService, job: JobRecord) -> Iterator[str]:
     if last:
         yield f"  the last call: {last}"
     for error, _ in job.raised[-1:]:
-        yield f"  the handler raised {type(error).__name__}: {error}"
+        yield f"  the handler raised {type(error).__name__}: {text_of(error)}"
         for line in "".join(traceback.format_list(_frames_of_handler(error))).splitlines():
             yield f"  {line}"
 

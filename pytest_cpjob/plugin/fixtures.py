@@ -32,6 +32,8 @@ HARNESS: Final[pytest.StashKey[Harness]] = pytest.StashKey()
 """The harness of a test's stub, from the fixture's set-up to the report about its teardown."""
 CALLED: Final = pytest.StashKey[bool]()
 """Whether the test itself has finished."""
+RUNNING: Final = pytest.StashKey[bool]()
+"""Whether the test itself runs now: a report that is made meanwhile is of a part of it."""
 NOT_PASSED: Final = pytest.StashKey[bool]()
 """Whether the set-up or the test itself failed or was skipped."""
 FAILED: Final = pytest.StashKey[bool]()

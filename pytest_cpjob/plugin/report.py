@@ -1,16 +1,16 @@
-"""What a test's report says: findings, hints, timelines, the session's end; and its masking."""
+"""What a test's report says: findings, hints, timelines, the session's end."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from pytest_cpjob.call_sites import is_own, package_of, shown_path
 from pytest_cpjob.contract.hints import hints
-from pytest_cpjob.contract.masking import masking, secrets_of
+from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.reports import error_of, report_of, wrapped
 from pytest_cpjob.contract.timeline import timeline
 from pytest_cpjob.errors import ContractError
@@ -72,12 +72,11 @@ def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo
 def explain_failure(
     harness: Harness, report: pytest.TestReport, call: pytest.CallInfo[None]
 ) -> None:
-    """Show in a report that has failed the findings, hints and timelines, and hide secrets."""
+    """Show in a report that has failed the findings, hints and timelines."""
     error = None if call.excinfo is None else call.excinfo.value
     told = 0
     if isinstance(error, ContractError):
         told = _show_findings(harness, report, call, error)
-    mask_secrets(harness, report)
     # At the end of a test that failed nothing changes any more but what its teardown changes.
     found = (
         harness.inspection.new_findings()
@@ -210,70 +209,6 @@ def _plain_sections(report: pytest.TestReport) -> Any:
         report.sections.append((name, content))
 
     return add
-
-
-# -- secrets ---------------------------------------------------------------------------------------
-
-
-def mask_secrets(harness: Harness, report: pytest.TestReport) -> None:
-    """Mask the secrets of all jobs in everything that a report may show, whatever its outcome.
-
-    A failure's locals, arguments and differences, a skip's and an expected failure's reason,
-    output, and properties, which junit's file has.
-    """
-    mask_report(report, masking(harness.service))
-
-
-def mask_report(report: pytest.TestReport, hide: Callable[[str], str]) -> None:
-    """Mask with a function all that a report may show."""
-    if report.longrepr is not None:
-        report.longrepr = _masked(report.longrepr, hide)
-    if report.sections:
-        report.sections = [(name, hide(text)) for name, text in report.sections]
-    if report.user_properties:
-        report.user_properties = [
-            (name, _masked_property(value, hide)) for name, value in report.user_properties
-        ]
-    if hasattr(report, "wasxfail"):
-        report.wasxfail = hide(str(report.wasxfail))
-
-
-def mask_of(harness: Harness) -> Callable[[str], str]:
-    """Return what masks the secrets that there are by now; it keeps nothing else of the test."""
-    return secrets_of(harness.service).hide
-
-
-def mask_subtest(harness: Harness, report: Any) -> None:
-    """Mask the report of a subtest, with its message and arguments."""
-    hide = masking(harness.service)
-    mask_report(report, hide)
-    context = report.context
-    kwargs = {name: _masked_property(value, hide) for name, value in context.kwargs.items()}
-    # It is a frozen dataclass, which would show the values of a new one once more by `repr`.
-    object.__setattr__(context, "kwargs", kwargs)
-    if context.msg is not None:
-        object.__setattr__(context, "msg", hide(str(context.msg)))
-
-
-def _masked_property(value: object, hide: Callable[[str], str]) -> object:
-    """Mask a property as it will be shown: what shows a secret becomes a text without it."""
-    shown = str(value)
-    masked = hide(shown)
-    return value if masked == shown else masked
-
-
-def _masked(shown: Any, hide: Callable[[str], str]) -> Any:
-    """Mask what pytest will show, a tree of its own objects, tuples, lists and texts, in place."""
-    if isinstance(shown, str):
-        return hide(shown)
-    if isinstance(shown, tuple) and type(shown) is tuple:
-        return tuple(_masked(each, hide) for each in shown)
-    if isinstance(shown, list):
-        shown[:] = [_masked(each, hide) for each in shown]
-    elif type(shown).__module__.startswith("_pytest."):
-        for name, value in vars(shown).items():
-            setattr(shown, name, _masked(value, hide))
-    return shown
 
 
 # -- the session's end -----------------------------------------------------------------------------

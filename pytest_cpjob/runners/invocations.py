@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from pytest_cpjob.call_sites import site_of_traceback
 from pytest_cpjob.documents.functions import FunctionCode
-from pytest_cpjob.errors import HandlerError
+from pytest_cpjob.errors import HandlerError, repr_of
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.runners.handlers import Handler
 from pytest_cpjob.runners.lambda_runtime import (
@@ -157,7 +157,7 @@ def _invoke_once(
             service.call_log.add_note(
                 service.clock.now,
                 job.id,
-                f"the handler raised {error!r}",
+                f"the handler raised {repr_of(error)}",
                 site_of_traceback(error.__traceback__),
             )
             harness.observer.met(error)

@@ -38,7 +38,7 @@ class Grants:
     def issue(self, job: JobRecord, now: float) -> Credentials:
         """Issue new credentials to the job; earlier ones stay valid until they expire."""
         job.credentials_issued += 1
-        credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).values)
+        credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).random)
         before = self.find(job.credentials.access_key_id) if job.credentials else None
         self._grants[credentials.access_key_id] = Grant(
             credentials,
@@ -65,6 +65,10 @@ class Grants:
     def all(self) -> list[Grant]:
         """Return every grant, in the order of issue."""
         return list(self._grants.values())
+
+    def since(self, count: int) -> list[Grant]:
+        """Return the grants after the first ones, as many as were known before."""
+        return self.all()[count:] if len(self._grants) > count else []
 
 
 def _objects(artifacts: Iterable[ArtifactFacts]) -> frozenset[Location]:

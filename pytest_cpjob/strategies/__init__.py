@@ -168,7 +168,7 @@ def credentials() -> SearchStrategy[AWSSessionCredentials]:
 
     Model shape: AWSSessionCredentials.
     """
-    return drawn_by(lambda values: Credentials.draw(values).as_dict())
+    return drawn_by(lambda values: Credentials.draw(values.generator.random).as_dict())
 
 
 @overload

@@ -155,7 +155,7 @@ def any_job(draw: DrawFn, kind: Kind, fixed: Arguments) -> AnyJob:
     )
     if "input_artifacts" not in fixed:
         facts = facts._replace(inputs=tuple(_as_input(draw, one) for one in facts.inputs))
-    credentials = Credentials.draw(stream.at("credentials").values)
+    credentials = Credentials.draw(stream.at("credentials").random)
     return AnyJob(facts, credentials, first_expiration(stream.at("clock")))
 
 
