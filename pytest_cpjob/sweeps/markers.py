@@ -50,6 +50,7 @@ def variations(
 def _named(
     marker: str,
     names: tuple[object, ...],
+    /,
     *,
     without: object = (),
     action: object = None,
@@ -87,7 +88,7 @@ def _named(
     ]
 
 
-def _orders(marker: str, actions: tuple[object, ...], **unknown: object) -> list[Variation]:
+def _orders(marker: str, actions: tuple[object, ...], /, **unknown: object) -> list[Variation]:
     """Return every order of some parallel actions."""
     _refuse_options(unknown, ())
     names = [_action("actions", each) for each in actions]
@@ -107,7 +108,7 @@ def _orders(marker: str, actions: tuple[object, ...], **unknown: object) -> list
 
 
 def _stage_retries(
-    marker: str, given: tuple[object, ...], *, calls: object = 5, **unknown: object
+    marker: str, given: tuple[object, ...], /, *, calls: object = 5, **unknown: object
 ) -> list[Variation]:
     """Return a failure of each of an action's calls: refused, and with its answer lost."""
     _refuse_options(unknown, ("calls",))
