@@ -25,7 +25,7 @@ from pytest_cpjob import ArtifactError, CodePipelineStub
 from pytest_cpjob.artifacts.archives import read_files, readable_parts
 from pytest_cpjob.plugin.options import _check_layer
 from pytest_cpjob.settings import CHECKS, OPTIONS, OptionError, resolve
-from pytest_cpjob.sweeps import variations
+from pytest_cpjob.sweeps.markers import variations
 
 FUZZ = int(os.environ.get("CPJOB_FUZZ", "0"))
 tried = settings(
@@ -263,7 +263,7 @@ def test_a_sweep_is_variations_or_an_error_that_names_the_marker(
 ) -> None:
     refusal = ""
     try:
-        variations(marker, names, **options)
+        variations(marker, tuple(names), options)
     except OptionError as error:
         refusal = str(error)
     assert refusal == "" or refusal.startswith(f"@pytest.mark.{marker}: ")

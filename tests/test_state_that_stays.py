@@ -206,7 +206,8 @@ import signal, time
 def test(cpjob):
     def ring(number, frame): raise TimeoutError
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    # Again each second: Python itself drops what is raised in a callback of a weak reference.
+    signal.setitimer(signal.ITIMER_REAL, 0.05, 1)
     try:
         while True: run(cpjob)
     finally:
@@ -218,9 +219,14 @@ import ctypes, threading
 def test(cpjob):
     number = ctypes.c_ulong(threading.get_ident())
     raises = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    timer = threading.Timer(0.05, lambda: raises(number, ctypes.py_object(TimeoutError)))
-    timer.start()
-    while True: run(cpjob)
+    def ring(): raises(number, ctypes.py_object(TimeoutError))
+    timers = [threading.Timer(seconds + 0.05, ring) for seconds in range(9)]
+    for timer in timers: timer.start()
+    try:
+        while True: run(cpjob)
+    finally:
+        for timer in timers: timer.cancel()
+        for timer in timers: timer.join()
 """,
     "a fork": """
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX")

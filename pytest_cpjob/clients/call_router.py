@@ -116,7 +116,7 @@ class CallRouter:
         None: something does, and nothing has been changed.
         """
         service, caller = self._service, call.caller
-        if service.faults.all or (self._roles.is_needed and not call.by_test):
+        if service.faults.is_set_up or (self._roles.is_needed and not call.by_test):
             return None
         access_key_id = credentials_of.access_key_of(credentials)
         if service.grants.find(access_key_id) is not None:

@@ -181,6 +181,11 @@ class Faults:
         self.all.append(fault)
         return fault
 
+    @property
+    def is_set_up(self) -> bool:
+        """Whether there is any fault, met or not."""
+        return bool(self.all) or self.at_call is not None
+
     def take(
         self, service: str, operation: str, about: Callable[[], Iterable[JobFacts]]
     ) -> Fault | None:
@@ -189,7 +194,7 @@ class Faults:
         Args:
             about: returns the jobs that the call is about.
         """
-        if not self.all and self.at_call is None:
+        if not self.is_set_up:
             return None
         with self._lock:
             for fault in self.all:
