@@ -45,6 +45,12 @@ def test_what_is_copied_is_all_that_the_package_is_built_from(tmp_path: Path) ->
     assert list((tmp_path / "dist").glob("*.whl"))
 
 
+def test_the_base_is_pinned_by_its_digest() -> None:
+    [base] = instructions("ARG")
+    assert re.fullmatch(r"BASE=python:3\.\d+\.\d+-slim-[a-z]+@sha256:[0-9a-f]{64}", base)
+    assert instructions("FROM") == ["${BASE}"]
+
+
 def test_what_is_copied_is_not_ignored() -> None:
     ignored = (ROOT / "docs" / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
     copied = [source for line in instructions("COPY") for source in line.split()[:-1]]
