@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.clients import call_router
-from pytest_cpjob.clients.short_way import OPERATIONS, ShortWay
+from pytest_cpjob.clients.short_way import ShortWay
 from pytest_cpjob.service.call_log import CallEntry
+from pytest_cpjob.service.job_service import JOB_OPERATIONS
 
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
 
@@ -80,7 +81,7 @@ def test_the_third_call_of_an_operation_goes_the_short_way(
 
 
 def test_every_operation_on_jobs_can_go_it(cpjob: CodePipelineStub, ways: Ways) -> None:
-    client, seen = client_of(), set()
+    client = client_of()
     partner = {**DOCS, "owner": "ThirdParty"}
     with patch.object(
         call_router.CallRouter,
@@ -104,7 +105,7 @@ def test_every_operation_on_jobs_can_go_it(cpjob: CodePipelineStub, ways: Ways) 
                 client.acknowledge_third_party_job(**known, nonce=details["nonce"])
                 getattr(client, f"put_third_party_job_{ending}_result")(**known, **result)
         seen = {each.args[1].operation for each in answers.call_args_list}
-    assert seen == OPERATIONS
+    assert seen == JOB_OPERATIONS
     assert {job.status for job in cpjob.jobs} == {"Succeeded", "Failed"}
 
 

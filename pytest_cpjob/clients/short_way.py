@@ -54,25 +54,10 @@ from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 
 from pytest_cpjob.aws.accepted_requests import is_described_by
+from pytest_cpjob.service.job_service import JOB_OPERATIONS
 
 _BOTOCORE: Final = os.path.dirname(botocore.__file__) + os.sep
 _OURS: Final = os.path.dirname(__file__) + os.sep
-
-OPERATIONS: Final = frozenset(
-    {
-        "PollForJobs",
-        "AcknowledgeJob",
-        "GetJobDetails",
-        "PutJobSuccessResult",
-        "PutJobFailureResult",
-        "PollForThirdPartyJobs",
-        "GetThirdPartyJobDetails",
-        "AcknowledgeThirdPartyJob",
-        "PutThirdPartyJobSuccessResult",
-        "PutThirdPartyJobFailureResult",
-    }
-)
-"""Those on jobs: none has a member that botocore fills in, which a handler of its would do."""
 
 _HARMLESS: Final[Mapping[str, frozenset[str]]] = {
     "provide-client-params": frozenset(),
@@ -227,7 +212,8 @@ class ShortWay:
 
         At the second call: most tests make one of each, and a plan costs more than such a call.
         """
-        if not self._is_possible or operation not in OPERATIONS:
+        # None of these has a member that a handler of botocore's would fill in.
+        if not self._is_possible or operation not in JOB_OPERATIONS:
             return
         plans = self._plans.setdefault(client, {})
         if operation not in plans:

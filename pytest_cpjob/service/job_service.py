@@ -40,6 +40,9 @@ _OF_JOBS: Final[Mapping[str, Callable[[JobOperations, Request, Caller], Response
     "PutThirdPartyJobSuccessResult": JobOperations.succeed_third_party,
     "PutThirdPartyJobFailureResult": JobOperations.fail_third_party,
 }
+JOB_OPERATIONS: Final = frozenset(_OF_JOBS)
+"""The operations on jobs."""
+
 _OF_TYPES: Final[Mapping[str, Callable[[ActionTypeOperations, Request], Response]]] = {
     "CreateCustomActionType": ActionTypeOperations.create,
     "DeleteCustomActionType": ActionTypeOperations.delete,
