@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ReadTimeoutError
@@ -32,13 +34,15 @@ from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.documents.timestamps import clock_start
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.job_builder import JobBuilder
-from pytest_cpjob.patching import Undo, restore_late_changes
+from pytest_cpjob.patching import Undo, restore_late_attributes
 from pytest_cpjob.requirements import require
+from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.service.faults import FaultAtCall
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
 from pytest_cpjob.sweeps.variations import Variation
 from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
+from pytest_cpjob.variables import restore_late_variables, values_of
 from pytest_cpjob.virtual_time.direct_polls import DirectPolls
 from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
@@ -83,7 +87,7 @@ class Harness:
         roles: what the functions' own roles may do.
         router: answers each call.
         builder: builds jobs from a test's arguments.
-        report_width: how many columns a report has.
+        report_width: returns how many columns a report has.
         report_blocks: what else a report of the run shows of this stub's test, made at its end.
         running: what the test has started beside itself, each by the function that ends it.
         undo: the changes to undo when the stub stops.
@@ -101,10 +105,12 @@ class Harness:
         self.settings = settings
         self.stream = Stream(settings.seed, settings.test_id, "stub")
         self.service = JobService(
-            account_id=settings.account_id, clock_start=clock_start(self.stream.at("clock"))
+            account_id=settings.account_id,
+            clock=Clock(partial(clock_start, self.stream.at("clock"))),
         )
         self._moto = MotoSession()
-        self.store = ArtifactStore(self._moto, self._exempt)
+        self._own_clients: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.store = ArtifactStore(self._moto, self._own_clients.add)
         self.observer = Observer(self.service, self.store, own_role=settings.own_role)
         self.inspection = Inspection(settings, self.service, self.observer)
         self.roles = RoleCheck(settings, self.service.registry.jobs)
@@ -112,7 +118,7 @@ class Harness:
             self.service,
             account_id=settings.account_id,
             region=settings.region,
-            access=self._access,
+            access=partial(_access, settings, self.service, self.store.buckets),
             is_in_store=self.store.has,
             on_result=self.observer.look_at_outputs,
             on_stopped=self.observer.stopped_calls.append,
@@ -121,17 +127,24 @@ class Harness:
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
         self.report_blocks: list[Callable[[], Block]] = []
         self.running: list[Callable[[], object]] = []
-        self._interceptor = ClientInterceptor(self.router, self.service.grants.is_issued)
+        self._interceptor = ClientInterceptor(
+            self.router, self.service.grants.is_issued, self._own_clients
+        )
         self.observer.forked_calls = self._interceptor.forked.calls
         self.undo = Undo()
         self.executions: list[ShownExecution] = []
-        self.report_width = WIDTH
+        self.report_width: Callable[[], int] = lambda: WIDTH
         self._threads_before: frozenset[threading.Thread] = frozenset()
 
     @property
     def is_active(self) -> bool:
         """Whether this stub answers clients now."""
         return _active is self
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether there is anything by now that nobody may see."""
+        return bool(self.service.registry.jobs or self.service.secret_texts)
 
     def start(self) -> None:
         """Answer every client in the process from now on.
@@ -149,16 +162,16 @@ class Harness:
             _active = self
         try:
             release()
-            restore_late_changes()
+            restore_late_attributes()
+            restore_late_variables()
             self._threads_before = frozenset(threading.enumerate())
             stand_in_for_locks(self.undo)
             watch_idle_threads(self.undo)
             self.router.outside_runs = DirectPolls(self.undo)
             self._moto.watch(self.undo)
-            self.service.secret_texts.update(
-                os.environ[name] for name in _SECRET_VARIABLES if name in os.environ
-            )
-            hide_machine(os.environ, self.undo, self.settings.region)
+            secrets = values_of(_SECRET_VARIABLES).values()
+            self.service.secret_texts.update(value for value in secrets if value is not None)
+            hide_machine(self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()
         except BaseException:
@@ -204,7 +217,7 @@ class Harness:
         try:
             self.undo.later(self.store.stop)
             self.undo.later(self._interceptor.remove)
-            if self.service.registry.jobs:
+            if self.has_secrets:
                 _keep_for_report(secrets_of(self.service))
             self.undo.all()
             if self.observer.running_threads:
@@ -218,19 +231,13 @@ class Harness:
     def client(self, service: str, region: str) -> Any:
         """Return a client for the test itself, exempt from faults and from the contract."""
         client = own_client(service, region)
-        self._exempt(client)
+        self._own_clients.add(client)
         return client
 
-    def _access(self) -> Access:
-        return Access(
-            self.service.grants.find,
-            self.store.buckets,
-            self.settings.own_role,
-            self.service.clock.now,
-        )
 
-    def _exempt(self, client: Any) -> None:
-        self._interceptor.own_clients.add(client)
+def _access(settings: Settings, service: JobService, buckets: Mapping[str, str]) -> Access:
+    """Return who may open what now."""
+    return Access(service.grants.find, buckets, settings.own_role, service.clock.now)
 
 
 def active_harness() -> Harness | None:
@@ -252,7 +259,7 @@ def _keep_for_report(secrets: Secrets) -> None:
 def maskings_of_test() -> list[Callable[[str], str]]:
     """Return what masks the secrets of each stub that pytest's current test has left, or is in."""
     maskings: list[Callable[[str], str]] = [secrets.hide for secrets in _left]
-    if _active is not None:
+    if _active is not None and _active.has_secrets:
         maskings.append(masking(_active.service))
     return maskings
 

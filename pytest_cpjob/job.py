@@ -188,7 +188,7 @@ class Job:
             harness.service,
             self._record,
             harness.inspection.findings,
-            width=harness.report_width,
+            width=harness.report_width(),
             directory=harness.observer.directory,
         )
 

@@ -1,57 +1,28 @@
-"""The undo list: changes to the process, undone in reverse unless others have changed it since."""
+"""The undo list: what is replaced in the process, put back unless others have replaced it since."""
 
 from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from types import FunctionType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 _ABSENT: Final = object()
 
 
-class _LateVariable:
-    """A variable that somebody else had changed when its undoing was due.
-
-    Attributes:
-        is_settled: it was once seen as it is to be; it may still come back.
-    """
-
-    def __init__(
-        self, environ: MutableMapping[str, str], name: str, value: str | None, before: str | None
-    ) -> None:
-        self._environ = environ
-        self._name = name
-        self._value = value
-        self._before = before
-        self.is_settled = False
-
-    def is_restored(self) -> bool:
-        """Put back what was before, where our value is in place once more."""
-        if self._environ.get(self._name) == self._value:
-            _put(self._environ, self._name, self._before)
-            return True
-        self.is_settled = self._environ.get(self._name) == self._before
-        return False
-
-
-_late_variables: Final[dict[str, _LateVariable]] = {}
 _late_attributes: Final[list[tuple[Any, str, weakref.ref[Any], object]]] = []
 
 
-def restore_late_changes() -> None:
+def restore_late_attributes() -> None:
     """Take back what others have put in place anew, after it was taken back.
 
-    pytest's `monkeypatch` does so where its fixture came first, and so is undone last; a patch that
-    was put over ours, when it goes. To be called while nothing of ours is in place.
+    A patch that was put over ours does so when it goes. To be called while nothing of ours is in
+    place.
     """
-    for name, variable in list(_late_variables.items()):
-        if variable.is_restored():
-            del _late_variables[name]
     for late in list(_late_attributes):
         owner, name, value, before = late
         ours = value()
@@ -79,15 +50,6 @@ class Undo:
         # A closure, with its cells, would be four more objects for the collector.
         self._steps.append(partial(_restore_attribute, owner, name, value, before))
 
-    def set_variable(self, environ: MutableMapping[str, str], name: str, value: str | None) -> None:
-        """Set (or, with None, remove) a variable until the undo, unless others change it.
-
-        Who has changed it may have kept our value to put back later: see `restore_late_changes`.
-        """
-        before = environ.get(name)
-        _put(environ, name, value)
-        self._steps.append(partial(_restore_variable, environ, name, value, before))
-
     def all(self) -> None:
         """Run every step, even after an exception; then raise the first exception."""
         failure: BaseException | None = None
@@ -100,23 +62,92 @@ class Undo:
             raise failure
 
 
+class _Replaced(NamedTuple):
+    """An attribute, what stood there when it was replaced last, and what was made to replace it.
+
+    Attributes:
+        before: `_ABSENT` where the attribute is inherited.
+        original: what was found there, inherited or not.
+    """
+
+    owner: Any
+    name: str
+    before: object
+    ours: object
+    original: object
+    wrap: Callable[[Any], object]
+
+
+class Patches:
+    """Attributes that are replaced together, in test after test.
+
+    What replaces them is made once, and again only where another object stands there; so it must
+    not keep anything of a test.
+
+    Args:
+        replacements: for each attribute its owner, its name, and the function that makes of what
+            stands there what replaces it.
+
+    Attributes:
+        are_in_place: whether the attributes are replaced now.
+    """
+
+    def __init__(self, *replacements: tuple[Any, str, Callable[[Any], object]]) -> None:
+        self._replaced = [
+            _Replaced(owner, name, None, None, None, wrap) for owner, name, wrap in replacements
+        ]
+        self.are_in_place = False
+
+    def put_in_place(self, undo: Undo) -> None:
+        """Replace the attributes until the undo, which leaves alone what others have set since."""
+        undo.later(self._take_back)
+        self.are_in_place = True
+        for at, (owner, name, before, ours, _, _) in enumerate(self._replaced):
+            there = owner.__dict__.get(name, _ABSENT)
+            if there is not before or there is _ABSENT:
+                ours = self._make(at, there)
+            setattr(owner, name, ours)
+
+    def _make(self, at: int, there: object) -> object:
+        """Make what replaces an attribute, unless it was made of the same before."""
+        old = self._replaced[at]
+        original = getattr(old.owner, old.name)
+        if there is old.before and original == old.original:
+            return old.ours
+        ours = old.wrap(original)
+        self._replaced[at] = old._replace(before=there, ours=ours, original=original)
+        return ours
+
+    def those_in_place(self) -> list[Any]:
+        """Return what has replaced the attributes."""
+        return [each.ours for each in self._replaced]
+
+    def _take_back(self) -> None:
+        self.are_in_place = False
+        for owner, name, before, ours, _, _ in self._replaced:
+            if owner.__dict__.get(name) is not ours:
+                _set_back_later(owner, name, ours, before)
+            elif before is _ABSENT:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
+
+
 def _restore_attribute(owner: Any, name: str, value: object, before: object) -> None:
     if owner.__dict__.get(name) is value:
         _set_back(owner, name, before)
-    elif isinstance(value, FunctionType):
-        _late_attributes.append((owner, name, weakref.ref(value), before))
+    else:
+        _set_back_later(owner, name, value, before)
 
 
-def _restore_variable(
-    environ: MutableMapping[str, str], name: str, value: str | None, before: str | None
-) -> None:
-    if environ.get(name) == value:
-        _put(environ, name, before)
+def _set_back_later(owner: Any, name: str, value: object, before: object) -> None:
+    """Remember what was there before a function that others have put something over."""
+    if not isinstance(value, FunctionType):
         return
-    late = _late_variables.get(name)
-    # Of several, the first knows what was there before any of ours.
-    if late is None or late.is_settled:
-        _late_variables[name] = _LateVariable(environ, name, value, before)
+    for late in _late_attributes:
+        if late[0] is owner and late[1] == name and late[2]() is value:
+            return
+    _late_attributes.append((owner, name, weakref.ref(value), before))
 
 
 def _set_back(owner: Any, name: str, before: object) -> None:
@@ -124,13 +155,6 @@ def _set_back(owner: Any, name: str, before: object) -> None:
         delattr(owner, name)
     else:
         setattr(owner, name, before)
-
-
-def _put(environ: MutableMapping[str, str], name: str, value: str | None) -> None:
-    if value is None:
-        environ.pop(name, None)
-    else:
-        environ[name] = value
 
 
 def when_imported(name: str, then: Callable[[], None], undo: Undo) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from typing import Any, Final, Protocol, TypeVar
 
-from pytest_cpjob.patching import Undo
+from pytest_cpjob.patching import Patches, Undo
 
 OURS: Final = "pytest-cpjob"
 """How the names of this project's own threads begin."""
@@ -183,15 +183,20 @@ def idle_thread() -> Iterator[None]:
 
 def watch_idle_threads(undo: Undo) -> None:
     """Know, until the undo, which threads wait at a queue without a time-out."""
-    original = queue.Queue.get
+    _QUEUES.put_in_place(undo)
 
+
+def _noting_idle(original: Callable[..., Any]) -> Callable[..., Any]:
     def get(self: queue.Queue[Any], block: bool = True, timeout: float | None = None) -> Any:
         if not block or timeout is not None:
             return original(self, block, timeout)
         with idle_thread():
             return original(self)
 
-    undo.set_attribute(queue.Queue, "get", get)
+    return get
+
+
+_QUEUES: Final = Patches((queue.Queue, "get", _noting_idle))
 
 
 def wait_for_threads(
@@ -205,6 +210,8 @@ def wait_for_threads(
         seconds: of real time, about the most. They are counted in steps: freezegun stops clocks.
         daemons: whether daemon threads are waited for as well.
     """
+    if all(thread in before for thread in threading.enumerate()):
+        return []
     steps_left = round(seconds / _STEP)
     while True:
         running = [

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from user_projects import run_program
 
 from pytest_cpjob import CodePipelineStub
-from pytest_cpjob.patching import restore_late_changes
+from pytest_cpjob.patching import restore_late_attributes
 
 # Made before moto is imported, as a handler's module makes them.
 EARLY = {
@@ -233,7 +233,7 @@ def test_requests_are_sent_as_before_whichever_ends_first(
         run_a_job(stub)
     for end in (stub._harness.stop, mock.stop)[:: 1 if ours_ends_first else -1]:
         end()
-    restore_late_changes()  # as at the end of each test
+    restore_late_attributes()  # as at the end of each test
 
     assert HTTPAdapter.send is before
 

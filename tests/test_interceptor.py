@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -218,6 +219,29 @@ def test_a_tracer_that_wrapped_after_us_stays_and_we_are_inert_inside_it(
     assert BaseClient._make_api_call is tracer
     assert (len(first.calls), len(second.calls)) == (1, 1)
     assert seen == ["PutJobSuccessResult", "GetJobDetails", "PutJobSuccessResult"]
+
+
+def test_a_tracer_that_wraps_in_each_test_and_stays_adds_no_layers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(BaseClient, "_make_api_call", BaseClient._make_api_call)
+    layers = []
+    for _ in range(3):
+        seen: list[str] = []
+        with CodePipelineStub() as cpjob:
+            there = BaseClient._make_api_call
+            BaseClient._make_api_call = functools.wraps(there)(tracing(seen, there))
+            EARLY.put_job_success_result(jobId=cpjob.add_lambda_job().id)
+            layers.append(len(list(wrapped(BaseClient._make_api_call))))
+        assert (seen, len(cpjob.calls)) == (["PutJobSuccessResult"], 1)
+
+    assert layers == layers[:1] * 3
+
+
+def wrapped(function: Any) -> Iterator[Any]:
+    while function is not None:
+        yield function
+        function = vars(function).get("__wrapped__")
 
 
 def test_a_client_class_that_overrides_the_call_is_reached_through_its_super(

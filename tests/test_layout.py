@@ -23,6 +23,7 @@ FLOORS = (
     "settings",
     "requirements",
     "patching",
+    "variables",
     "threads",
     "call_sites",
     "aws",

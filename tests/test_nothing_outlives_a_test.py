@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+
+import boto3
 import pytest
 
+from pytest_cpjob import CodePipelineStub
+
+CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 TESTS = """
     import gc
     import tracemalloc
@@ -82,3 +88,27 @@ def test_a_test_keeps_less_than_half_a_kilobyte_more_than_a_plain_one(
     result = pytester.runpytest_subprocess("-p", "no:randomly", "-p", "no:faker", "-x")
 
     result.assert_outcomes(passed=242)
+
+
+@pytest.mark.parametrize("with_artifacts", [False, True])
+def test_a_stub_leaves_nothing_to_the_garbage_collector(*, with_artifacts: bool) -> None:
+    def use_one() -> None:
+        artifacts = {"input_artifacts": ["Source"]} if with_artifacts else {}
+        with CodePipelineStub() as cpjob:
+            job = cpjob.add_lambda_job(**artifacts)
+            job.invoke(
+                lambda event, context: CLIENT.put_job_success_result(
+                    jobId=event["CodePipeline.job"]["id"]
+                )
+            )
+            assert len(job.calls) == 1
+
+    use_one()  # what is made once a process may leave something
+    gc.collect()
+    gc.disable()
+    try:
+        use_one()
+
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -9,14 +9,15 @@ what it has changed when it stops, as it does without us.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS
-from pytest_cpjob.patching import Undo, when_imported
+from pytest_cpjob.patching import Patches, Undo, when_imported
 from pytest_cpjob.requirements import require
+from pytest_cpjob.variables import values_of
 
 if TYPE_CHECKING:
     from moto.core.models import MockAWS
@@ -47,35 +48,25 @@ class MotoSession:
 
     def watch(self, undo: Undo) -> None:
         """See every `mock_aws` that starts or stops until the undo."""
-        self._variables = {name: os.environ.get(name) for name in DUMMY_CREDENTIALS}
+        global _watching
+        self._variables = values_of(DUMMY_CREDENTIALS)
+        _watching = self
         undo.later(self._leave_mocks)
-        when_imported("moto.core.models", lambda: self._watch(undo), undo)
+        when_imported("moto.core.models", lambda: _patches().put_in_place(undo), undo)
 
-    def _watch(self, undo: Undo) -> None:
-        from moto.core.models import MockAWS
+    def started(self, mock: MockAWS) -> None:
+        """Take note of a `mock_aws` that has started."""
+        self._mocks.append(mock)
+        if self.is_started and type(mock)._nested_count == 2:
+            # The user's first: for `requests` it does what it would do without us.
+            mock._enable_patching(reset=False)
 
-        undo.set_attribute(MockAWS, "start", self._starting(MockAWS.start))
-        undo.set_attribute(MockAWS, "stop", self._stopping(MockAWS.stop))
-
-    def _starting(self, original: Callable[..., None]) -> Callable[..., None]:
-        def start(mock: MockAWS, *args: Any, **kwargs: Any) -> None:
-            original(mock, *args, **kwargs)
-            self._mocks.append(mock)
-            if self.is_started and type(mock)._nested_count == 2:
-                # The user's first: for `requests` it does what it would do without us.
-                mock._enable_patching(reset=False)
-
-        return start
-
-    def _stopping(self, original: Callable[..., None]) -> Callable[..., None]:
-        def stop(mock: MockAWS, *args: Any, **kwargs: Any) -> None:
-            original(mock, *args, **kwargs)
-            if mock in self._mocks:
-                self._mocks.remove(mock)
-            if self.is_started:
-                self._end(mock)
-
-        return stop
+    def stopped(self, mock: MockAWS) -> None:
+        """Take note of a `mock_aws` that has stopped."""
+        if mock in self._mocks:
+            self._mocks.remove(mock)
+        if self.is_started:
+            self._end(mock)
 
     def _end(self, mock: MockAWS) -> None:
         """Put back what moto puts back for the last mock only: while we count, none is."""
@@ -89,6 +80,8 @@ class MotoSession:
 
     def _leave_mocks(self) -> None:
         """Let a mock that goes on put back what was before the stub, not the stub's dummies."""
+        global _watching
+        _watching = None
         for mock in self._mocks:
             for name, value in self._variables.items():
                 if mock._orig_creds.get(name) == DUMMY_CREDENTIALS[name]:
@@ -157,3 +150,31 @@ class MotoSession:
             return adapter.build_response(request, answer)
 
         self._undo.set_attribute(HTTPAdapter, "send", send)
+
+
+_watching: MotoSession | None = None
+
+
+@cache
+def _patches() -> Patches:
+    from moto.core.models import MockAWS
+
+    return Patches((MockAWS, "start", _starting), (MockAWS, "stop", _stopping))
+
+
+def _starting(original: Callable[..., None]) -> Callable[..., None]:
+    def start(mock: MockAWS, *args: Any, **kwargs: Any) -> None:
+        original(mock, *args, **kwargs)
+        if _watching is not None:
+            _watching.started(mock)
+
+    return start
+
+
+def _stopping(original: Callable[..., None]) -> Callable[..., None]:
+    def stop(mock: MockAWS, *args: Any, **kwargs: Any) -> None:
+        original(mock, *args, **kwargs)
+        if _watching is not None:
+            _watching.stopped(mock)
+
+    return stop

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import Final
 
 from pytest_cpjob.patching import Undo
+from pytest_cpjob.variables import set_variables, values_of
 
 DUMMY_CREDENTIALS: Final = {
     "AWS_ACCESS_KEY_ID": "AKIACPJOBOWNROLE0000",
@@ -39,6 +40,7 @@ NOT_WHILE_ACTIVE: Final = (
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_USE_FIPS_ENDPOINT",
 )
+_LOOKED_AT: Final = (*NOT_WHILE_ACTIVE, "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID")
 MOTOS_KEY: Final = "FOOBARKEY"
 """The access key id that moto sets in the environment."""
 
@@ -67,21 +69,21 @@ def _says_something(path: str) -> bool:
         return False
 
 
-def hide_machine(environ: MutableMapping[str, str], undo: Undo, region: str) -> None:
+def hide_machine(undo: Undo, region: str) -> None:
     """Replace a developer's real credentials by dummy ones until the undo.
 
     A region is set where no variable names one: a hidden profile's, or that of a file that only
     this machine has, would be gone or another on the next machine. Credentials are not touched
     where moto's own are in place already.
     """
-    for name in NOT_WHILE_ACTIVE:
-        if name in environ:
-            undo.set_variable(environ, name, None)
+    there = values_of(_LOOKED_AT)
     # Sessions read it for the names of its profiles, and with them the keys.
-    undo.set_variable(environ, "AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-    if not environ.get("AWS_DEFAULT_REGION"):
-        undo.set_variable(environ, "AWS_DEFAULT_REGION", region)
-    if environ.get("AWS_ACCESS_KEY_ID") == MOTOS_KEY:
-        return
-    for name, value in DUMMY_CREDENTIALS.items():
-        undo.set_variable(environ, name, value)
+    hidden: dict[str, str | None] = {"AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    for name in NOT_WHILE_ACTIVE:
+        if there[name] is not None:
+            hidden[name] = None
+    if not there["AWS_DEFAULT_REGION"]:
+        hidden["AWS_DEFAULT_REGION"] = region
+    if there["AWS_ACCESS_KEY_ID"] != MOTOS_KEY:
+        hidden.update(DUMMY_CREDENTIALS)
+    set_variables(hidden, undo)

@@ -8,6 +8,7 @@ none, dummy credentials replace them; those that a handler passed to a client ar
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -20,7 +21,7 @@ from botocore.signers import RequestSigner
 
 from pytest_cpjob.artifacts.access import Presented
 from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS, MOTOS_KEY
-from pytest_cpjob.patching import Undo
+from pytest_cpjob.patching import Patches, Undo
 
 OWN_ROLE = Credentials(*DUMMY_CREDENTIALS.values())
 """Dummy credentials of the handler's own role."""
@@ -41,36 +42,28 @@ def presented_by(
     return credentials
 
 
-def sign_with_dummies(undo: Undo, is_active: Callable[[], bool]) -> None:
+def sign_with_dummies(undo: Undo) -> None:
     """Neither sign with the machine's credentials nor renew them until the undo."""
-    undo.set_attribute(
-        RequestSigner,
-        "get_auth_instance",
-        _signing_as(OWN_ROLE, RequestSigner.get_auth_instance, is_active),
-    )
-    undo.set_attribute(
-        RefreshableCredentials, "_refresh", _resting(RefreshableCredentials._refresh, is_active)
-    )
+    _SIGNING.put_in_place(undo)
 
 
-def sign_asynchronously_with_dummies(undo: Undo, is_active: Callable[[], bool]) -> None:
-    """Do the same for aiobotocore, which must already be imported."""
+@functools.cache
+def _asynchronous_signing() -> Patches:
     signer = sys.modules["aiobotocore.signers"].AioRequestSigner
     own_role = sys.modules["aiobotocore.credentials"].AioCredentials(*DUMMY_CREDENTIALS.values())
-    undo.set_attribute(
-        signer,
-        "get_auth_instance",
-        _signing_as(own_role, signer.get_auth_instance, is_active),
-    )
+    return Patches((signer, "get_auth_instance", functools.partial(_signing_as, own_role)))
+
+
+def sign_asynchronously_with_dummies(undo: Undo) -> None:
+    """Do the same for aiobotocore, which must already be imported."""
+    _asynchronous_signing().put_in_place(undo)
 
 
 def _needs_stand_in(credentials: object) -> bool:
     return credentials is None or is_of_the_machine(credentials)
 
 
-def _signing_as(
-    own_role: object, original: Callable[..., Any], is_active: Callable[[], bool]
-) -> Callable[..., Any]:
+def _signing_as(own_role: object, original: Callable[..., Any]) -> Callable[..., Any]:
     def get_auth_instance(
         self: Any,
         signing_name: str,
@@ -79,7 +72,7 @@ def _signing_as(
         request_credentials: object = None,
         **kwargs: Any,
     ) -> Any:
-        if is_active() and request_credentials is None and _needs_stand_in(self._credentials):
+        if request_credentials is None and is_active() and _needs_stand_in(self._credentials):
             request_credentials = own_role
         return original(
             self, signing_name, region_name, signature_version, request_credentials, **kwargs
@@ -88,7 +81,7 @@ def _signing_as(
     return get_auth_instance
 
 
-def _resting(original: Callable[..., None], is_active: Callable[[], bool]) -> Callable[..., None]:
+def _resting(original: Callable[..., None]) -> Callable[..., None]:
     """Wrap `_refresh` to not renew the machine's credentials.
 
     botocore also renews them outside of signing, to get the account id for an endpoint.
@@ -173,25 +166,17 @@ def resolve(credentials: Any, presented: Presented) -> Presented:
     return Presented(frozen.access_key, frozen.secret_key, frozen.token, own_role=False)
 
 
-def leave_sessions_alone(undo: Undo, is_active: Callable[[], bool]) -> None:
+def leave_sessions_alone(undo: Undo) -> None:
     """Let sessions look for credentials in the environment only, and remember none, until the undo.
 
     A profile of any kind, on this machine or not, works on the dummies: neither its program nor its
     files are asked, nor a token's. boto3's default session is the one of before again afterwards.
     """
-    undo.set_attribute(Session, "get_credentials", _finding(Session.get_credentials, is_active))
-    undo.set_attribute(Session, "get_auth_token", _tokenless(Session.get_auth_token, is_active))
-    undo.set_attribute(
-        Session, "get_scoped_config", _of_no_profile(Session.get_scoped_config, is_active)
-    )
-    made: list[tuple[object, object]] = []
-    undo.later(lambda: _restore_default_session(made))
-    undo.set_attribute(
-        boto3, "setup_default_session", _noting(boto3.setup_default_session, made, is_active)
-    )
+    undo.later(_restore_default_session)
+    _SESSIONS.put_in_place(undo)
 
 
-def _finding(original: Callable[..., Any], is_active: Callable[[], bool]) -> Callable[..., Any]:
+def _finding(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_credentials(self: Any) -> Any:
         if self._credentials is not None or not is_active():
             return original(self)
@@ -211,16 +196,14 @@ def _is_of_botocore(provider: object) -> bool:
     return type(provider).__module__.startswith("botocore.")
 
 
-def _tokenless(original: Callable[..., Any], is_active: Callable[[], bool]) -> Callable[..., Any]:
+def _tokenless(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_auth_token(self: Any, **kwargs: Any) -> Any:
         return None if is_active() else original(self, **kwargs)
 
     return get_auth_token
 
 
-def _of_no_profile(
-    original: Callable[..., Any], is_active: Callable[[], bool]
-) -> Callable[..., Any]:
+def _of_no_profile(original: Callable[..., Any]) -> Callable[..., Any]:
     def get_scoped_config(self: Any) -> Any:
         if is_active() and self.get_config_variable("profile") is not None:
             return {}
@@ -229,21 +212,39 @@ def _of_no_profile(
     return get_scoped_config
 
 
-def _noting(
-    original: Callable[..., None],
-    made: list[tuple[object, object]],
-    is_active: Callable[[], bool],
-) -> Callable[..., None]:
+def _noting(original: Callable[..., None]) -> Callable[..., None]:
     def setup_default_session(**kwargs: Any) -> None:
         before = boto3.DEFAULT_SESSION
         original(**kwargs)
         if is_active():
-            made.append((boto3.DEFAULT_SESSION, before))
+            _made.append((boto3.DEFAULT_SESSION, before))
 
     return setup_default_session
 
 
-def _restore_default_session(made: list[tuple[object, object]]) -> None:
-    for session, before in reversed(made):
+_made: Final[list[tuple[object, object]]] = []
+"""The default sessions that were made while a stub is active, and what was there before each."""
+
+
+def _restore_default_session() -> None:
+    while _made:
+        session, before = _made.pop()
         if boto3.DEFAULT_SESSION is session:
             boto3.DEFAULT_SESSION = before
+
+
+def is_active() -> bool:
+    """Whether a stub is active; what it patches may be kept by sessions that outlive it."""
+    return _SIGNING.are_in_place
+
+
+_SIGNING: Final = Patches(
+    (RequestSigner, "get_auth_instance", functools.partial(_signing_as, OWN_ROLE)),
+    (RefreshableCredentials, "_refresh", _resting),
+)
+_SESSIONS: Final = Patches(
+    (Session, "get_credentials", _finding),
+    (Session, "get_auth_token", _tokenless),
+    (Session, "get_scoped_config", _of_no_profile),
+    (boto3, "setup_default_session", _noting),
+)

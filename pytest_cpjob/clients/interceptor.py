@@ -14,12 +14,11 @@ import itertools
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from botocore.client import BaseClient
-from botocore.endpoint import Endpoint
-from botocore.httpsession import ProxyConfiguration, URLLib3Session
 
 from pytest_cpjob.aws.accepted_requests import accepted_copy
 from pytest_cpjob.call_sites import Site, call_site
@@ -31,19 +30,25 @@ from pytest_cpjob.clients.credentials import (
 )
 from pytest_cpjob.clients.endpoint_urls import send_to_aws_endpoint
 from pytest_cpjob.clients.forked_processes import ForkedProcesses
-from pytest_cpjob.clients.leftover_threads import is_cut_off
 from pytest_cpjob.clients.moto_gaps import is_gap
-from pytest_cpjob.clients.network_guard import check_leaving, passing_by_proxy
+from pytest_cpjob.clients.network_guard import check_leaving
 from pytest_cpjob.clients.pending_call import PendingCall, pending_call, plain_copy
 from pytest_cpjob.clients.responses import Answer
-from pytest_cpjob.clients.session_cache import share_endpoints, share_events, share_models
+from pytest_cpjob.clients.session_cache import share_among_sessions
 from pytest_cpjob.clients.short_way import Plan, ShortWay
 from pytest_cpjob.clients.transfers import transfer_without_crt
-from pytest_cpjob.patching import Undo
+from pytest_cpjob.clients.wrappers import (
+    UNTIL_AIOBOTOCORE,
+    WRAPPERS,
+    Method,
+    Params,
+    Seat,
+    seat_of,
+    wrappers_of_aiobotocore,
+)
+from pytest_cpjob.patching import Patches, Undo
 from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.threads import is_tests
-
-Params = Mapping[str, Any]
 
 _AIO_SESSIONS = (
     ("aiobotocore.httpsession", "AIOHTTPSession"),
@@ -51,7 +56,7 @@ _AIO_SESSIONS = (
 )
 
 
-_FRAMES_BETWEEN = 3
+_FRAMES_BETWEEN = 4
 """From our wrap's own function for a call's beginning to botocore's for an operation."""
 
 
@@ -97,38 +102,35 @@ class ClientInterceptor:
     Args:
         router: who answers.
         is_issued: whether an access key id belongs to some job's artifact credentials.
+        own_clients: those of the test and of ours, exempt from the contract.
     """
 
-    def __init__(self, router: Router, is_issued: Callable[[str | None], bool]) -> None:
+    def __init__(
+        self,
+        router: Router,
+        is_issued: Callable[[str | None], bool],
+        own_clients: Collection[BaseClient],
+    ) -> None:
         self._router = router
         self._is_issued = is_issued
+        self._own_clients = own_clients
         self._undo = Undo()
-        self._active = False
+        self._short_way: ShortWay | None = None
         self._met: weakref.WeakKeyDictionary[BaseClient, _Met] = weakref.WeakKeyDictionary()
         self._numbers = itertools.count(1)
         self._thread = threading.local()
         self._told: weakref.WeakSet[BaseClient] = weakref.WeakSet()
         self._lock = threading.Lock()
         self.forked = ForkedProcesses()
-        self.own_clients: weakref.WeakSet[BaseClient] = weakref.WeakSet()
 
     def install(self) -> None:
         """Intercept the calls of every client from now on."""
-        self._active = True
         self.forked.begin()
-        self._undo.later(self._deactivate)
         self._undo.later(self._take_moto_back)
-        share_models(self._undo)
-        share_events(self._undo)
-        share_endpoints(self._undo)
-        is_active = self._asked_weakly()
-        sign_with_dummies(self._undo, is_active)
-        leave_sessions_alone(self._undo, is_active)
-        self._wrap(BaseClient, "_make_api_call", self._wrapped)
-        self._wrap(BaseClient, "_emit_api_params", self._reading)
-        self._wrap(Endpoint, "make_request", self._answering)
-        self._wrap(URLLib3Session, "send", self._guarded)
-        self._wrap(ProxyConfiguration, "proxy_url_for", self._without_proxy)
+        share_among_sessions(self._undo)
+        sign_with_dummies(self._undo)
+        leave_sessions_alone(self._undo)
+        self._sit_down(WRAPPERS)
         transfer_without_crt(self._undo)
         self._wrap_aiobotocore_once_there()
 
@@ -136,100 +138,62 @@ class ClientInterceptor:
         """Undo everything; a wrapper that others have wrapped since stays, but does nothing."""
         self._undo.all()
 
-    def _deactivate(self) -> None:
-        self._active = False
+    def _sit_down(self, wrappers: Patches) -> None:
+        """Be the one whom wrappers ask, until the undo."""
+        wrappers.put_in_place(self._undo)
+        seats = [seat_of(wrapper) for wrapper in wrappers.those_in_place()]
+        self._undo.later(partial(_leave, seats))
+        for seat in seats:
+            seat.seated = self
 
-    def _asked_weakly(self) -> Callable[[], bool]:
-        """Return what says whether this is active, and keeps nothing of the test.
+    # -- calls ---------------------------------------------------------------------------------
 
-        A session hands its patched methods on to the clients that it makes, which may live as long
-        as the process does.
-        """
-        asked = weakref.ref(self)
+    def call(self, original: Method, client: BaseClient, operation: str, params: Params, /) -> Any:
+        """Answer a call of a client's."""
+        short_way = self._short_way
+        if short_way is None:
+            short_way = self._short_way = ShortWay(original)
+        call = self._begin(client, operation, params)
+        token = pending_call.set(call)
+        try:
+            response = None
+            plan = short_way.plan_for(client, operation)
+            if plan is not None:
+                response = self._answered_shortly(call, plan, client.meta.config)
+            if response is None:
+                response = original(client, operation, params)
+                if call.service == "codepipeline":
+                    short_way.learn(client, operation)
+        except BaseException as error:
+            self._failed(call, error)
+            raise
+        finally:
+            pending_call.reset(token)
+        self._router.finish(call, None)
+        return response
 
-        def is_active() -> bool:
-            interceptor = asked()
-            return interceptor is not None and interceptor._is_active()
-
-        return is_active
-
-    def _is_active(self) -> bool:
-        return self._active
-
-    # -- the wrap ------------------------------------------------------------------------------
-
-    def _wrap(
-        self, owner: Any, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
-    ) -> None:
-        """Wrap a method, after removing inactive wrappers that earlier stubs could not remove.
-
-        Such a wrapper stays if a tracer has wrapped it while the stub was active. Without this,
-        each test under a tracer would add one more layer to every call.
-        """
-        there = original = getattr(owner, name)
-        while (
-            left_by := vars(original).get("interceptor")
-        ) is not None and not left_by._is_active():
-            original = original.__wrapped__
-        if original is not there:
-            setattr(owner, name, original)
-        ours = wrap(original)
-        vars(ours).update(__wrapped__=original, interceptor=self)
-        self._undo.set_attribute(owner, name, ours)
-
-    def _wrapped(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        short_way = ShortWay(original)
-
-        def _make_api_call(client: BaseClient, operation_name: str, api_params: Params) -> Any:
-            if not self._active or is_cut_off():
-                return original(client, operation_name, api_params)
-            call = self._begin(client, operation_name, api_params)
-            token = pending_call.set(call)
-            try:
-                response = None
-                plan = short_way.plan_for(client, operation_name)
-                if plan is not None:
-                    response = self._answered_shortly(call, plan, client.meta.config)
-                if response is None:
-                    response = original(client, operation_name, api_params)
-                    if call.service == "codepipeline":
-                        short_way.learn(client, operation_name)
-            except BaseException as error:
-                self._failed(call, error)
-                raise
-            finally:
-                pending_call.reset(token)
-            self._router.finish(call, None)
-            return response
-
-        return _make_api_call
-
-    def _wrapped_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        async def _make_api_call(
-            client: BaseClient, operation_name: str, api_params: Params
-        ) -> Any:
-            if not self._active or is_cut_off():
-                return await original(client, operation_name, api_params)
-            call = self._begin(client, operation_name, api_params)
-            call.is_async = True
-            token = pending_call.set(call)
-            try:
-                response = await original(client, operation_name, api_params)
-            except BaseException as error:
-                self._failed(call, error)
-                raise
-            finally:
-                pending_call.reset(token)
-            self._router.finish(call, None)
-            return response
-
-        return _make_api_call
+    async def call_async(
+        self, original: Method, client: BaseClient, operation: str, params: Params, /
+    ) -> Any:
+        """Answer a call of aiobotocore's."""
+        call = self._begin(client, operation, params)
+        call.is_async = True
+        token = pending_call.set(call)
+        try:
+            response = await original(client, operation, params)
+        except BaseException as error:
+            self._failed(call, error)
+            raise
+        finally:
+            pending_call.reset(token)
+        self._router.finish(call, None)
+        return response
 
     def _begin(self, client: BaseClient, operation: str, params: Params) -> PendingCall:
         service = client.meta.service_model.service_name
         self.forked.refuse(service, operation)
         number = self._number(client)
-        by_test = client in self.own_clients or is_tests()
+        by_test = client in self._own_clients or is_tests()
         call = PendingCall(
             service,
             operation,
@@ -262,47 +226,30 @@ class ClientInterceptor:
             call.request = plain_copy(call.request)
         self._router.finish(call, error)
 
-    def _reading(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def read(self, params: Params) -> None:
         """Take CodePipeline's parameters as the user's hooks have left them."""
-
-        def _emit_api_params(client: BaseClient, *args: Any, **kwargs: Any) -> Any:
-            params = original(client, *args, **kwargs)
-            self._read(params)
-            return params
-
-        return _emit_api_params
-
-    def _reading_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        async def _emit_api_params(client: BaseClient, *args: Any, **kwargs: Any) -> Any:
-            params = await original(client, *args, **kwargs)
-            self._read(params)
-            return params
-
-        return _emit_api_params
-
-    def _read(self, params: Params) -> None:
         call = pending_call.get()
-        if call is not None and self._active and call.service == "codepipeline":
+        if call is not None and call.service == "codepipeline":
             call.request = plain_copy(params)
 
     # -- answers ---------------------------------------------------------------------------------
 
-    def _answering(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def make_request(endpoint: Any, operation_model: Any, request: dict[str, Any]) -> Any:
-            call = pending_call.get()
-            if call is None or not self._active:
-                return original(endpoint, operation_model, request)
-            if call.is_async:  # of aiobotocore this method is the same, and returns a coroutine
-                return self._answer_async(original, endpoint, operation_model, request, call)
-            if self._router.serves(call) and is_watched(endpoint, operation_model):
-                endpoint.create_request(request, operation_model)
-            answer = self._answer(call, request)
-            if answer is None:
-                answer = original(endpoint, operation_model, request)
-                self._router.passed(call, *answer)
-            return answer
-
-        return make_request
+    def make_request(
+        self, original: Method, endpoint: Any, operation_model: Any, request: dict[str, Any]
+    ) -> Any:
+        """Answer the call that comes to its HTTP request."""
+        call = pending_call.get()
+        if call is None:
+            return original(endpoint, operation_model, request)
+        if call.is_async:  # of aiobotocore this method is the same, and returns a coroutine
+            return self._answer_async(original, endpoint, operation_model, request, call)
+        if self._router.serves(call) and is_watched(endpoint, operation_model):
+            endpoint.create_request(request, operation_model)
+        answer = self._answer(call, request)
+        if answer is None:
+            answer = original(endpoint, operation_model, request)
+            self._router.passed(call, *answer)
+        return answer
 
     async def _answer_async(
         self,
@@ -378,30 +325,12 @@ class ClientInterceptor:
 
     # -- the network -----------------------------------------------------------------------------
 
-    def _guarded(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def send(session: Any, request: Any) -> Any:
-            if self._active:
-                self._check_leaving(request)
-            return original(session, request)
+    def check_leaving(self, request: Any) -> None:
+        """Block a request that would leave this machine, and report it.
 
-        return send
-
-    def _guarded_async(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        async def send(session: Any, request: Any) -> Any:
-            if self._active:
-                self._check_leaving(request)
-            return await original(session, request)
-
-        return send
-
-    def _without_proxy(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def proxy_url_for(configuration: Any, url: str) -> Any:
-            proxy = original(configuration, url)
-            return passing_by_proxy(url, proxy) if self._active else proxy
-
-        return proxy_url_for
-
-    def _check_leaving(self, request: Any) -> None:
+        Raises:
+            UnfakedCallError: it is blocked.
+        """
         call = pending_call.get()
 
         def report(what: str) -> None:
@@ -416,26 +345,21 @@ class ClientInterceptor:
         """Wrap aiobotocore's client class, now or as soon as it is defined."""
         loaded = sys.modules.get("aiobotocore.client")
         if loaded is not None:
-            self._wrap_aiobotocore(loaded.AioBaseClient)
-            return
+            self.wrap_aiobotocore(loaded.AioBaseClient)
+        else:
+            self._sit_down(UNTIL_AIOBOTOCORE)
 
-        # aiobotocore may be imported during the test, and with `from aiobotocore.client import`,
-        # so patching its module after the import may be too late for a reference taken before.
-        def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:
-            super(BaseClient, cls).__init_subclass__(**kwargs)
-            if cls.__name__ == "AioBaseClient" and "_make_api_call" in vars(cls):
-                self._wrap_aiobotocore(cls)
+    def wrap_aiobotocore(self, client_class: type) -> None:
+        """Answer the calls of aiobotocore's clients as well."""
+        found = (getattr(sys.modules.get(module), name, None) for module, name in _AIO_SESSIONS)
+        sessions = [each for each in found if each is not None]
+        self._sit_down(wrappers_of_aiobotocore(client_class, *sessions))
+        sign_asynchronously_with_dummies(self._undo)
 
-        self._undo.set_attribute(BaseClient, "__init_subclass__", classmethod(__init_subclass__))
 
-    def _wrap_aiobotocore(self, client_class: Any) -> None:
-        self._wrap(client_class, "_make_api_call", self._wrapped_async)
-        self._wrap(client_class, "_emit_api_params", self._reading_async)
-        sign_asynchronously_with_dummies(self._undo, self._asked_weakly())
-        for module, name in _AIO_SESSIONS:
-            session_class = getattr(sys.modules.get(module), name, None)
-            if session_class is not None:
-                self._wrap(session_class, "send", self._guarded_async)
+def _leave(seats: list[Seat]) -> None:
+    for seat in seats:
+        seat.seated = None
 
 
 def handlers_of(events: Any, event: str) -> list[Any]:

@@ -28,7 +28,7 @@ def is_cut_off() -> bool:
 
 def threads_cut_off() -> frozenset[threading.Thread]:
     """Return the threads that outlived their test, and those that they have started."""
-    return frozenset(_cut_off)
+    return frozenset(_cut_off) if _guards else frozenset()
 
 
 def cut_off(threads: Iterable[threading.Thread]) -> None:

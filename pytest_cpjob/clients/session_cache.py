@@ -12,9 +12,9 @@ from __future__ import annotations
 import inspect
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FunctionType
-from typing import Any
+from typing import Any, Final
 
 import boto3
 import botocore
@@ -24,7 +24,7 @@ from botocore.client import ClientCreator
 from botocore.hooks import EVENT_ALIASES, EventAliaser
 from botocore.loaders import JSONFileLoader, Loader
 
-from pytest_cpjob.patching import Undo
+from pytest_cpjob.patching import Patches, Undo
 
 _PACKAGES = tuple(
     os.path.join(os.path.dirname(package.__file__), "data") for package in (botocore, boto3)
@@ -36,42 +36,14 @@ _event_names: dict[str, str] = {}
 _endpoints: dict[tuple[object, ...], Any] = {}
 _service_models: dict[tuple[str, int], Any] = {}
 _methods: dict[tuple[object, int], dict[str, Any]] = {}
+_resolved: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+"""Clients' resolvers -> the endpoint, while one stub is active."""
 
 
-def share_models(undo: Undo) -> None:
-    """Share the files that loaders read until the undo."""
-    undo.set_attribute(JSONFileLoader, "load_file", _sharing_files(JSONFileLoader.load_file))
-    undo.set_attribute(
-        Loader, "list_available_services", _sharing_listings(Loader.list_available_services)
-    )
-    for name, sharing in (
-        ("_load_service_model", _sharing_service_models),
-        ("_create_methods", _sharing_methods),
-    ):
-        original = getattr(ClientCreator, name, None)
-        if original is not None:
-            undo.set_attribute(ClientCreator, name, sharing(original))
-
-
-def share_events(undo: Undo) -> None:
-    """Share what event emitters compute until the undo."""
-    undo.set_attribute(EventAliaser, "__init__", _sharing_names(EventAliaser.__init__))
-    original = getattr(botocore.hooks, "accepts_kwargs", None)
-    if original is not None:
-        undo.set_attribute(botocore.hooks, "accepts_kwargs", _asking_the_code(original))
-    nodes = getattr(botocore.hooks, "NodeList", None)
-    if nodes is not None and "__copy__" in vars(nodes):
-        undo.set_attribute(nodes, "__copy__", _copied_at_once(nodes.__copy__))
-
-
-def share_endpoints(undo: Undo) -> None:
-    """Share the parsed endpoint rules of a service among its clients until the undo."""
-    original = getattr(botocore.regions, "EndpointProvider", None)
-    if original is not None:
-        undo.set_attribute(botocore.regions, "EndpointProvider", _sharing_rules(original))
-    resolver = getattr(botocore.regions, "EndpointRulesetResolver", None)
-    if resolver is not None:
-        undo.set_attribute(resolver, "construct_endpoint", _resolving_once(resolver))
+def share_among_sessions(undo: Undo) -> None:
+    """Share it all until the undo."""
+    _resolved.clear()
+    _PATCHES.put_in_place(undo)
 
 
 def _sharing_names(original: Callable[..., None]) -> Callable[..., None]:
@@ -129,19 +101,17 @@ def _sharing_rules(original: Callable[..., Any]) -> Callable[..., Any]:
     return endpoint_provider
 
 
-def _resolving_once(resolver: Any) -> Callable[..., Any]:
+def _resolving_once(original: Callable[..., Any]) -> Callable[..., Any]:
     """Resolve each client's CodePipeline endpoint once: its rules do not depend on operations."""
-    original = resolver.construct_endpoint
-    resolved: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
     def construct_endpoint(
         self: Any, operation_model: Any, call_args: Any, request_context: Any
     ) -> Any:
         if operation_model.service_model.service_name != "codepipeline":
             return original(self, operation_model, call_args, request_context)
-        endpoint = resolved.get(self)
+        endpoint = _resolved.get(self)
         if endpoint is None:
-            endpoint = resolved[self] = original(self, operation_model, call_args, request_context)
+            endpoint = _resolved[self] = original(self, operation_model, call_args, request_context)
         return endpoint
 
     construct_endpoint.__wrapped__ = original  # type: ignore[attr-defined]
@@ -202,3 +172,24 @@ def _sharing_listings(original: Callable[..., Any]) -> Callable[..., Any]:
         return list(_listings[type_name, paths])
 
     return list_available_services
+
+
+def _replacements() -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
+    """Yield what is replaced of the botocore that is installed; not each one has all of it."""
+    hooks, regions = botocore.hooks, botocore.regions
+    for owner, name, sharing in (
+        (JSONFileLoader, "load_file", _sharing_files),
+        (Loader, "list_available_services", _sharing_listings),
+        (ClientCreator, "_load_service_model", _sharing_service_models),
+        (ClientCreator, "_create_methods", _sharing_methods),
+        (EventAliaser, "__init__", _sharing_names),
+        (hooks, "accepts_kwargs", _asking_the_code),
+        (getattr(hooks, "NodeList", None), "__copy__", _copied_at_once),
+        (regions, "EndpointProvider", _sharing_rules),
+        (getattr(regions, "EndpointRulesetResolver", None), "construct_endpoint", _resolving_once),
+    ):
+        if name in getattr(owner, "__dict__", ()):
+            yield owner, name, sharing
+
+
+_PATCHES: Final = Patches(*_replacements())

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from pytest_cpjob.patching import Undo
+from pytest_cpjob.patching import Patches, Undo
 
 Met = Callable[[BaseException], None]
 """Told of an error that came before the test's own eyes."""
@@ -20,24 +20,34 @@ def watch_expected_errors(met: Met, undo: Undo) -> None:
     In a function of the test's own, in a fixture, or called with a function, they catch an error
     before that has come to the test's own frame.
     """
-    for block in _blocks("pytest" in sys.modules, "unittest.case" in sys.modules):
-        undo.set_attribute(block, "__exit__", _heard(block.__exit__, met))
+    global _met
+    _met = met
+    undo.later(_forget)
+    _patches("pytest" in sys.modules, "unittest.case" in sys.modules).put_in_place(undo)
+
+
+_met: Met | None = None
+
+
+def _forget() -> None:
+    global _met
+    _met = None
 
 
 @functools.cache
-def _blocks(with_pytest: bool, with_unittest: bool) -> tuple[Any, ...]:
-    """Give the kinds of `with` blocks that expect errors, of what is in use."""
-    blocks = []
+def _patches(with_pytest: bool, with_unittest: bool) -> Patches:
+    """Make the patches of the kinds of `with` blocks that expect errors, of what is in use."""
+    blocks: list[Any] = []
     if with_pytest:
         blocks.append(type(sys.modules["pytest"].raises(Exception)))
     if with_unittest:
         test = sys.modules["unittest.case"].TestCase()
         # Not used as an assertion: its class is what is asked for.
         blocks.append(type(test.assertRaises(Exception)))  # noqa: PT027
-    return tuple(blocks)
+    return Patches(*((block, "__exit__", _heard) for block in blocks))
 
 
-def _heard(original: Callable[..., Any], met: Met) -> Callable[..., Any]:
+def _heard(original: Callable[..., Any]) -> Callable[..., Any]:
     def __exit__(
         self: object,
         kind: type[BaseException] | None,
@@ -45,8 +55,8 @@ def _heard(original: Callable[..., Any], met: Met) -> Callable[..., Any]:
         traceback: TracebackType | None,
     ) -> Any:
         caught = original(self, kind, error, traceback)
-        if caught and error is not None:
-            met(error)
+        if caught and error is not None and _met is not None:
+            _met(error)
         return caught
 
     return __exit__

@@ -47,6 +47,8 @@ class Inspection:
         )
 
     def _new(self, found: list[Finding]) -> list[Finding]:
+        if not found:
+            return []
         new = [
             finding
             for finding in found

@@ -16,6 +16,7 @@ from pytest_cpjob.endpoint.processes import Args, EndpointProcess, Hear, program
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.requirements import require
+from pytest_cpjob.variables import set_variables
 
 if TYPE_CHECKING:
     from pytest_cpjob.endpoint.http_server import Answer, HttpRequest, WebServer
@@ -208,8 +209,7 @@ def environment(url: str, region: str) -> dict[str, str]:
 def reach_without_proxy(undo: Undo) -> None:
     """Make clients of this process connect to the endpoint without a proxy until the undo."""
     hosts = _not_by_proxy(os.environ)
-    for name in ("NO_PROXY", "no_proxy"):
-        undo.set_variable(os.environ, name, hosts)
+    set_variables({"NO_PROXY": hosts, "no_proxy": hosts}, undo)
 
 
 def _not_by_proxy(environ: Mapping[str, str]) -> str:

@@ -72,7 +72,7 @@ class PipelineRuns:
         self._latest: Performances | None = None
         self._run_to_the_end: set[str] = set()
         self._is_busy = False
-        self._clock.on_advance(self.drive)
+        self._clock.on_advance(lambda _: self.drive())
 
     def begin(
         self, performances: Performances | None, variables: Mapping[str, str], *, to_the_end: bool

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_cpjob.clients.import_guard import ImportGuard
-from pytest_cpjob.patching import Undo, restore_late_changes
+from pytest_cpjob.patching import Undo, restore_late_attributes
 from pytest_cpjob.plugin.fixtures import (
     CALLED,
     EARLIER_OUTPUT,
@@ -36,6 +36,7 @@ from pytest_cpjob.plugin.fixtures import (
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
 from pytest_cpjob.plugin.options import BUILT_IN, REPORT, SEED, add_options, check_flags, check_ini
 from pytest_cpjob.settings import BUILT_IN_REGION, CHECKS, WARNINGS
+from pytest_cpjob.variables import restore_late_variables
 
 if TYPE_CHECKING:
     from pytest_cpjob.harness import Harness
@@ -197,7 +198,8 @@ def pytest_runtest_makereport(
     finally:
         undo.all()
     if call.when == "teardown" and _active_harness() is None:
-        restore_late_changes()
+        restore_late_attributes()
+        restore_late_variables()
     if harness is not None:
         _explain(harness, item, call, report, is_part=is_part)
     elif report.failed and call.when == "setup":

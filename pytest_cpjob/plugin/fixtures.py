@@ -78,7 +78,7 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     stub = CodePipelineStub._with(settings_of(request))
     harness = stub._harness
     harness.observer.directory = str(request.config.invocation_params.dir)
-    harness.report_width = report_width(request.config)
+    harness.report_width = functools.partial(report_width, request.config)
     stash = request.node.stash
 
     def finish() -> None:

@@ -39,6 +39,9 @@ SEED: Final = pytest.StashKey[str]()
 REPORT: Final = pytest.StashKey[bool]()
 """Whether a report of the run shows what happened to the jobs: ours, or pytest-html's."""
 
+_UNMARKED: Final = pytest.StashKey["Settings"]()
+"""The settings of tests without a marker."""
+
 BUILT_IN: Final = {
     "cpjob_seed": BUILT_IN_SEED,
     "cpjob_region": BUILT_IN_REGION,
@@ -212,8 +215,17 @@ def settings_of(request: pytest.FixtureRequest) -> Settings:
     except ValueError as error:
         told = f"@pytest.mark.cpjob: {error}"
         raise pytest.fail.Exception(told, pytrace=False) from None
-    outer: list[Mapping[str, Any]] = [{"seed": config.stash.get(SEED, None)}, _ini_values(config)]
-    return resolve([*markers, *outer], test_id=request.node.nodeid)
+    test_id = request.node.nodeid
+    if markers:
+        return resolve([*markers, *_of_the_run(config)], test_id=test_id)
+    if _UNMARKED not in config.stash:
+        config.stash[_UNMARKED] = resolve(_of_the_run(config))
+    return config.stash[_UNMARKED]._replace(test_id=test_id)
+
+
+def _of_the_run(config: pytest.Config) -> list[Mapping[str, Any]]:
+    """Return the options of the command line and the ini file."""
+    return [{"seed": config.stash.get(SEED, None)}, _ini_values(config)]
 
 
 def _options_of(marker: pytest.Mark) -> Mapping[str, Any]:

@@ -37,6 +37,8 @@ def capture_sections(harness: Harness, item: pytest.Item, report: pytest.TestRep
     pytest keeps the output of earlier runs of a test, the first in a report. A run again has the
     same jobs, with the same secrets, and must not be blamed for them.
     """
+    if not harness.service.registry.jobs:
+        return
     sections = report.sections[item.stash.get(EARLIER_OUTPUT, 0) :]
     for where, name in (("stdout", "stdout"), ("stderr", "stderr"), ("the log", "log")):
         texts = [text for title, text in sections if title.startswith(f"Captured {name}")]
@@ -48,7 +50,8 @@ def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo
 
     As pytest's own unittest support does, it is given an exception that its code did not raise.
     """
-    capture_sections(harness, item, pytest.TestReport.from_item_and_call(item, call))
+    if harness.service.registry.jobs:
+        capture_sections(harness, item, pytest.TestReport.from_item_and_call(item, call))
     found = harness.inspection.settled_findings(code_runs=harness.runs_code())
     if found:
         try:
@@ -105,7 +108,7 @@ def _show_findings(
         crash.message = _in_short(str(error))
     if is_asked_for or crash is None:
         return 0
-    lines = wrapped(str(error), harness.report_width).splitlines()
+    lines = wrapped(str(error), harness.report_width()).splitlines()
     [entry] = shown.reprtraceback.reprentries
     entry.lines[:] = lines
     place = next(
@@ -141,7 +144,7 @@ def _add_sections(
     shown_already: str,
 ) -> None:
     add = getattr(report.longrepr, "addsection", None) or _plain_sections(report)
-    width, directory = harness.report_width, harness.observer.directory
+    width, directory = harness.report_width(), harness.observer.directory
     sections = []
     if found:
         sections.append(("cpjob findings", report_of(found, directory=directory)))
@@ -167,7 +170,7 @@ def _timelines(harness: Harness, room: int, shown_already: str) -> Iterator[tupl
     findings = harness.inspection.findings
     about = [job for job in firsts if any(_is_about(finding, job) for finding in findings)]
     chosen = about[:MOST_TIMELINES] or firsts[-MOST_TIMELINES:]
-    width, directory = harness.report_width, harness.observer.directory
+    width, directory = harness.report_width(), harness.observer.directory
     for job in chosen:
         if timeline(harness.service, job, width=width, directory=directory) in shown_already:
             continue
@@ -200,7 +203,7 @@ def add_late_findings(harness: Harness, report: pytest.TestReport) -> None:
     found = harness.inspection.new_findings()
     if found:
         text = report_of(found, directory=harness.observer.directory)
-        shown = wrapped(masking(harness.service)(text), harness.report_width)
+        shown = wrapped(masking(harness.service)(text), harness.report_width())
         report.sections.append(("cpjob findings at teardown", shown))
 
 

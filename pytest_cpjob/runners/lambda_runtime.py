@@ -23,6 +23,7 @@ from pytest_cpjob.runners.function_code import load_function
 from pytest_cpjob.runners.handlers import Handler, asynchronous, load_handler
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.threads import ClientCall, RunEnded, begin_run, end_run
+from pytest_cpjob.variables import set_variables
 from pytest_cpjob.virtual_time.patches import virtual_time
 
 FUNCTION_TIMEOUT: Final = 15 * 60.0
@@ -327,8 +328,7 @@ def _environment(context: LambdaContext, own: Mapping[str, str]) -> Iterator[Non
         "AWS_LAMBDA_LOG_STREAM_NAME": context.log_stream_name,
         "_X_AMZN_TRACE_ID": context._trace_id,
     }
-    for name, value in variables.items():
-        undo.set_variable(os.environ, name, value)
+    set_variables(variables, undo)
     try:
         yield
     finally:

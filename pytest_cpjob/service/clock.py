@@ -6,6 +6,7 @@ import bisect
 import itertools
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
 from pytest_cpjob.documents import timestamps
@@ -18,26 +19,31 @@ class Clock:
 
     Real time never moves it, so nothing in a test depends on how fast the machine is.
 
-    Attributes:
-        start: the date of its 0, in milliseconds since 1970.
+    Args:
+        start: returns the date of its 0, in milliseconds since 1970; asked once, when it is needed.
     """
 
-    def __init__(self, start: int = timestamps.FIRST_DAY) -> None:
+    def __init__(self, start: Callable[[], int] = lambda: timestamps.FIRST_DAY) -> None:
         self.now = 0.0
-        self.start = start
-        self._listeners: list[Callable[[], None]] = []
+        self._start = start
+        self._listeners: list[Callable[[float], object]] = []
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._numbers = itertools.count()
+
+    @cached_property
+    def start(self) -> int:
+        """The date of its 0, in milliseconds since 1970."""
+        return self._start()
 
     def date(self, seconds: float | None = None) -> int:
         """Return a time of the clock, by default now, in milliseconds since 1970."""
         return timestamps.moment(self.start, self.now if seconds is None else seconds)
 
-    def on_advance(self, listener: Callable[[], None]) -> None:
-        """Call `listener` whenever the clock has moved."""
+    def on_advance(self, listener: Callable[[float], object]) -> None:
+        """Call `listener` with the time whenever the clock has moved."""
         self._listeners.append(listener)
 
-    def forget(self, listener: Callable[[], None]) -> None:
+    def forget(self, listener: Callable[[float], object]) -> None:
         """Call `listener` no more."""
         self._listeners.remove(listener)
 
@@ -91,7 +97,7 @@ class Clock:
             if following > self.now or following == moment:
                 self.now = max(self.now, following)
                 for listener in list(self._listeners):
-                    listener()
+                    listener(self.now)
             try:
                 self._happen()
             except Exception as error:

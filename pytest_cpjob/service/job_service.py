@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 from pytest_cpjob.aws import codepipeline_model as model
-from pytest_cpjob.documents import render, timestamps
+from pytest_cpjob.documents import render
 from pytest_cpjob.documents.facts import ActionType
 from pytest_cpjob.documents.type_defs import (
     GetJobDetailsResponse,
@@ -96,8 +97,8 @@ class JobService:
         secret_texts: what nobody may see beside the jobs' own secrets.
     """
 
-    def __init__(self, *, account_id: str, clock_start: int = timestamps.FIRST_DAY) -> None:
-        self.clock = Clock(clock_start)
+    def __init__(self, *, account_id: str, clock: Clock | None = None) -> None:
+        self.clock = clock or Clock()
         self.call_log = CallLog()
         self.faults = Faults()
         self.grants = Grants()
@@ -107,7 +108,10 @@ class JobService:
         self.secret_texts: set[str] = set()
         self.pipelines: Callable[[], PipelineOperations] | None = None
         self._queue = Queue(self.registry.set_status)
-        self.clock.on_advance(self._elapse)
+        # Not a method: the clock would keep the service, and the service the clock.
+        self.clock.on_advance(
+            partial(_elapse, self.lock, self.registry.changes, self._queue, self.call_log)
+        )
         self._of_jobs = JobOperations(
             self.registry, self._queue, self.types, self.grants, self.clock
         )
@@ -235,13 +239,17 @@ class JobService:
             expires_at = self.clock.now if grant is None else grant.expires_at
             return render.lambda_event(job.facts, credentials, self.clock.date(int(expires_at)))
 
-    def _elapse(self) -> None:
-        with self.lock:
-            start = len(self.registry.changes)
-            self._queue.elapse(self.clock.now)
-            changes = tuple(self.registry.changes[start:])
-            if changes:
-                self.call_log.add_changes(self.clock.now, changes)
+
+def _elapse(
+    lock: threading.RLock, all_changes: list[Change], queue: Queue, log: CallLog, now: float
+) -> None:
+    """Take note that the clock stands at `now`."""
+    with lock:
+        start = len(all_changes)
+        queue.elapse(now)
+        changes = tuple(all_changes[start:])
+        if changes:
+            log.add_changes(now, changes)
 
 
 def _present(value: Any) -> Any:

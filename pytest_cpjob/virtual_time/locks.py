@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from pytest_cpjob.patching import Undo
+from pytest_cpjob.patching import Patches, Undo
 from pytest_cpjob.threads import current_run, idle_thread
 from pytest_cpjob.virtual_time.scheduler import Time, Wait
 
@@ -37,9 +37,7 @@ def use_time(time: Time, undo: Undo) -> None:
 
 def stand_in_for_locks(undo: Undo) -> None:
     """Let `threading` and `queue` make locks and simple queues of the classes here."""
-    undo.set_attribute(threading, "Lock", Lock)
-    undo.set_attribute(threading, "RLock", RLock)
-    undo.set_attribute(queue, "SimpleQueue", SimpleQueue)
+    _PATCHES.put_in_place(undo)
 
 
 def _wait_for(
@@ -211,3 +209,10 @@ class SimpleQueue(queue.SimpleQueue[Any]):
         if not has_one:
             raise queue.Empty
         return got[0]
+
+
+_PATCHES: Final = Patches(
+    (threading, "Lock", lambda original: Lock),
+    (threading, "RLock", lambda original: RLock),
+    (queue, "SimpleQueue", lambda original: SimpleQueue),
+)

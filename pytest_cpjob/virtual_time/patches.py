@@ -331,8 +331,8 @@ class VirtualTime:
     def _moved(self) -> float:
         return self._clock.now - self._begin_at
 
-    def _follow(self) -> None:
+    def _follow(self, now: float) -> None:
         self._frozen = 0
-        moved, self._followed = self._clock.now - self._followed, self._clock.now
+        moved, self._followed = now - self._followed, now
         if moved > 0:
             self._time_of_day.move(moved)

@@ -276,11 +276,11 @@ class Scheduler:
     def _waiting(self) -> set[int]:
         return {wait.thread_id for wait in self._waits}
 
-    def _expire(self) -> None:
+    def _expire(self, now: float) -> None:
         """End the waits whose time has come."""
         with self._lock:
             for wait in self._waits:
-                if wait.until <= self._clock.now or wait.run.deadline <= self._clock.now:
+                if wait.until <= now or wait.run.deadline <= now:
                     wait.end("expired")
 
     # -- the quiet -------------------------------------------------------------------------------

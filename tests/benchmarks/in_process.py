@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from pytest_cpjob.aws.environment import hide_machine
@@ -15,7 +14,7 @@ from tests.benchmarks.measuring import Row, alone, always, compared
 def rows(parts: str) -> Iterator[Row]:
     """Measure the parts of these letters, on a machine that has something configured."""
     undo = Undo()
-    hide_machine(os.environ, undo, "us-east-1")
+    hide_machine(undo, "us-east-1")
     try:
         for letter, measure in {"b": documents, "c": calls, "d": stubs, "e": whole_tests}.items():
             if letter in parts:
