@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
@@ -123,7 +124,7 @@ def _loaded(
     cold: bool,
 ) -> Handler:
     code = harness.builder.function_of(job)
-    context = context_of(harness, job, limits.timeout)
+    context = partial(context_of, harness, job, limits.timeout)
     if handler is None:
         if code is None:
             raise HandlerError(
@@ -211,9 +212,9 @@ def invoke_function(
     with LambdaRuntime(harness, timeout) as runtime:
         try:
             if isinstance(handler, FunctionCode):
-                loaded = runtime.load_code(handler, context)
+                loaded = runtime.load_code(handler, lambda: context)
             else:
-                loaded = runtime.load(handler, context, cold=cold)
+                loaded = runtime.load(handler, lambda: context, cold=cold)
             return runtime.run(loaded, event, context)
         except (Exception, SystemExit) as error:
             harness.observer.met(error)

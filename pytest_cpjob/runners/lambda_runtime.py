@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -204,23 +204,27 @@ class LambdaRuntime:
     ) -> None:
         self._stack.close()
 
-    def load(self, handler: Handler | str, context: LambdaContext, *, cold: bool) -> Handler:
+    def load(
+        self, handler: Handler | str, context: Callable[[], LambdaContext], *, cold: bool
+    ) -> Handler:
         """Give the handler; a named one is imported as Lambda's init phase does.
 
         Raises:
             HandlerError: it cannot be run.
         """
-        with _environment(context, self._variables):
+        if not isinstance(handler, str):
+            return load_handler(handler, cold=cold, undo=self._undo)
+        with _environment(context(), self._variables):
             return load_handler(handler, cold=cold, undo=self._undo)
 
-    def load_code(self, code: FunctionCode, context: LambdaContext) -> Handler:
+    def load_code(self, code: FunctionCode, context: Callable[[], LambdaContext]) -> Handler:
         """Return the handler that a definition names; its function's variables stay set.
 
         Raises:
             HandlerError: there is no code, or no such handler in it.
         """
         self._variables = code.environment
-        with _environment(context, self._variables):
+        with _environment(context(), self._variables):
             return load_function(code, self._undo)
 
     def set_variables(self, variables: Mapping[str, str]) -> None:

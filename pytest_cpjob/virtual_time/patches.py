@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, Final
 
 from pytest_cpjob.patching import Undo, when_imported
@@ -39,6 +40,14 @@ _FOR_EVER: Final = 366 * 24 * 3600.0
 
 _MOST_FROZEN: Final = 10_000
 """Readings of a loop's clock without a wait, after which real time moves it: the loop spins."""
+
+_EXACT_CLOCKS: Final[list[tuple[ModuleType, str]]] = [
+    (module, name)
+    for module in (threading, queue)
+    for name, value in vars(module).items()
+    if is_pythons(value) and value.__name__ == "monotonic"
+]
+"""Where the modules that only compute their waits with it have `time.monotonic`."""
 
 _under_way: VirtualTime | None = None
 _changing: Final = threading.RLock()
@@ -156,15 +165,15 @@ class VirtualTime:
         when_imported("subprocess", self._patch_processes, undo)
 
     def _swap_exact_clocks(self) -> None:
-        """Give a clock without real time to the modules that only compute their waits with it."""
+        """Give these modules a clock without real time."""
 
-        def exact_clock(original: Callable[[], float]) -> Callable[[], float]:
+        def exact_clock(original: Any) -> Callable[[], float]:
             return lambda: original() if current_run() is None else self._clock.now
 
-        for module in (threading, queue):
-            for name, value in list(vars(module).items()):
-                if is_pythons(value) and value.__name__ == "monotonic":
-                    self._undo.set_attribute(module, name, exact_clock(value))
+        for module, name in _EXACT_CLOCKS:
+            clock = vars(module).get(name)
+            if is_pythons(clock):
+                self._undo.set_attribute(module, name, exact_clock(clock))
 
     def _patch_loops(self) -> None:
         owner = sys.modules["asyncio"].BaseEventLoop
