@@ -37,8 +37,6 @@ Mask = Callable[[str], str]
 
 def find_all(evidence: Evidence) -> list[Finding]:
     """Return every finding, in the order of the jobs and then of the calls, secrets masked."""
-    if not _can_have_findings(evidence):
-        return []
     found: list[Finding] = []
     called = _calls_by_job(evidence)
     mask = masking(evidence.service)
@@ -73,19 +71,6 @@ def find_all(evidence: Evidence) -> list[Finding]:
         )
         for finding in found
     ]
-
-
-def _can_have_findings(evidence: Evidence) -> bool:
-    """Return whether anything has happened that a finding could be about."""
-    service = evidence.service
-    return bool(
-        service.registry.jobs
-        or service.call_log.entries
-        or service.faults.unmet()
-        or evidence.stopped_calls
-        or evidence.forked_calls
-        or evidence.running_threads
-    )
 
 
 def _calls_by_job(evidence: Evidence) -> dict[str, list[CallEntry]]:

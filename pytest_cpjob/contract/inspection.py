@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pytest_cpjob.contract.checks import find_all
 from pytest_cpjob.contract.findings import Finding, folded
 from pytest_cpjob.contract.observer import Observer
@@ -28,23 +30,24 @@ class Inspection:
 
     def new_findings(self) -> list[Finding]:
         """Return what is found and neither allowed nor reported before; it is reported now."""
-        return self._new(find_all(self._observer.evidence()))
+        return self._new(self._found())
 
-    def settled_findings(self, *, code_runs: bool) -> list[Finding]:
+    def settled_findings(self, code_runs: Callable[[], bool]) -> list[Finding]:
         """Return those of the new findings that nothing can change any more.
 
         A job that a worker has acknowledged may be reported on by a fixture's teardown.
 
         Args:
-            code_runs: whether code that the test has started is still running.
+            code_runs: tells whether code that the test has started is still running.
         """
-        return self._new(
-            [
-                finding
-                for finding in find_all(self._observer.evidence())
-                if not self._may_change(finding, code_runs)
-            ]
-        )
+        found = self._found()
+        if not found:
+            return []
+        running = code_runs()
+        return self._new([each for each in found if not self._may_change(each, code_runs=running)])
+
+    def _found(self) -> list[Finding]:
+        return find_all(self._observer.evidence()) if self._observer.has_seen_something() else []
 
     def _new(self, found: list[Finding]) -> list[Finding]:
         if not found:
@@ -59,7 +62,7 @@ class Inspection:
         self.findings += together
         return together
 
-    def _may_change(self, finding: Finding, code_runs: bool) -> bool:
+    def _may_change(self, finding: Finding, *, code_runs: bool) -> bool:
         if finding.name == "running-thread" or (code_runs and finding.name in _MAY_STILL_BE_DONE):
             return True
         job = self._service.registry.jobs.get(finding.job_id or "")

@@ -135,6 +135,18 @@ class Observer:
                 artifact.name: self._store.head(artifact) for artifact in job.facts.outputs
             }
 
+    def has_seen_something(self) -> bool:
+        """Whether anything has happened that a finding could be about."""
+        service = self._service
+        return bool(
+            service.registry.jobs
+            or service.call_log.entries
+            or service.faults.unmet()
+            or self.stopped_calls
+            or self.forked_calls()
+            or self.running_threads
+        )
+
     def evidence(self) -> Evidence:
         """Return what is known now."""
         return Evidence(

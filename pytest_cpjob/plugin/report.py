@@ -52,7 +52,7 @@ def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo
     """
     if harness.service.registry.jobs:
         capture_sections(harness, item, pytest.TestReport.from_item_and_call(item, call))
-    found = harness.inspection.settled_findings(code_runs=harness.runs_code())
+    found = harness.inspection.settled_findings(harness.runs_code)
     if found:
         try:
             raise error_of(found, directory=harness.observer.directory)
@@ -84,7 +84,7 @@ def explain_failure(
     found = (
         harness.inspection.new_findings()
         if call.when == "teardown"
-        else harness.inspection.settled_findings(code_runs=harness.runs_code())
+        else harness.inspection.settled_findings(harness.runs_code)
     )
     _add_sections(
         harness, report, found, told, shown_already="" if error is None else text_of(error)
