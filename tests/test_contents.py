@@ -280,6 +280,21 @@ def test_a_file_that_is_an_archive_goes_as_it_is(tmp_path: Path, name: str, data
     assert opened(tmp_path / name) == data
 
 
+def test_a_zip_whose_directory_is_nowhere_goes_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = bytearray(opened({"a": "1" * 100}))
+    broken[-6] ^= 255  # the offset of the directory, in the record at the end
+    (tmp_path / "artifact").write_bytes(broken)
+    assert opened(tmp_path / "artifact") == broken
+
+    def is_zipfile(file: object) -> bool:
+        raise ValueError("negative seek value -1")  # what Python 3.14 raises for such a file
+
+    monkeypatch.setattr(zipfile, "is_zipfile", is_zipfile)
+    assert opened(tmp_path / "artifact") == broken
+
+
 @pytest.mark.parametrize("name", ["template.json", "zip", "notes.zip.txt", "empty"])
 def test_a_file_that_is_none_is_zipped(tmp_path: Path, name: str) -> None:
     data = b"" if name == "empty" else b'{"Resources": {}}'

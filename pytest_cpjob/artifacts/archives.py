@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import IO, Any, Final, NoReturn, TypeAlias
 
 from pytest_cpjob.artifacts.spooled import SpooledFile
+from pytest_cpjob.artifacts.zips import is_zip
 from pytest_cpjob.errors import ArtifactError
 
 LARGEST: Final = 512 * 1024 * 1024
@@ -61,7 +62,7 @@ def read_files(content: bytes, *, what: str) -> dict[str, bytes]:
     """
     if not content:
         raise ArtifactError(f"{what} is an empty object (0 bytes), not an archive")
-    if _is_zip(io.BytesIO(content)):
+    if is_zip(io.BytesIO(content)):
         return _read_zip(content, what)
     if content.startswith(b"PK\x03\x04"):
         raise ArtifactError(f"{what} is a truncated zip ({len(content)} bytes): its end is missing")
@@ -71,14 +72,6 @@ def read_files(content: bytes, *, what: str) -> dict[str, bytes]:
         f"{what} is not an archive: {len(content)} bytes that begin with {content[:24]!r};"
         " read it by .content or .text()"
     )
-
-
-def _is_zip(stream: IO[bytes]) -> bool:
-    """Whether the stream has a zip's end, the directory before it intact or not."""
-    try:
-        return zipfile.is_zipfile(stream)
-    except ValueError:  # Python 3.14 looks for the directory, at an offset that may be broken
-        return True
 
 
 def _read_zip(content: bytes, what: str) -> dict[str, bytes]:
@@ -156,23 +149,26 @@ _COMPRESSED: Final[dict[bytes, Callable[[Any], Any]]] = {
 }
 
 
-def readable_parts(stream: IO[bytes], where: str) -> Iterator[tuple[str, IO[bytes]]]:
+def readable_parts(
+    stream: IO[bytes], where: str, most: int = MOST
+) -> Iterator[tuple[str, IO[bytes]]]:
     """Yield each file in an object, or the object itself if it is not an intact archive.
 
     Args:
         stream: the object, seekable; read from its beginning.
         where: the object's name for messages; a file in it is named `'a.txt' of <where>`.
+        most: how many bytes are unpacked.
     """
-    return _Unpacking().parts(stream, where, _DEEPEST)
+    return _Unpacking(most).parts(stream, where, _DEEPEST)
 
 
 class _TooMuch(Exception):
-    """The object expands to more than `MOST` bytes."""
+    """The object expands to more bytes than are unpacked."""
 
 
 class _Unpacking:
-    def __init__(self) -> None:
-        self._left = MOST
+    def __init__(self, most: int) -> None:
+        self._left = most
 
     def parts(self, stream: IO[bytes], where: str, depth: int) -> Iterator[tuple[str, IO[bytes]]]:
         members = _members(stream) if depth else None
@@ -209,7 +205,7 @@ _Members: TypeAlias = Iterator[tuple[str, IO[bytes], int]]
 
 def _members(stream: IO[bytes]) -> _Members | None:
     """Return an archive's files, or None if it is not an archive."""
-    if _is_zip(stream):
+    if is_zip(stream):
         return _zipped(_rewound(stream))
     head = _rewound(stream).read(262)
     for magic, decompress in _COMPRESSED.items():

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final, NoReturn
 
+from pytest_cpjob.artifacts.zips import is_zip
 from pytest_cpjob.errors import ArgumentError
 
 Content = Mapping[str, str | bytes] | Path | bytes | None
@@ -216,8 +217,11 @@ def _add(archive: zipfile.ZipFile, path: str, source: bytes | Path) -> None:
 
 def _is_archive(path: Path) -> bool:
     """Return whether a file is used unchanged: an archive by its name or its content."""
-    if path.name.lower().endswith(_ARCHIVE_NAMES) or zipfile.is_zipfile(path):
+    if path.name.lower().endswith(_ARCHIVE_NAMES):
         return True
+    with path.open("rb") as opened:
+        if is_zip(opened):
+            return True
     import tarfile
 
     return path.stat().st_size > 0 and tarfile.is_tarfile(path)
