@@ -18,7 +18,7 @@ from botocore.exceptions import ReadTimeoutError
 from pytest_cpjob.artifacts.access import Access
 from pytest_cpjob.artifacts.moto_session import MotoSession
 from pytest_cpjob.artifacts.store import ArtifactStore
-from pytest_cpjob.aws.environment import hide_machine
+from pytest_cpjob.aws.environment import hide_machine, secrets_of_machine
 from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.clients.call_router import CallRouter
 from pytest_cpjob.clients.interceptor import ClientInterceptor
@@ -42,7 +42,7 @@ from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
 from pytest_cpjob.sweeps.variations import Variation
 from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
-from pytest_cpjob.variables import restore_late_variables, values_of
+from pytest_cpjob.variables import restore_late_variables
 from pytest_cpjob.virtual_time.direct_polls import DirectPolls
 from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
 
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
-
-_SECRET_VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 _active: Harness | None = None
 _activation = threading.Lock()
@@ -122,6 +120,7 @@ class Harness:
             is_in_store=self.store.has,
             on_result=self.observer.look_at_outputs,
             on_stopped=self.observer.stopped_calls.append,
+            on_stored=self.observer.look_at_object,
             roles=self.roles,
         )
         self.builder = JobBuilder(settings, self.service, self.store, self.roles, self.stream)
@@ -169,8 +168,7 @@ class Harness:
             watch_idle_threads(self.undo)
             self.router.outside_runs = DirectPolls(self.undo)
             self._moto.watch(self.undo)
-            secrets = values_of(_SECRET_VARIABLES).values()
-            self.service.secret_texts.update(value for value in secrets if value is not None)
+            self.service.secret_texts |= secrets_of_machine()
             hide_machine(self.undo, self.settings.region)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()

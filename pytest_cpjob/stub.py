@@ -118,7 +118,7 @@ class CodePipelineStub:
         self._start()
         observer = self._harness.observer
         observer.test_code.add(sys._getframe(1).f_code)
-        capture_output(observer.wrote, self._harness.undo)
+        capture_output(observer, self._harness.undo)
         return self
 
     def __exit__(

@@ -26,12 +26,14 @@ SUITE = r"""
     import json
     import logging
     import sys
+    import tempfile
     import threading
     import unittest
     import warnings
 
     import boto3
     import pytest
+    from moto import mock_aws
 
     from pytest_cpjob import CodePipelineStub
 
@@ -159,6 +161,23 @@ SUITE = r"""
         print(text)
         capsys.readouterr()
 
+    # -- what outlives the code
+
+    def test_other_bucket(text, cpjob):
+        with mock_aws():
+            s3 = boto3.client("s3", region_name="us-east-1")
+            s3.create_bucket(Bucket="mine")
+            s3.put_object(Bucket="mine", Key="a", Body=text.encode())
+
+    def test_left_file(text, cpjob, tmp_path, monkeypatch):
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+        def handler(event, context):
+            (tmp_path / "event.txt").write_text(text, "utf-8")
+            CLIENT.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+
+        cpjob.add_lambda_job().invoke(handler)
+
     # -- warnings, what nobody catches
 
     def test_warning(text):
@@ -260,7 +279,6 @@ SUITE = r"""
         key = "a-customers-key-of-" "32-characters"
         with open("secrets.txt", "a") as known:
             known.write(json.dumps(key) + "\n")
-        from moto import mock_aws
         with mock_aws():
             s3 = boto3.client("s3", region_name="us-east-1")
             s3.create_bucket(Bucket="mine")
@@ -340,8 +358,10 @@ FOUND = {
     "thread": "stderr",
     "part_output": "stdout",
     "timeline": "the failure message",
+    "other_bucket": "the object s3://mine/a",
+    "left_file": "the file ",
 }
-"""What reaches a log of the real thing too, and so is a finding."""
+"""What reaches others, by a log or otherwise, in the real thing too, and so is a finding."""
 
 
 @dataclass

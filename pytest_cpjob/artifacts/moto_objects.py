@@ -33,6 +33,9 @@ _EXPECTED: Final = {
 }
 """The methods of moto's S3 backend that are called here, and the arguments that they are given."""
 
+_ANY_REGION: Final = "us-east-1"
+"""From where a bucket of an unknown region is asked for; moto finds it wherever it is."""
+
 _MISSING: Final = frozenset({"404", "NoSuchBucket", "NoSuchKey", "NoSuchVersion"})
 
 _EXPECTED_OF_KEYS: Final = {"acl", "checksum_algorithm", "encryption", "kms_key_id"}
@@ -202,7 +205,7 @@ class ClientObjects:
         return content
 
     def _s3_of(self, bucket: str) -> Any:
-        return self._client(self._regions[bucket])
+        return self._client(self._regions.get(bucket, _ANY_REGION))
 
 
 def _exists(s3: Any, bucket: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 from collections.abc import Mapping
 from typing import Final
 
@@ -41,6 +42,9 @@ NOT_WHILE_ACTIVE: Final = (
     "AWS_USE_FIPS_ENDPOINT",
 )
 _LOOKED_AT: Final = (*NOT_WHILE_ACTIVE, "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID")
+_LENGTHS: Final = {"AWS_SECRET_ACCESS_KEY": range(40, 41), "AWS_SESSION_TOKEN": range(100, 10_000)}
+"""How long real ones are: IAM's and STS's keys are all of one length, STS's tokens of hundreds."""
+_BASE64: Final = frozenset(string.ascii_letters + string.digits + "+/=")
 MOTOS_KEY: Final = "FOOBARKEY"
 """The access key id that moto sets in the environment."""
 
@@ -67,6 +71,18 @@ def _says_something(path: str) -> bool:
         return os.path.isfile(path) and os.path.getsize(path) > 0
     except OSError:
         return False
+
+
+def secrets_of_machine() -> set[str]:
+    """Return the secrets among the variables that look like AWS's own.
+
+    A dummy, such as `testing`, is a word that a report may be full of.
+    """
+    return {
+        value
+        for name, value in values_of(_LENGTHS).items()
+        if value is not None and len(value) in _LENGTHS[name] and _BASE64.issuperset(value)
+    }
 
 
 def hide_machine(undo: Undo, region: str) -> None:

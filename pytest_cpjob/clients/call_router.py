@@ -26,6 +26,8 @@ from pytest_cpjob.service.results import POLLS, RESULTS
 from pytest_cpjob.threads import CallListener, current_run
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
+_STORES: Final = frozenset({"PutObject", "CompleteMultipartUpload"})
+"""The operations of S3 after which there is an object that the caller has sent."""
 
 
 class CallRouter:
@@ -47,6 +49,7 @@ class CallRouter:
         is_in_store: Callable[[str, Mapping[str, Any]], bool],
         on_result: Callable[[JobRecord], None],
         on_stopped: Callable[[StoppedCall], None],
+        on_stored: Callable[[str, str, Site | None], None],
         roles: RoleCheck,
     ) -> None:
         self._service = service
@@ -57,6 +60,7 @@ class CallRouter:
         self._on_result = on_result
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
+        self._on_stored = on_stored
         self._in_hand = threading.local()
         self._roles = roles
         self.outside_runs: CallListener | None = None
@@ -141,8 +145,15 @@ class CallRouter:
             _become(http, parsed, refused_by_s3("", denied(), head=head))
         if call.service == "sts" and "AccessKeyId" in parsed.get("Credentials", {}):
             self._other_roles.add(parsed["Credentials"]["AccessKeyId"])
+        if call.service == "s3" and call.operation in _STORES and "Error" not in parsed:
+            self._stored(call)
         if call.fault is not None and call.fault.after and call.service != "codepipeline":
             _become(http, parsed, _meet(call.fault, call, ""))
+
+    def _stored(self, call: PendingCall) -> None:
+        bucket, key = call.request.get("Bucket"), call.request.get("Key")
+        if bucket and key and not call.by_test and not call.is_the_endpoints:
+            self._on_stored(str(bucket), str(key), call.site)
 
     def _jobs_about(self, call: PendingCall, presented: Presented) -> list[JobFacts]:
         """Return the jobs that a call is about before it is answered: of a poll those it waits for.

@@ -6,23 +6,20 @@ import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import accumulate
-from typing import IO, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from pytest_cpjob.call_sites import Place, Site, place_of
 from pytest_cpjob.contract.findings import JOB, Finding
 from pytest_cpjob.contract.masking import Secrets, secret_members, secrets_of
 from pytest_cpjob.contract.observer import Evidence
 from pytest_cpjob.contract.secret_search import Found, SecretIndex
+from pytest_cpjob.contract.sightings import LEFT, in_stream
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobFailure
 
-_CHUNK: Final = 1024 * 1024
 _SIGNED: Final = re.compile(r"x-amz-security-token\W{1,6}b?\W?[\w+/=%]+", re.IGNORECASE)
 """How botocore logs each request's token, once pytest's `log_level` is DEBUG."""
-
-_DECODED: Final = 8 * 1024 * 1024
-"""In how much of a file encoded secrets are looked for."""
 
 _KEEPS_SECRETS: Final = frozenset({"codepipeline", "kms", "secretsmanager", "sts"})
 """Services that are given secrets to keep; what is reported to CodePipeline is looked at apart."""
@@ -30,6 +27,13 @@ _KEEPS_SECRETS: Final = frozenset({"codepipeline", "kms", "secretsmanager", "sts
 _FOR_SECRETS: Final = re.compile("password|secret|token|credential|auth|key", re.IGNORECASE)
 """Parameters that take a secret property, which is there to log in somewhere."""
 
+_FILES_STAY: Final = (
+    "A warm Lambda function keeps the file: the next invocation can read it, whoever it is for."
+)
+_REMOVE_FILES: Final = (
+    "Remove the file before the code returns, whatever happens, as a `with` of"
+    " tempfile.TemporaryDirectory() does."
+)
 _QUOTED: Final = 120
 """How many characters of a line are quoted, about."""
 
@@ -73,7 +77,7 @@ _Leaks: TypeAlias = "dict[str, dict[Place | None, _Leak]]"
 def leaked_secrets(
     evidence: Evidence, places: Mapping[str, Place | None], mask: Callable[[str], str]
 ) -> Iterator[Finding]:
-    """Find secrets in what was printed, logged, reported and uploaded.
+    """Find secrets in what was printed, logged, reported, uploaded and left behind.
 
     Args:
         places: where each job's result was reported.
@@ -85,6 +89,7 @@ def leaked_secrets(
     leaks: dict[str, dict[Place | None, _Leak]] = {}
     _find_written(leaks, secrets, evidence, mask)
     _find_sent(leaks, secrets, evidence)
+    _find_seen(leaks, secrets, evidence)
     for job in evidence.jobs:
         own = secrets.by_job.get(job.id)
         if own and (job.result is not None or job.id in evidence.outputs):
@@ -117,7 +122,10 @@ def _findings(job_id: str, leaks: Mapping[Place | None, _Leak]) -> Iterator[Find
         listed, wheres = _listed(leak.what), _listed(leak.where)
         what = f"{listed} of {JOB} {verb} in {wheres}"
         detail = f"The line: {leak.quoted}" if leak.quoted else ""
-        yield Finding("leaked-secret", job_id, what, place, detail=detail)
+        found = Finding("leaked-secret", job_id, what, place, detail=detail)
+        if all(LEFT in each for each in leak.where):
+            found = found._replace(consequence=_FILES_STAY, fix=_REMOVE_FILES)
+        yield found
 
 
 def _find_written(
@@ -161,12 +169,15 @@ def _find_in(
 
 def _find_sent(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
     """Note each secret that was given to another service, for whoever reads what is kept there."""
+    stored = {(seen.value, seen.site) for seen in evidence.seen}
     for entry in evidence.service.call_log.tested():
         call = entry.call
         if call.service in _KEEPS_SECRETS or call.request.get("Type") == "SecureString":
             continue
         for name, text in _texts(call.request):
             for value, form, *_ in secrets.index.find(text):
+                if name == "Body" and (value, entry.site) in stored:
+                    continue  # it is told as what it has come to be, an object
                 for job_id in secrets.jobs_of(value):
                     what = secrets.by_job[job_id][value]
                     if what not in secret_members() and _FOR_SECRETS.search(name):
@@ -174,6 +185,15 @@ def _find_sent(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
                     where = _in_form(f"{name} of {call.service}.{call.operation}", form)
                     place = None if entry.site is None else place_of(entry.site)
                     _note(leaks, job_id, place, what, where)
+
+
+def _find_seen(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
+    """Note each secret that was seen in what the code has stored or left."""
+    for seen in list(evidence.seen):
+        for job_id in secrets.jobs_of(seen.value):
+            what = secrets.by_job[job_id][seen.value]
+            place = None if seen.site is None else place_of(seen.site)
+            _note(leaks, job_id, place, what, _in_form(seen.where, seen.form))
 
 
 def _texts(value: object, name: str = "") -> Iterator[tuple[str, str]]:
@@ -279,16 +299,4 @@ def _uploaded(
     for name, stored in evidence.outputs.get(job.id, {}).items():
         if stored is not None:
             for where, opened in evidence.read_output(job, name):
-                yield where, list(_in_stream(opened, index))
-
-
-def _in_stream(opened: IO[bytes], index: SecretIndex) -> Iterator[Found]:
-    """Search a stream; encoded secrets in its beginning only, where they take longer to find."""
-    overlap = max(len(value.encode(errors="replace")) for value in index)
-    end = b""
-    decoded = 0
-    while chunk := opened.read(_CHUNK):
-        piece = end + chunk
-        yield from index.find(piece.decode(errors="replace"), encoded=decoded < _DECODED)
-        decoded += len(chunk)
-        end = piece[-overlap:]
+                yield where, list(in_stream(opened, index))

@@ -10,7 +10,7 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from traceback import walk_tb
 from types import CodeType, MappingProxyType
 from typing import IO, NamedTuple
@@ -18,7 +18,11 @@ from typing import IO, NamedTuple
 from pytest_cpjob.artifacts.moto_objects import StoredObject
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.call_sites import Site
+from pytest_cpjob.contract.left_files import MOST_BYTES, Look, left_since, look
+from pytest_cpjob.contract.masking import secrets_of
 from pytest_cpjob.contract.output_capture import capture_output
+from pytest_cpjob.contract.sightings import LEFT, Sighting, sightings
+from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.service.call_log import StoppedCall
 from pytest_cpjob.service.job_service import JobService
@@ -38,6 +42,7 @@ class Evidence(NamedTuple):
         forked_calls: what forked children called, which was refused.
         running_threads: names of threads that did not end.
         own_role: whether the handler's own role was let into the bucket.
+        seen: secrets in objects of other buckets, and in files that runs have left.
         is_test_code: whether a call site is in the test's own file.
     """
 
@@ -51,6 +56,7 @@ class Evidence(NamedTuple):
     forked_calls: Sequence[str] = ()
     running_threads: Sequence[str] = ()
     own_role: bool = False
+    seen: Sequence[Sighting] = ()
     is_test_code: Callable[[Site | None], bool] = lambda site: False
 
     @property
@@ -82,6 +88,8 @@ class Observer:
         self._written: dict[str, list[tuple[str, Site | None]]] = {}
         self._captured: dict[str, str] = {}
         self._met: set[int] = set()
+        self._seen: list[Sighting] = []
+        self._defects: list[Exception] = []
         self._outputs: dict[str, dict[str, StoredObject | None]] = {}
         self.stopped_calls: list[StoppedCall] = []
         self.forked_calls: Callable[[], Sequence[str]] = tuple
@@ -100,7 +108,7 @@ class Observer:
         """Capture what is written meanwhile; a test may read away what pytest has captured."""
         undo = Undo()
         try:
-            capture_output(self.wrote, undo)
+            capture_output(self, undo)
             yield
         finally:
             undo.all()
@@ -145,10 +153,65 @@ class Observer:
             or self.stopped_calls
             or self.forked_calls()
             or self.running_threads
+            or self._defects
         )
 
+    def look_at_object(self, bucket: str, key: str, site: Site | None) -> None:
+        """Look for secrets in an object that the code has stored, if it is no job's artifact."""
+        index = secrets_of(self._service).index
+        if not index or (bucket, key) in self._service.registry.owners:
+            return
+        with self._looking():
+            content = self._store.stored(bucket, key)
+            if content is not None:
+                parts = _readable_parts(io.BytesIO(content), f"the object s3://{bucket}/{key}")
+                self._seen += sightings(parts, index, site)
+
+    @contextmanager
+    def looking_for_left_files(self) -> Iterator[None]:
+        """Look for secrets in what is written under the temporary folder, and still there after."""
+        before = None
+        with self._looking():
+            before = look()
+        try:
+            yield
+        finally:
+            with self._looking():
+                if before is not None:
+                    self._look_at_files(before)
+
+    def _look_at_files(self, before: Look) -> None:
+        for path, opened in left_since(before):
+            index = secrets_of(self._service).index
+            parts = _readable_parts(opened, f"the file {path}{LEFT}", MOST_BYTES)
+            with suppress(OSError):  # it cannot be read
+                self._seen += sightings(parts, index)
+
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
+        """Keep an error of ours: where it comes up, the code under test would catch it."""
+        try:
+            yield
+        except Exception as error:
+            self.failed(error)
+
+    def failed(self, error: Exception) -> None:
+        """Keep an error of ours, for which the test fails when it is checked."""
+        self._defects.append(error)
+
     def evidence(self) -> Evidence:
-        """Return what is known now."""
+        """Return what is known now.
+
+        Raises:
+            CpjobError: it may not be all, as something of ours has failed; told once.
+        """
+        if self._defects:
+            error = self._defects.pop(0)
+            self._defects.clear()
+            raise CpjobError(
+                "pytest-cpjob itself has failed while it looked for secrets, so that they may not"
+                f" be found; please report it: {error!r}"
+            ) from error
         return Evidence(
             service=self._service,
             outputs=self._outputs,
@@ -160,6 +223,7 @@ class Observer:
             running_threads=[thread.name for thread in self.running_threads],
             read_output=self._read_output,
             own_role=self._own_role,
+            seen=self._seen,
             is_test_code=self._is_test_code,
         )
 
@@ -178,12 +242,19 @@ class Observer:
         )
 
     def _read_output(self, job: JobRecord, name: str) -> Iterator[tuple[str, IO[bytes]]]:
-        from pytest_cpjob.artifacts.archives import readable_parts
-
         if not self._store.is_started:
             return  # the stub was left already, and the output looked through then
         [artifact] = [each for each in job.facts.outputs if each.name == name]
         stored = self._outputs[job.id][name]
         content = self._store.get(artifact, stored.version_id if stored else None)
         if content is not None:
-            yield from readable_parts(io.BytesIO(content), f"output artifact {name!r}")
+            yield from _readable_parts(io.BytesIO(content), f"output artifact {name!r}")
+
+
+def _readable_parts(
+    stream: IO[bytes], where: str, most: int | None = None
+) -> Iterator[tuple[str, IO[bytes]]]:
+    """Open all that can be read in an object or a file, with what few tests need to do so."""
+    from pytest_cpjob.artifacts import archives
+
+    return archives.readable_parts(stream, where, archives.MOST if most is None else most)

@@ -78,8 +78,7 @@ class Application:
 
     def warm_up(self) -> None:
         """Let moto answer once, for nobody."""
-        with suppress(Exception):
-            self._moto.answer(HttpRequest("GET", "/", Message(), b"", 0))
+        self._moto.answer(HttpRequest("GET", "/", Message(), b"", 0))
 
     def fail(self, what: str, error: BaseException) -> None:
         """Record an internal error."""

@@ -48,6 +48,7 @@ class MotoApplication:
         try:
             application = self._dispatcher.get_application(environ)
         except Exception as error:
+            # Where it finds no service, moto raises whatever it meets last in its guesses.
             raise UnfakedCallError("moto has no such service") from error
         return _run(application, environ)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -231,10 +232,15 @@ def pytest_warning_recorded(warning_message: warnings.WarningMessage) -> None:
 
 def _fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Let a test fail for what its code did, before any plugin hears that it has passed."""
-    if call.excinfo is None:
-        from pytest_cpjob.plugin.report import fail_for_findings
+    if call.excinfo is not None:
+        return
+    from pytest_cpjob.plugin.report import fail_for_findings
 
+    try:
         fail_for_findings(harness, item, call)
+    except Exception:
+        # An error of ours fails the test that asked, not the whole run.
+        call.excinfo = pytest.ExceptionInfo.from_current()
 
 
 def _hide_frames(item: pytest.Item, call: pytest.CallInfo[None], undo: Undo) -> None:
@@ -261,29 +267,37 @@ def _explain(
         stash[NOT_PASSED] = True
         stash[FAILED] = stash.get(FAILED, False) or report.failed
     stash[CALLED] = stash.get(CALLED, False) or (call.when == "call" and not is_part)
-    try:
+    with _failing_for_ours(report):
         if not is_part:
             reporting.capture_sections(harness, item, report)
         if report.failed:
             reporting.explain_failure(harness, report, call)
         elif call.when == "teardown" and stash.get(FAILED, False):
             reporting.add_late_findings(harness, report)
+    with _failing_for_ours(report):
+        if call.when == "teardown":
+            failed = report.failed or stash.get(NOT_PASSED, False)
+            vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
+            if item.config.stash[REPORT]:
+                _keep_record(harness, item.config, report)
+        if call.when == "call" and report.failed and harness.executions:
+            from pytest_cpjob.plugin.executions import show_executions
+
+            show_executions(harness, report)
+    if call.when == "teardown":
+        forget(item)
+
+
+@contextmanager
+def _failing_for_ours(report: pytest.TestReport) -> Iterator[None]:
+    """Let a report fail for an error of ours, to which the test's own failure is never lost."""
+    try:
+        yield
     except Exception as error:
-        # The test's own failure is never lost to what was to be said of it.
         report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
         if report.passed:
             report.outcome = "failed"
             report.longrepr = "".join(traceback.format_exception(error))
-    if call.when == "teardown":
-        failed = report.failed or stash.get(NOT_PASSED, False)
-        vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
-        if item.config.stash[REPORT]:
-            _keep_record(harness, item.config, report)
-        forget(item)
-    if call.when == "call" and report.failed and harness.executions:
-        from pytest_cpjob.plugin.executions import show_executions
-
-        show_executions(harness, report)
 
 
 def _keep_record(harness: Harness, config: pytest.Config, report: pytest.TestReport) -> None:

@@ -5,6 +5,7 @@ It is of every stub that the test has started, by the fixture or itself.
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from collections.abc import Callable
 from typing import Any, Final
@@ -39,7 +40,22 @@ def mask_report(report: pytest.TestReport) -> None:
 
     Whatever its outcome is: `-rA`, a page or an XML file show reports of tests that have passed.
     """
-    hidden = _hiding()
+    try:
+        _mask(report, _hiding())
+    except Exception as error:
+        # What is not masked is not shown, nor is what the error says, which may be of the report.
+        report.outcome = "failed"
+        where = "".join(traceback.format_tb(error.__traceback__))
+        report.longrepr = (
+            "pytest-cpjob itself has failed while it masked this test's report, of which nothing"
+            f" is shown therefore; please report it: {type(error).__name__} in\n{where}"
+        )
+        report.sections = []
+        report.user_properties = []
+        vars(report).pop("wasxfail", None)
+
+
+def _mask(report: pytest.TestReport, hidden: Hide) -> None:
     report.longrepr = _shown(report.longrepr, hidden)
     report.sections = [(name, hidden(text)) for name, text in report.sections]
     report.user_properties = [
@@ -96,6 +112,10 @@ def _value(value: Any, hidden: Hide) -> Any:
         return {_value(name, hidden): _value(each, hidden) for name, each in value.items()}
     if type(value) in (list, tuple):
         return type(value)(_value(each, hidden) for each in value)
-    text = str(value)
+    try:
+        text = str(value)
+    except Exception:
+        # An object of the user's that cannot be shown; who writes the properties would fail too.
+        return object.__repr__(value)
     shown = hidden(text)
     return value if shown == text else shown

@@ -181,11 +181,12 @@ class LambdaRuntime:
                 " a time in a process: invoke one after the other"
             )
         try:
+            self._stack.enter_context(self._harness.observer.looking_for_left_files())
             self._stack.callback(self._end)
             _under_way.append(self)
             self._stack.callback(_under_way.remove, self)
             self._stack.callback(self._undo.all)
-            capture_output(self._harness.observer.wrote, self._undo)
+            capture_output(self._harness.observer, self._undo)
             self._time = self._stack.enter_context(virtual_time(self, self._clock))
             self._stack.callback(end_run, begin_run(self))
         except BaseException:

@@ -111,9 +111,10 @@ class WorkerRun:
         before = set(threading.enumerate())
         undo = Undo()
         with ExitStack() as stack:
+            stack.enter_context(self._harness.observer.looking_for_left_files())
             stack.callback(self._end)
             stack.callback(undo.all)
-            capture_output(self._harness.observer.wrote, undo)
+            capture_output(self._harness.observer, undo)
             _restore_signal_handlers(undo)
             self._time = stack.enter_context(virtual_time(self, self._service.clock))
             stack.callback(end_run, begin_run(self))

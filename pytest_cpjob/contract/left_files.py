@@ -1,0 +1,215 @@
+"""Left files: what a run has written under the temporary folder, and left there.
+
+A warm Lambda function keeps these files for whoever is invoked next. Where nothing has changed, a
+look costs a call of `stat` for the folder and for the few latest files in it: a folder is listed
+again only if its time has changed, or is so recent that a change might not show in it.
+
+What a test has written before the run is not looked for, and pytest's own folders are left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Set
+from contextlib import suppress
+
+# By these names: a test may well have replaced `open` or `os.stat` for the code under test.
+from io import open as open_file
+from os import fstat, lstat, scandir, stat, times
+from stat import S_ISDIR, S_ISREG
+from typing import IO, Final, NamedTuple
+
+MOST_FILES: Final = 100
+"""How many files of one run are looked through."""
+
+MOST_BYTES: Final = 32 * 1024 * 1024
+"""How many bytes of them, in all."""
+
+_LAMBDAS: Final = "/tmp"
+"""Where Lambda has its temporary folder, and so handlers that name it."""
+
+_PYTESTS: Final = "pytest-of-"
+_SETTLED: Final = 2.0
+"""Seconds after which every file system gives a change another time than the one before."""
+
+_MOST_FOLDERS: Final = 5
+_MOST_WATCHED: Final = 5
+"""How many folders, and in each how many files that exist already, are watched: the latest."""
+
+_DEEPEST: Final = 2
+
+
+class _Entry(NamedTuple):
+    """What is known of a name in a folder since it was first listed."""
+
+    path: str
+    is_folder: bool
+    changed: int
+
+
+class _Listing(NamedTuple):
+    """A folder's content.
+
+    Attributes:
+        changed: the folder's time.
+        since: when this time was first seen, in seconds of real time.
+        at: when it was listed.
+        entries: what is in it, by name; None for what is neither a file nor a folder.
+        files, folders: the latest of each, by path.
+    """
+
+    changed: int
+    since: float
+    at: float
+    entries: dict[str, _Entry | None]
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+
+class Look(NamedTuple):
+    """What is under the temporary folder at one moment.
+
+    Attributes:
+        names: the names in each folder.
+        stamps: the time and the size of the latest files.
+    """
+
+    names: dict[str, Set[str]]
+    stamps: dict[str, tuple[int, int]]
+
+
+_listings: dict[str, _Listing] = {}
+"""The folders of the last look; what is not looked at any more is forgotten."""
+
+
+def look() -> Look:
+    """Return what is there now."""
+    global _listings
+    known = _listings
+    listings: dict[str, _Listing] = {}
+    stamps: dict[str, tuple[int, int]] = {}
+    ahead = [(folder, 0) for folder in _temporary_folders()]
+    for folder, depth in ahead:  # it grows meanwhile
+        if folder in listings or len(listings) == _MOST_FOLDERS:
+            continue
+        listing = _listed(folder, known.get(folder))
+        if listing is None:
+            continue
+        listings[folder] = listing
+        for path in listing.files:
+            with suppress(OSError):
+                stamps[path] = _stamp(lstat(path))
+        if depth < _DEEPEST:
+            ahead += ((each, depth + 1) for each in listing.folders)
+    _listings = listings
+    return Look({folder: listing.entries.keys() for folder, listing in listings.items()}, stamps)
+
+
+def left_since(before: Look) -> Iterator[tuple[str, IO[bytes]]]:
+    """Open each file that is new since a look, or was changed, and is still there.
+
+    Of more and larger ones than these bounds allow, the others are left out.
+    """
+    left = MOST_BYTES
+    for path in _written_since(before):
+        # Others may have taken it away, or keep it for themselves.
+        with suppress(OSError), open_file(path, "rb") as opened:  # noqa: UP020
+            size = fstat(opened.fileno()).st_size
+            if size <= left:
+                left -= size
+                yield path, opened
+
+
+def _written_since(before: Look) -> Iterator[str]:
+    now = look()
+    left_out = _logs_of_pytest()
+    paths = [path for path, stamp in now.stamps.items() if before.stamps.get(path, stamp) != stamp]
+    for folder, names in now.names.items():
+        new = names - before.names.get(folder, names)
+        paths += (os.path.join(folder, name) for name in sorted(new))
+    # What a folder that is new has in it comes with the folder.
+    for number, path in enumerate(dict.fromkeys(_files(paths))):
+        if number == MOST_FILES:
+            return
+        if path not in left_out:
+            yield path
+
+
+def _temporary_folders() -> Iterable[str]:
+    folders: tuple[object, ...] = (_LAMBDAS,)
+    with suppress(OSError):  # there is none that can be written
+        folders = (tempfile.gettempdir(), _LAMBDAS)
+    return dict.fromkeys(folder for folder in folders if isinstance(folder, str))
+
+
+def _listed(folder: str, known: _Listing | None) -> _Listing | None:
+    """List a folder, or return what is known of it if nothing can have changed."""
+    now = times().elapsed  # no library that moves time moves this one
+    try:
+        changed = stat(folder).st_mtime_ns
+    except OSError:
+        return None
+    since = now
+    if known is not None and known.changed == changed:
+        since = known.since
+        if known.at - since >= _SETTLED:
+            return known
+    before = {} if known is None else known.entries
+    entries: dict[str, _Entry | None] = {}
+    # Another user's cannot be read, and is empty for us.
+    with suppress(OSError), scandir(folder) as found:
+        for each in found:
+            name = each.name
+            if not name.startswith(_PYTESTS):
+                entries[name] = before[name] if name in before else _entry(each)
+    if entries == before and known is not None:
+        return known._replace(changed=changed, since=since, at=now)
+    latest = sorted(filter(None, entries.values()), key=lambda each: each.changed, reverse=True)
+    files = [each.path for each in latest if not each.is_folder]
+    folders = [each.path for each in latest if each.is_folder]
+    return _Listing(
+        changed,
+        since,
+        now,
+        entries,
+        tuple(files[:_MOST_WATCHED]),
+        tuple(folders[:_MOST_FOLDERS]),
+    )
+
+
+def _entry(found: os.DirEntry[str]) -> _Entry | None:
+    with suppress(OSError):
+        is_folder = found.is_dir(follow_symlinks=False)
+        if is_folder or found.is_file(follow_symlinks=False):
+            return _Entry(found.path, is_folder, found.stat(follow_symlinks=False).st_mtime_ns)
+    return None
+
+
+def _files(paths: Iterable[str]) -> Iterator[str]:
+    """Iterate over regular files among these, and in the folders among them."""
+    ahead = list(paths)
+    for path in ahead:  # it grows meanwhile
+        # What somebody has taken away meanwhile is not left.
+        with suppress(OSError):
+            mode = lstat(path).st_mode
+            if S_ISREG(mode):
+                yield path
+            elif S_ISDIR(mode):
+                with scandir(path) as entries:
+                    ahead += sorted(entry.path for entry in entries)
+
+
+def _stamp(seen: os.stat_result) -> tuple[int, int]:
+    return seen.st_mtime_ns, seen.st_size
+
+
+def _logs_of_pytest() -> set[str]:
+    """Return the log files that pytest writes: what is in them is heard as the log."""
+    return {
+        handler.baseFilename
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.FileHandler)
+        and type(handler).__module__.startswith("_pytest.")
+    }
