@@ -43,9 +43,10 @@ def capture_output(listener: Listener, undo: Undo) -> None:
         undo.later(partial(tee.stop, name))
     root = logging.getLogger()
     if not any(isinstance(each, _LogHandler) and each.tells(listener) for each in root.handlers):
-        handler = _LogHandler(listener)
+        handler = _spare.pop() if _spare else _LogHandler()
+        handler.listener = listener
         root.addHandler(handler)
-        undo.later(lambda: root.removeHandler(handler))
+        undo.later(partial(_release, handler))
     for owner, hook, tell in _HOOKS:
         before = getattr(owner, hook, None)
         if before is None or (isinstance(before, _Hook) and before.tells(listener)):
@@ -130,13 +131,11 @@ class _BytesTee:
 
 
 class _LogHandler(logging.Handler):
-    def __init__(self, listener: Listener) -> None:
-        super().__init__()
-        self._listener = listener
+    listener: Listener | None = None
 
     def tells(self, listener: Listener) -> bool:
         """Whether it is this listener that is told."""
-        return self._listener is listener
+        return self.listener is listener
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -144,7 +143,17 @@ class _LogHandler(logging.Handler):
         except Exception:
             # What the user has logged cannot be shown, about which the handlers of others complain.
             return
-        _tell(self._listener, lambda: ("the log", text, _site_of_record(record)))
+        _tell(self.listener, lambda: ("the log", text, _site_of_record(record)))
+
+
+_spare: Final[list[_LogHandler]] = []
+"""Handlers that nobody uses: `logging` keeps a list of all, and to make one takes a while."""
+
+
+def _release(handler: _LogHandler) -> None:
+    logging.getLogger().removeHandler(handler)
+    handler.listener = None
+    _spare.append(handler)
 
 
 def _site_of_record(record: logging.LogRecord) -> Site | None:
