@@ -31,14 +31,17 @@ _LAMBDAS: Final = "/tmp"
 """Where Lambda has its temporary folder, and so handlers that name it."""
 
 _PYTESTS: Final = "pytest-of-"
-_SETTLED: Final = 2.0
-"""Seconds after which every file system gives a change another time than the one before."""
+_SETTLED: Final = 0.1
+"""Seconds after which file systems give a change another time than the one before."""
 
-_MOST_FOLDERS: Final = 5
-_MOST_WATCHED: Final = 5
-"""How many folders, and in each how many files that exist already, are watched: the latest."""
+_MOST_FOLDERS: Final = 4
+_MOST_WATCHED: Final = 3
+"""How many folders, and in each how many files that exist already, are watched: the latest.
 
-_DEEPEST: Final = 2
+Each of them costs each run two calls of `stat`; what is written into a new file is found anyway.
+"""
+
+_DEEPEST: Final = 1
 
 
 class _Entry(NamedTuple):
