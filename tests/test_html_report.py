@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -396,6 +398,51 @@ def test_a_report_that_can_no_longer_be_written_loses_no_outcome(tmp_path: Path)
 
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["cpjob report: cannot be written: *jobs.html*"])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a full disk, as Linux has one")
+def test_a_full_disk_loses_no_other_report_and_no_outcome(tmp_path: Path) -> None:
+    tests = """
+        import my_action
+
+        def test_forgets(cpjob):
+            cpjob.add_lambda_job().invoke(my_action.forgets)
+
+        def test_works(cpjob):
+            cpjob.add_lambda_job().invoke(my_action.lambda_handler)
+    """
+    project(tmp_path, tests)
+    (tmp_path / "full.html").symlink_to("/dev/full")
+
+    reports = ("--cpjob-report=full.html", "--cpjob-report=jobs.md", "--junitxml=junit.xml")
+    result = run(tmp_path, *reports)
+
+    result.assert_outcomes(passed=1, failed=1)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    told = [line for line in result.outlines if "cpjob report" in line]
+    assert len(told) == 2
+    assert "No space left" in told[0]
+    assert told[1].endswith("jobs.md")
+    assert "test_forgets" in (tmp_path / "jobs.md").read_text("utf-8")
+    assert 'failures="1"' in (tmp_path / "junit.xml").read_text("utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders have no modes there")
+def test_a_folder_that_cannot_be_written_is_an_error_before_the_first_test(tmp_path: Path) -> None:
+    project(tmp_path, "def test_one(cpjob): open('was-run', 'w')")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    # Nothing is closed to root but what the system itself keeps.
+    folder = Path("/proc") if os.geteuid() == 0 else closed
+    if not folder.exists():
+        pytest.skip("root may write everywhere here")
+
+    result = run(tmp_path, f"--cpjob-report={folder}/jobs.html")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    [told] = filter(None, result.errlines)
+    assert told.startswith(f"ERROR: --cpjob-report={folder}/jobs.html cannot be written: ")
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_without_the_option_nothing_of_the_report_is_imported_or_kept(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from textwrap import dedent
 import boto3
 import pytest
 from forked_pytest import run_forked
-from user_projects import run_alike
+from user_projects import run, run_alike
 
 from pytest_cpjob import CodePipelineStub
 
@@ -212,6 +212,14 @@ SUITE = r"""
                 return text
         record_property("thing", Thing())
 
+    def test_suite_property(text, record_testsuite_property):
+        record_testsuite_property("plain", text)
+        record_testsuite_property(text, "plain")
+
+    @pytest.mark.filterwarnings("ignore")
+    def test_attribute(text, record_xml_attribute):
+        record_xml_attribute("plain", text)
+
     # -- parts of a test
 
     needs_subtests = pytest.mark.skipif(
@@ -335,6 +343,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "thread": (TERMINAL,),
     "property": (JUNIT,),
     "object_property": (JUNIT,),
+    "suite_property": (JUNIT,),
     "part": (TERMINAL,),
     "part_output": (TERMINAL,),
     "part_failure": (TERMINAL,),
@@ -504,6 +513,74 @@ def test_other_ways_to_show_a_run_show_no_secret(tmp_path: Path, options: tuple[
     assert "<masked>" in outcome.seen[TERMINAL]
     for text in outcome.seen.values():
         assert left_in(text, outcome.secrets) == []
+
+
+MACHINE = """
+    import os
+
+    from pytest_cpjob import CodePipelineStub
+
+    KEY, TOKEN = os.environ["AWS_SECRET_ACCESS_KEY"], os.environ["AWS_SESSION_TOKEN"]
+
+    def test_fails(cpjob):
+        print(f"[{KEY}]", f"[{TOKEN}]")
+        raise ValueError(f"[{KEY}] [{TOKEN}]")
+
+    def test_fails_without_jobs():
+        with CodePipelineStub():
+            pass
+        assert f"[{KEY}]" == f"[{TOKEN}] other"
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "token", "is_masked"),
+    [
+        ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEKE", "IQoJb3JpZ2luX2VjE+/" * 20 + "==", True),
+        ("testing", "testing", False),
+        ("test-secret-access-key-of-a-build-server", "dummydummy", False),
+        ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYzEXAMPLEK", "IQoJb3JpZ2luX2VjE+/" * 5, False),
+    ],
+    ids=["real", "moto's", "dummy", "too short"],
+)
+def test_the_machines_own_secrets_are_masked_if_they_look_like_awss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, token: str, is_masked: bool
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    (tmp_path / "test_suite.py").write_text(dedent(MACHINE), "utf-8")
+
+    result = run(tmp_path, "--junitxml=junit.xml", "-o", "junit_logging=all", "-vv", "-rA")
+
+    result.assert_outcomes(failed=2)
+    for text in (result.stdout.str(), (tmp_path / "junit.xml").read_text("utf-8")):
+        shown = unescape(text)
+        assert (f"[{key}]" in shown) == (f"[{token}]" in shown) == (not is_masked)
+        assert ("[<masked>]" in shown) == is_masked
+        assert (left_in(text, [key, token]) == []) == is_masked
+
+
+def test_attributes_in_an_xml_file_are_masked(tmp_path: Path) -> None:
+    options = ("-o", "junit_family=xunit1", "--junitxml=junit.xml", "-k", "test_attribute")
+    outcome = outcome_of(tmp_path, *options)
+
+    for kind in SECRETS:
+        assert f'plain="[attribute {kind}: <masked>]"' in outcome.seen[JUNIT]
+    assert left_in(outcome.seen[JUNIT], outcome.secrets) == []
+
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="of pytest 9")
+def test_annotations_on_github_are_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pytest_github_actions_annotate_failures")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    outcome = outcome_of(tmp_path, "-k", "test_message or test_part or test_warning")
+
+    annotations = re.findall(r"::(?:error|warning) .*", outcome.seen[TERMINAL])
+    for place in ("message", "part", "warning"):
+        for kind in SECRETS:
+            assert any(f"[{place} {kind}: <masked>" in each for each in annotations), place
+    assert left_in("\n".join(annotations), outcome.secrets) == []
 
 
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}

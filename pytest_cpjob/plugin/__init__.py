@@ -206,19 +206,21 @@ def pytest_runtest_makereport(
     elif report.failed and call.when == "setup":
         _explain_scope(report)
     if _has_stubs():
-        from pytest_cpjob.plugin.masked_reports import mask_report
+        from pytest_cpjob.plugin.masked_reports import mask_report, mask_written
 
         mask_report(report)
+        mask_written(getattr(item, "funcargs", None) or {})
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Mask a subtest's report, to which pytest adds output once it is made."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> Generator[None, object, object]:
+    """Mask a subtest's report, to which pytest adds output once it is made, before all others."""
     if hasattr(report, "context") and _has_stubs():
         from pytest_cpjob.plugin.masked_reports import mask_part
 
         mask_part(report, _active_harness())
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import pytest
@@ -63,6 +63,24 @@ def _mask(report: pytest.TestReport, hidden: Hide) -> None:
     ]
     if hasattr(report, "wasxfail"):
         report.wasxfail = hidden(report.wasxfail)
+
+
+def mask_written(fixtures: Mapping[str, Any]) -> None:
+    """Mask what a test has given to pytest's XML file past its report.
+
+    What these fixtures give is a method of what keeps the values until the file is written.
+    """
+    hidden = _hiding()
+    attributes = _kept_by(fixtures.get("record_xml_attribute"), "attrs")
+    if isinstance(attributes, dict):
+        attributes.update({name: hidden(str(value)) for name, value in attributes.items()})
+    properties = _kept_by(fixtures.get("record_testsuite_property"), "global_properties")
+    if isinstance(properties, list):
+        properties[:] = [(hidden(str(name)), hidden(str(value))) for name, value in properties]
+
+
+def _kept_by(method: Any, name: str) -> Any:
+    return getattr(getattr(method, "__self__", None), name, None)
 
 
 def mask_part(report: pytest.TestReport, harness: Harness | None) -> None:
