@@ -221,6 +221,32 @@ def test_a_tracer_that_wrapped_after_us_stays_and_we_are_inert_inside_it(
     assert seen == ["PutJobSuccessResult", "GetJobDetails", "PutJobSuccessResult"]
 
 
+def test_a_tracer_that_wraps_once_during_a_test_sees_the_calls_of_all_later_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """X-Ray's patch() and Datadog's do so, where the code under test is imported in a test."""
+    wrapt = pytest.importorskip("wrapt")
+    seen: list[str] = []
+
+    def traced(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        seen.append(args[0])
+        return wrapped(*args, **kwargs)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", BaseClient._make_api_call)
+    counts = []
+    for number in range(4):
+        with CodePipelineStub() as cpjob:
+            if number == 1:
+                wrapt.wrap_function_wrapper("botocore.client", "BaseClient._make_api_call", traced)
+                tracer = vars(BaseClient)["_make_api_call"]
+            for _ in range(4):
+                EARLY.put_job_success_result(jobId=cpjob.add_lambda_job().id)
+            counts.append((len(cpjob.calls), len(seen)))
+
+    assert counts == [(4, 0), (4, 4), (4, 8), (4, 12)]
+    assert vars(BaseClient)["_make_api_call"] is tracer
+
+
 def test_a_tracer_that_wraps_in_each_test_and_stays_adds_no_layers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

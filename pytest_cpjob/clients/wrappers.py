@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
+from types import FunctionType
 from typing import Any, Final, Protocol
 
 from botocore.client import BaseClient
@@ -69,8 +70,13 @@ def _with_seat(make: Callable[[Method, Seat], Method]) -> Callable[[Method], Met
 
     def wrap(original: Method) -> Method:
         # An earlier one whose seat is empty is passed by: else, under a tracer that wraps it each
-        # time, each test would add a layer to every call.
-        while (seat := vars(original).get("seat")) is not None and seat.seated is None:
+        # time, each test would add a layer to every call. A proxy of wrapt's, as X-Ray, Datadog and
+        # OpenTelemetry put there once, shows the seat of what it wraps, and stays.
+        while (
+            type(original) is FunctionType
+            and (seat := vars(original).get("seat")) is not None
+            and seat.seated is None
+        ):
             original = vars(original)["__wrapped__"]
         seat = Seat()
         wrapper = make(original, seat)
