@@ -123,7 +123,10 @@ class JobBuilder:
         self._stream = stream
         self._counter = itertools.count()
         self._functions: dict[str, FunctionCode] = {}
-        self._added: dict[str, tuple[Kind, frozenset[str], dict[str, Any]]] = {}
+        # By job, what differs from the defaults. As pairs: the collector looks at each of its dicts
+        # again and again, but not at tuples of texts, and a test may add 100,000 jobs.
+        self._added: dict[str, tuple[tuple[str, Any], ...]] = {}
+        self._names: dict[frozenset[str], frozenset[str]] = {}
         self.variation: Variation | None = None
         self.has_varied = False
 
@@ -148,9 +151,9 @@ class JobBuilder:
         arguments = {**dict.fromkeys(names_of(_ARGUMENTS[kind])), **given}
         allow = check_names(arguments.pop("allow") or ())
         arguments["contents"] = _contents(arguments.pop("input_artifacts"))
-        arguments["declared"] = Declared(
-            permissions=_permissions(arguments.pop("role_policy", None))
-        )
+        role_policy = arguments.pop("role_policy", None)
+        if role_policy is not None:
+            arguments["declared"] = Declared(permissions=_permissions(role_policy))
         return self._add_varied(kind, allow, arguments)
 
     def add_declared(self, kind: Kind, given: Mapping[str, Any], declared: Declared) -> JobRecord:
@@ -185,7 +188,7 @@ class JobBuilder:
             )
             arguments["declared"] = declared._replace(inputs=inputs)
         record = self._add(kind, allow, **arguments)
-        self._added[record.id] = (kind, allow, arguments)
+        self._added[record.id] = _kept(arguments)
         if declared.function is not None:
             self._functions[record.id] = declared.function
         return record
@@ -237,7 +240,7 @@ class JobBuilder:
         if self.variation is not None and self.variation.is_for(*map(str, names)):
             self._vary(self.variation, kind, arguments)
         record = self._add(kind, allow, **arguments)
-        self._added[record.id] = (kind, allow, arguments)
+        self._added[record.id] = _kept(arguments)
         return record
 
     def _vary(self, variation: Variation, kind: Kind, arguments: dict[str, Any]) -> None:
@@ -255,8 +258,11 @@ class JobBuilder:
 
     def add_twin(self, job: JobRecord) -> JobRecord:
         """Add another job from the same arguments, with its own ids."""
-        kind, allow, arguments = self._added[job.id]
-        return self._add(kind, allow, **{**arguments, "job_id": None})
+        arguments = dict.fromkeys(names_of(_ARGUMENTS[job.kind]))
+        for name in ("allow", "input_artifacts", "role_policy"):
+            arguments.pop(name, None)
+        again = {**arguments, "contents": {}, **dict(self._added[job.id]), "job_id": None}
+        return self._add(job.kind, job.allow, **again)
 
     def _add(
         self,
@@ -302,8 +308,8 @@ class JobBuilder:
             kind,
             stream,
             self._service.clock.now,
-            allow=allow,
-            given=given,
+            allow=self._names.setdefault(allow, allow),
+            given=self._names.setdefault(given, given),
             permissions=declared.permissions,
             declared_timeout=declared.timeout,
             is_declared=declared.inputs is not None,
@@ -361,9 +367,16 @@ class JobBuilder:
                     self._store.put(artifact, content, record.facts.encryption_key)
 
 
-def _permissions(role_policy: RolePolicy | None) -> Permissions | None:
-    if role_policy is None:
-        return None
+def _kept(arguments: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return the arguments that say something; most jobs are given a few of twenty."""
+    return tuple(
+        (name, value)
+        for name, value in arguments.items()
+        if value is not None and not (name == "contents" and not value)
+    )
+
+
+def _permissions(role_policy: RolePolicy) -> Permissions:
     from pytest_cpjob.iam.role_policies import permissions_given
 
     return permissions_given(role_policy)

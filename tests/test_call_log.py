@@ -329,7 +329,7 @@ def test_no_secret_is_printed_of_anything_that_a_test_holds(cpjob: CodePipelineS
 
     held = [cpjob, job, cpjob.jobs, cpjob.calls, job.calls, cpjob.results, job.output_artifacts]
     held += [
-        cpjob._harness.service.grants.all(),
+        cpjob._harness.service.grants.find(given["accessKeyId"]),
         job._record,
         cpjob._harness.service.call_log.entries,
     ]

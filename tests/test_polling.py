@@ -166,6 +166,20 @@ def test_one_of_a_batch_that_was_acknowledged_is_not_queued_again_with_the_other
     assert ids_of(poll(maxBatchSize=3)) == [jobs[0].id, jobs[2].id]
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_partners_job_that_was_read_but_not_acknowledged_waits_behind_those_that_waited(
+    cpjob: CodePipelineStub, times: int
+) -> None:
+    read, waiting = (cpjob.add_third_party_job(action_type=PARTNER) for _ in range(2))
+    for _ in range(times):  # which is a hand-out without a poll
+        CLIENT.get_third_party_job_details(jobId=read.id, clientToken=read.client_token)
+        cpjob.advance(300)
+
+    polled = CLIENT.poll_for_third_party_jobs(actionTypeId=PARTNER, maxBatchSize=10)["jobs"]
+    assert [job["jobId"] for job in polled] == [waiting.id, read.id]
+    assert CLIENT.poll_for_third_party_jobs(actionTypeId=PARTNER)["jobs"] == []
+
+
 # -- queryParam ------------------------------------------------------------------------------------
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from pytest_cpjob.aws import codepipeline_model as model
 from pytest_cpjob.contract.secret_search import SHORTEST, PartIndex, SecretIndex
+from pytest_cpjob.documents.facts import Credentials
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.job_service import JobService
 
@@ -37,6 +38,13 @@ def secret_members() -> tuple[str, ...]:
     )
 
 
+@cache
+def _secret_places() -> tuple[tuple[int, str], ...]:
+    """Return where in `Issued` the secret members are, and their names."""
+    members = enumerate(Credentials("", "", "").as_dict())
+    return tuple((at, name) for at, name in members if name in secret_members())
+
+
 class Secrets:
     """The secrets of one service's jobs, gathered as they come to be; the service is not kept.
 
@@ -57,17 +65,15 @@ class Secrets:
     def gather(self, service: JobService) -> None:
         """Take in those of the grants and jobs that are new."""
         granted, known, _ = self._counts
-        grants, jobs = service.grants.since(granted), service.registry.jobs
-        counts = (granted + len(grants), len(jobs), len(service.secret_texts))
+        grants, jobs = service.grants.since(granted), service.registry.in_order[known:]
+        counts = (granted + len(grants), known + len(jobs), len(service.secret_texts))
         if counts == self._counts:
             return
-        members = secret_members()
-        for grant in grants:
-            given: Mapping[str, Any] = grant.credentials.as_dict()
-            for name in members:
-                if name in given:
-                    self._add(grant.job_id, given[name], name)
-        for job in list(jobs.values())[known:]:
+        members = _secret_places()
+        for *credentials, job_id, _ in grants:
+            for at, name in members:
+                self._add(job_id, str(credentials[at]), name)
+        for job in jobs:
             for name in service.types.secrets(job.facts.action_type):
                 for shown in _shown(job.facts.configuration.get(name, "")):
                     self._add(job.id, shown, f"the secret property {name!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pytest_cpjob.documents.facts import ArtifactFacts, Credentials
 from pytest_cpjob.service import limits
@@ -11,6 +11,11 @@ from pytest_cpjob.service.jobs import JobRecord
 
 Location = tuple[str, str]
 """A bucket and a key."""
+
+Issued = tuple[str, str, str, str, float]
+"""One set of credentials, in the order of `Credentials`; the job's id; when they expire."""
+
+_NO_OBJECTS: Final[frozenset[Location]] = frozenset()
 
 
 class Grant(NamedTuple):
@@ -30,23 +35,28 @@ class Grant(NamedTuple):
 
 
 class Grants:
-    """Every set of credentials that the service has issued, by access key id."""
+    """Every set of credentials that the service has issued.
+
+    A loop of calls issues new ones in each: so each is a tuple of texts and a number, of which the
+    collector keeps no account, and the objects, which its job's other credentials open too, are
+    kept by job.
+    """
 
     def __init__(self) -> None:
-        self._grants: dict[str, Grant] = {}
+        self._issued: dict[str, Issued] = {}
+        self._in_order: list[Issued] = []
+        self._objects: dict[str, tuple[frozenset[Location], frozenset[Location]]] = {}
 
     def issue(self, job: JobRecord, now: float) -> Credentials:
         """Issue new credentials to the job; earlier ones stay valid until they expire."""
         job.credentials_issued += 1
         credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).random)
-        before = self.find(job.credentials.access_key_id) if job.credentials else None
-        self._grants[credentials.access_key_id] = Grant(
-            credentials,
-            job.id,
-            before.inputs if before else _objects(job.facts.inputs),
-            before.outputs if before else _objects(job.facts.outputs),
-            now + limits.CREDENTIALS_LIFETIME,
-        )
+        inputs, outputs = job.facts.inputs, job.facts.outputs
+        if (inputs or outputs) and job.id not in self._objects:
+            self._objects[job.id] = _objects(inputs), _objects(outputs)
+        issued = (*credentials, job.id, now + limits.CREDENTIALS_LIFETIME)
+        self._issued[credentials.access_key_id] = issued
+        self._in_order.append(issued)
         job.credentials = credentials
         return credentials
 
@@ -56,19 +66,20 @@ class Grants:
 
     def find(self, access_key_id: str | None) -> Grant | None:
         """Return the grant of these credentials if they belong to a job."""
-        return self._grants.get(access_key_id) if access_key_id else None
+        issued = self._issued.get(access_key_id) if access_key_id else None
+        if issued is None:
+            return None
+        key_id, key, token, job_id, expires_at = issued
+        inputs, outputs = self._objects.get(job_id, (_NO_OBJECTS, _NO_OBJECTS))
+        return Grant(Credentials(key_id, key, token), job_id, inputs, outputs, expires_at)
 
     def is_issued(self, access_key_id: str | None) -> bool:
         """Return whether an access key id belongs to some job's artifact credentials."""
-        return access_key_id in self._grants
+        return access_key_id in self._issued
 
-    def all(self) -> list[Grant]:
-        """Return every grant, in the order of issue."""
-        return list(self._grants.values())
-
-    def since(self, count: int) -> list[Grant]:
-        """Return the grants after the first ones, as many as were known before."""
-        return self.all()[count:] if len(self._grants) > count else []
+    def since(self, count: int) -> list[Issued]:
+        """Return what was issued after the first ones, as many as were known before."""
+        return self._in_order[count:]
 
 
 def _objects(artifacts: Iterable[ArtifactFacts]) -> frozenset[Location]:

@@ -155,6 +155,7 @@ class JobRegistry:
 
     Attributes:
         jobs: all jobs by id, continued ones too, in order of creation.
+        in_order: the same without the ids.
         results: the reported results, in order.
         changes: all changes of state, in order.
         open_jobs: how many jobs have not ended.
@@ -164,6 +165,7 @@ class JobRegistry:
 
     def __init__(self) -> None:
         self.jobs: dict[str, JobRecord] = {}
+        self.in_order: list[JobRecord] = []
         self.results: list[Result] = []
         self.changes: list[Change] = []
         self.open_jobs = 0
@@ -177,6 +179,7 @@ class JobRegistry:
         """
         self.check_new(job)
         self.jobs[job.id] = job
+        self.in_order.append(job)
         self.open_jobs += 1
         for artifact in (*job.facts.inputs, *job.facts.outputs):
             self.owners.setdefault((artifact.bucket, artifact.key), []).append(job.id)

@@ -42,9 +42,10 @@ class Queue:
 
     def __init__(self, set_status: SetStatus) -> None:
         self._set_status = set_status
-        # With the number of hand-outs at the time: an entry is stale if its job has since been
-        # handed out by other means than a poll (`dispatch`), or has ended.
-        self._waiting: dict[ActionType, deque[tuple[JobRecord, int]]] = {}
+        self._waiting: dict[ActionType, deque[JobRecord]] = {}
+        # A job that was handed out by other means than a poll (`dispatch`) still stands in line, so
+        # often: it is then passed over. These come first if it has joined the line again.
+        self._taken_out: dict[JobRecord, int] = {}
         self._unacknowledged: deque[tuple[float, int, JobRecord]] = deque()
         self._timeouts: dict[Kind, deque[JobRecord]] = {
             "custom": deque(),
@@ -59,29 +60,41 @@ class Queue:
             self._enqueue(job)
 
     def _enqueue(self, job: JobRecord) -> None:
-        self._waiting.setdefault(job.facts.action_type, deque()).append((job, job.hand_outs))
+        self._waiting.setdefault(job.facts.action_type, deque()).append(job)
 
     def take(
         self, action_type: ActionType, at_most: int, query: dict[str, str] | None, now: float
     ) -> Iterator[JobRecord]:
         """Hand out up to `at_most` waiting jobs whose configuration matches `query`."""
         waiting = self._waiting.get(action_type, deque())
-        passed_over: list[tuple[JobRecord, int]] = []
+        passed_over: list[JobRecord] = []
         taken = 0
         while waiting and taken < at_most:
-            job, hand_outs = waiting.popleft()
-            if job.status != "Queued" or job.hand_outs != hand_outs:
+            job = waiting.popleft()
+            if self._is_taken_out(job) or job.status != "Queued":
                 continue
             if query and any(job.facts.configuration.get(k) != v for k, v in query.items()):
-                passed_over.append((job, hand_outs))
+                passed_over.append(job)
                 continue
             taken += 1
-            self.dispatch(job, now)
+            self._hand_out(job, now)
             yield job
         waiting.extendleft(reversed(passed_over))
 
+    def _is_taken_out(self, job: JobRecord) -> bool:
+        """Return whether a place in the line is one that its job has left, and forget the place."""
+        places = self._taken_out.pop(job, 0)
+        if places > 1:
+            self._taken_out[job] = places - 1
+        return places > 0
+
     def dispatch(self, job: JobRecord, now: float) -> None:
-        """Hand out one job: set a new nonce, and start the time to acknowledge it."""
+        """Hand out one job that waits in the line, wherever it stands there."""
+        self._taken_out[job] = self._taken_out.get(job, 0) + 1
+        self._hand_out(job, now)
+
+    def _hand_out(self, job: JobRecord, now: float) -> None:
+        """Set a new nonce, and start the time to acknowledge it."""
         job.hand_out()
         self._set_status(job, "Dispatched")
         self._unacknowledged.append((now + limits.REDELIVERY, job.hand_outs, job))
