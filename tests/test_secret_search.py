@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import random
+import re
 import threading
 import zipfile
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from pytest_cpjob import CodePipelineStub, ContractError
+from pytest_cpjob.contract.long_words import long_words
 from pytest_cpjob.contract.masking import mask
 from pytest_cpjob.contract.secret_search import PartIndex, SecretIndex
 
@@ -166,8 +168,8 @@ def test_what_is_beside_an_outputs_files_is_looked_through(
 # -- the search ------------------------------------------------------------------------------------
 
 
-FEW = st.text("ab", max_size=40)
-"""Texts of two letters, so that values overlap, repeat, and stand in each other."""
+FEW = st.text("ab", max_size=40) | st.text("ab €", max_size=40)
+"""Texts of few letters, so that values overlap, repeat, and stand in each other."""
 
 
 @given(values=st.lists(FEW, max_size=30), around=st.lists(FEW), start=st.integers(0, 40))
@@ -186,6 +188,12 @@ def test_every_value_is_found_wherever_it_stands(
         ]
 
 
+@given(text=st.text("aZ9+/_-=é€\n ", max_size=80), least=st.integers(1, 20))
+def test_long_words_are_those_that_a_pattern_finds(text: str, least: int) -> None:
+    words = re.finditer(f"[A-Za-z0-9+/_-]{{{least},}}", text)
+    assert long_words(text, least) == [word.span() for word in words]
+
+
 @given(values=st.lists(FEW, min_size=1), start=st.integers(0, 40), other=FEW)
 def test_a_part_is_one_of_some_value(values: list[str], start: int, other: str) -> None:
     parts = PartIndex(values, 16)
@@ -201,7 +209,7 @@ def test_what_many_secrets_have_in_common_leads_to_no_more_of_them() -> None:
     index = SecretIndex(values)
 
     assert len(index.plain("".join(values))) == 3_000
-    assert max(map(len, index._grams.values())) < 100
+    assert max(map(len, index._with_word._spans.values())) < 100
 
 
 def test_a_long_line_of_many_secrets_is_quoted_in_part_and_shows_none(

@@ -258,10 +258,13 @@ def _quoted(text: str, found: Found, index: SecretIndex, mask: Callable[[str], s
     if end < 0:
         space = text.rfind(" ", found.end, last) if is_cut[1] else last
         end = found.end if space < 0 else space
-    low = max(0, start - index.longest)
+    # Between words only a secret that has a space in it is cut in two.
+    is_in_word = not f"{text[start - 1 : start]} {text[end : end + 1]}".isspace()
+    reach = index.longest if is_in_word else index.longest_with_space
+    low = max(0, start - reach)
     spans = [
         (low + at, low + at + len(value))
-        for at, value in index.plain(text[low : end + index.longest])
+        for at, value in index.plain(text[low : end + reach] if reach else "")
     ]
     start = min([start, *(left for left, right in spans if left < start < right)])
     end = max([end, *(right for left, right in spans if left < end < right)])

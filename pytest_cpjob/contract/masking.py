@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Final
+from typing import Final, Literal
 
 from pytest_cpjob.aws import codepipeline_model as model
 from pytest_cpjob.contract.secret_search import SHORTEST, PartIndex, SecretIndex
-from pytest_cpjob.documents.facts import Credentials
+from pytest_cpjob.documents.facts import ActionType, Credentials
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.job_service import JobService
 
@@ -39,9 +39,10 @@ def secret_members() -> tuple[str, ...]:
 
 
 @cache
-def _secret_places() -> tuple[tuple[int, str], ...]:
+def _secret_places() -> tuple[tuple[Literal[0, 1, 2], str], ...]:
     """Return where in `Issued` the secret members are, and their names."""
-    members = enumerate(Credentials("", "", "").as_dict())
+    key_id, key, token = Credentials("", "", "").as_dict()
+    members: tuple[tuple[Literal[0, 1, 2], str], ...] = ((0, key_id), (1, key), (2, token))
     return tuple((at, name) for at, name in members if name in secret_members())
 
 
@@ -70,22 +71,31 @@ class Secrets:
         if counts == self._counts:
             return
         members = _secret_places()
-        for *credentials, job_id, _ in grants:
+        for issued in grants:
             for at, name in members:
-                self._add(job_id, str(credentials[at]), name)
+                self._note(issued[3], issued[at], name)
+        self.index.add(issued[at] for issued in grants for at, _ in members)
+        names: dict[ActionType, Iterable[str]] = {}
         for job in jobs:
-            for name in service.types.secrets(job.facts.action_type):
-                for shown in _shown(job.facts.configuration.get(name, "")):
-                    self._add(job.id, shown, f"the secret property {name!r}")
-            for shown in _shown(job.client_token or ""):
-                self._add(job.id, shown, "clientToken")
+            kind = job.facts.action_type
+            if kind not in names:
+                names[kind] = service.types.secrets(kind)
+            for name in names[kind]:
+                shown = _shown(job.facts.configuration.get(name, ""))
+                self._take(job.id, shown, f"the secret property {name!r}")
+            if job.client_token:
+                self._take(job.id, _shown(job.client_token), "clientToken")
         for text in list(service.secret_texts):
-            for shown in _shown(text):
-                self.index.add(shown)
+            self.index.add(_shown(text))
         self._counts = counts
         self._parts = None
 
-    def _add(self, job_id: str, value: str, what: str) -> None:
+    def _take(self, job_id: str, values: Iterable[str], what: str) -> None:
+        for value in values:
+            self._note(job_id, value, what)
+        self.index.add(values)
+
+    def _note(self, job_id: str, value: str, what: str) -> None:
         own = self.by_job.get(job_id)
         if own is None:
             own = self.by_job[job_id] = {}
@@ -93,7 +103,6 @@ class Secrets:
             own[value] = what
             if self._first_job.setdefault(value, job_id) != job_id:
                 self._more_jobs.setdefault(value, []).append(job_id)
-            self.index.add(value)
 
     def jobs_of(self, value: str) -> list[str]:
         """Return the ids of the jobs whose secret a value is.
@@ -169,7 +178,8 @@ def _without(text: str, spans: set[tuple[int, int]]) -> str:
     return "".join((*parts, text[done:]))
 
 
-def _shown(value: str) -> Iterator[str]:
-    """Iterate over a secret as it is, and as Python and JSON show it; a short one is none."""
-    if len(value) >= SHORTEST:
-        yield from (value, repr(value)[1:-1], json.dumps(value)[1:-1])
+def _shown(value: str) -> tuple[str, ...]:
+    """Return a secret as it is, and as Python and JSON show it; a short one is none."""
+    if len(value) < SHORTEST:
+        return ()
+    return value, repr(value)[1:-1], json.dumps(value)[1:-1]

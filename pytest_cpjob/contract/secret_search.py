@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import binascii
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Iterable, Iterator, Set
+from functools import cache
 from typing import Final, NamedTuple, TypeAlias
-from urllib.parse import unquote, unquote_plus
+
+from pytest_cpjob.contract.encoded_texts import Encoded, encoded_in
+from pytest_cpjob.contract.long_words import WORD, long_words
 
 _FEW: Final = 16
 """So many values are faster found one by one."""
@@ -17,14 +18,17 @@ _FEW: Final = 16
 SHORTEST: Final = 8
 """Shorter values are found everywhere by chance, and are not looked for."""
 
-_STEP: Final = 4
-_GRAM: Final = SHORTEST - _STEP + 1
+_LONG: Final = 32
+"""Of a longer word in a value, so much in the middle is looked for."""
 
-_HEX_BYTE: Final = re.compile("%[0-9A-Fa-f]{2}")
-_ESCAPE: Final = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))")
-_ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
-_URL_SAFE: Final = str.maketrans("-_", "+/")
+_SHORTEST_WORD: Final = 16
+"""Shorter words are in most lines, so that there is no use in looking for them first."""
 
+_PIECE: Final = 5
+"""Characters of a piece by which parts of values are found."""
+
+_IS_WORD: Final = re.compile(f"{WORD}+").fullmatch
+_WORDS: Final = re.compile(f"{WORD}{{{_SHORTEST_WORD},}}")
 
 _Span: TypeAlias = "tuple[int, int]"
 
@@ -43,26 +47,79 @@ class Found(NamedTuple):
     end: int
 
 
+class _Pieces:
+    """Values that are found by pieces of them.
+
+    Of each value, the pieces are kept that begin in a few places next to each other. A text is
+    looked at at the same distance: one of these pieces is there, wherever the value begins.
+    What a piece leads to is where in a value it may be and how long that value may be, not the
+    value: thousands may have it in common. They are in the middle of a value, since session tokens
+    begin alike, and keys in PEM end alike.
+
+    Args:
+        shortest: characters in the middle of each value in which all its pieces are.
+        count: of how many places the pieces of a value are kept.
+
+    Attributes:
+        values: all values; where they are to be found is worked out when a text is looked at.
+        middles: where the middle of a value begins, of those that have it elsewhere.
+    """
+
+    def __init__(self, shortest: int, count: int) -> None:
+        self.values: list[str] = []
+        self.middles: dict[str, int] = {}
+        self._shortest = shortest
+        self._count = count
+        self._size = shortest - count + 1
+        self._sorted = 0
+        self._spans: dict[str, tuple[_Span, ...]] = {}
+
+    def sort(self) -> None:
+        """Put the values that are new where they are found."""
+        while self._sorted < len(self.values):
+            value = self.values[self._sorted]
+            self._sorted += 1
+            middle = self.middles.get(value, (len(value) - self._shortest) // 2)
+            for offset, spans in _spans(middle, self._count, len(value)):
+                piece = value[offset : offset + self._size]
+                known = self._spans.setdefault(piece, spans)
+                if known is not spans and spans[0] not in known:
+                    self._spans[piece] = known + spans
+
+    def in_text(
+        self, text: str, parts: Iterable[_Span], values: Set[str]
+    ) -> Iterator[tuple[int, str]]:
+        """Iterate over the values that have their middle in these parts of a text."""
+        spans, size, step = self._spans, self._size, self._count
+        for begin, end in parts:
+            places = range(begin, end - size + 1, step)
+            for at in [at for at in places if text[at : at + size] in spans]:
+                for offset, length in spans[text[at : at + size]]:
+                    start = at - offset
+                    value = text[start : start + length] if start >= 0 else ""
+                    if len(value) == length and value in values:
+                        yield start, value
+
+
 class SecretIndex:
     """Values of 8 characters or more, found in time that does not grow with their number.
 
-    Of each value, the pieces of 5 characters are kept that begin in four places next to each other.
-    A text is looked at in every fourth place: one of these pieces is there, wherever the value
-    begins. What a piece leads to is where in a value it may be and how long that value may be, not
-    the value: thousands may have it in common. They are in the middle of a value, since session
-    tokens begin alike, and keys in PEM end alike.
+    Nearly all secrets are, or have in them, a long word of the letters of base64, and few texts
+    have such words. So only these are looked at, unless there are many secrets without one.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self._values: set[str] = set()
         self._listed: list[str] = []
-        self._sorted = 0
         # Reentrant: a `__repr__` that the collector runs meanwhile may look for secrets as well.
-        self._sorting = threading.RLock()
-        self._grams: dict[str, tuple[_Span, ...]] = {}
+        self._lock = threading.RLock()
+        self._looked_at = 0
+        self._with_word = _Pieces(_SHORTEST_WORD, _SHORTEST_WORD // 2)
+        self._shortest_word = _LONG
+        self._without_word = _Pieces(SHORTEST, SHORTEST // 2)
+        self._known_spaces = self._longest_with_space = 0
         self.shortest = self.longest = 0
-        for value in values:
-            self.add(value)
+        self.add(values)
 
     def __bool__(self) -> bool:
         return bool(self._listed)
@@ -70,47 +127,67 @@ class SecretIndex:
     def __iter__(self) -> Iterator[str]:
         return iter(self._listed)
 
-    def add(self, value: str) -> None:
-        """Look for a value as well, unless it is too short."""
-        if value in self._values or len(value) < SHORTEST:
-            return
-        self._values.add(value)
-        self._listed.append(value)
-        self.shortest = min(self.shortest or len(value), len(value))
-        self.longest = max(self.longest, len(value))
+    def add(self, values: Iterable[str]) -> None:
+        """Look for these values as well, unless they are too short."""
+        known = self._values
+        for value in values:
+            length = len(value)
+            if length >= SHORTEST and value not in known:
+                known.add(value)
+                self._listed.append(value)
+                if length > self.longest:
+                    self.longest = length
+                if length < self.shortest or not self.shortest:
+                    self.shortest = length
 
-    def _sort(self) -> None:
-        """Put the values that are new where they are found by their pieces."""
-        grams = self._grams
-        with self._sorting:
-            while self._sorted < len(self._listed):
-                value = self._listed[self._sorted]
-                self._sorted += 1
-                for offset, spans in _spans(len(value)):
-                    gram = value[offset : offset + _GRAM]
-                    known = grams.setdefault(gram, spans)
-                    if known is not spans and spans[0] not in known:
-                        grams[gram] = known + spans
+    @property
+    def longest_with_space(self) -> int:
+        """The length of the longest value that goes on after a space or a new line, 0 if none."""
+        count = len(self._listed)
+        for value in self._listed[self._known_spaces : count]:
+            if (" " in value or "\n" in value) and len(value) > self._longest_with_space:
+                self._longest_with_space = len(value)
+        self._known_spaces = count
+        return self._longest_with_space
+
+    def _look_at_new(self) -> None:
+        """Tell of the values that are new which have a long word in them."""
+        while self._looked_at < len(self._listed):
+            value = self._listed[self._looked_at]
+            self._looked_at += 1
+            length = len(value)
+            start = (length - _LONG) // 2 if length > _LONG else 0
+            size = length if length < _LONG else _LONG
+            if size < _SHORTEST_WORD or not _IS_WORD(value, start, start + size):
+                words = (word.span() for word in _WORDS.finditer(value))
+                start, end = max(words, key=_length, default=(0, 0))
+                if start == end:
+                    self._without_word.values.append(value)
+                    continue
+                size = min(end - start, _LONG)
+                self._with_word.middles[value] = (start + end - _SHORTEST_WORD) // 2
+            if size < self._shortest_word:
+                self._shortest_word = size
+            self._with_word.values.append(value)
 
     def plain(self, text: str) -> list[tuple[int, str]]:
         """Return where in a text values stand as they are, in order, and which."""
-        found: list[tuple[int, str]] = []
         if len(self._listed) <= _FEW:
-            for value in self._listed:
-                start = text.find(value)
-                while start >= 0:
-                    found.append((start, value))
-                    start = text.find(value, start + 1)
-            return sorted(found)
-        self._sort()
-        grams, values = self._grams, self._values
-        places = range(0, len(text) - _GRAM + 1, _STEP)
-        for at in [at for at in places if text[at : at + _GRAM] in grams]:
-            for offset, length in grams[text[at : at + _GRAM]]:
-                start = at - offset
-                value = text[start : start + length] if start >= 0 else ""
-                if len(value) == length and value in values:
-                    found.append((start, value))
+            return sorted(_one_by_one(self._listed, text))
+        with_word, without = self._with_word, self._without_word
+        with self._lock:
+            self._look_at_new()
+            words = long_words(text, self._shortest_word) if with_word.values else []
+            if words:
+                with_word.sort()
+            are_many = len(without.values) > _FEW
+            if are_many:
+                without.sort()
+        found = set(with_word.in_text(text, words, self._values))
+        if are_many:
+            found.update(without.in_text(text, [(0, len(text))], self._values))
+        else:
+            found.update(_one_by_one(without.values, text))
         return sorted(found)
 
     def find(self, text: str, *, encoded: bool = True) -> Iterator[Found]:
@@ -126,16 +203,11 @@ class SecretIndex:
         """Iterate over the values that a text has in base64, in hex, URL-encoded or escaped."""
         if not self._listed or len(text) < self.shortest:
             return
-        for form, pieces, decode in self._decoders(text):
-            yield from self._in_decoded(form, pieces, decode)
+        for part in encoded_in(text, self.shortest):
+            yield from self._in_decoded(part)
 
-    def _in_decoded(
-        self,
-        form: str,
-        pieces: Sequence[tuple[int, str]],
-        decode: Callable[[Sequence[str]], list[str]],
-    ) -> Iterator[Found]:
-        """Look for values in pieces that are decoded in one go, which thousands of pieces need."""
+    def _in_decoded(self, encoded: Encoded) -> Iterator[Found]:
+        form, pieces, decode = encoded
         decoded = decode([piece for _, piece in pieces])
         ends = []
         total = 0
@@ -147,40 +219,23 @@ class SecretIndex:
             origin, piece = pieces[number]
             yield Found(value, form, origin, origin + len(piece))
 
-    def _decoders(
-        self, text: str
-    ) -> Iterator[tuple[str, list[tuple[int, str]], Callable[[Sequence[str]], list[str]]]]:
-        """Iterate over the ways to decode parts of a text."""
-        least = max(self.shortest * 4 // 3, 11)
-        base64 = f"[A-Za-z0-9+/_-]{{{least},}}"
-        runs = _pieces(rf"{base64}(?:\r?\n[A-Za-z0-9+/_-]+)*", text)
-        if runs:
-            # What is encoded may have begun anywhere in a run, and so may the secret in it.
-            for skipped in range(4):
-                yield "base64", runs, partial(_from_base64, skipped)
-        runs = _pieces(f"[0-9A-Fa-f]{{{self.shortest * 2},}}", text)
-        if runs:
-            for skipped in range(2):
-                yield "hex", runs, partial(_from_hex, skipped)
-        if "%" in text:
-            words = [each for each in _pieces(r"\S+", text) if _HEX_BYTE.search(each[1])]
-            yield "URL-encoded", words, lambda pieces: [f"{unquote(each)}\n" for each in pieces]
-            words = [each for each in words if "+" in each[1]]
-            yield (
-                "URL-encoded",
-                words,
-                lambda pieces: [f"{unquote_plus(each)}\n" for each in pieces],
-            )
-        if "\\" in text:
-            lines = [each for each in _pieces(r"[^\n]+", text) if "\\" in each[1]]
-            yield "escaped", lines, lambda pieces: [f"{_unescaped(each)}\n" for each in pieces]
+
+def _one_by_one(values: Iterable[str], text: str) -> Iterator[tuple[int, str]]:
+    for value in values:
+        start = text.find(value)
+        while start >= 0:
+            yield start, value
+            start = text.find(value, start + 1)
+
+
+def _length(span: _Span) -> int:
+    return span[1] - span[0]
 
 
 @cache
-def _spans(length: int) -> tuple[tuple[int, tuple[_Span]], ...]:
+def _spans(first: int, count: int, length: int) -> tuple[tuple[int, tuple[_Span]], ...]:
     """Return where the pieces of a value of this length begin, each as what it leads to, too."""
-    middle = (length - SHORTEST) // 2
-    return tuple((offset, ((offset, length),)) for offset in range(middle, middle + _STEP))
+    return tuple((offset, ((offset, length),)) for offset in range(first, first + count))
 
 
 class PartIndex:
@@ -192,12 +247,12 @@ class PartIndex:
 
     def __init__(self, values: Iterable[str], shortest: int) -> None:
         self._shortest = shortest
-        self._step = shortest - _GRAM + 1
+        self._step = shortest - _PIECE + 1
         self._all = "\n".join(values)
         # By their hashes, which take half as much memory.
-        self._grams = {
-            hash(self._all[at : at + _GRAM])
-            for at in range(0, len(self._all) - _GRAM + 1, self._step)
+        self._pieces = {
+            hash(self._all[at : at + _PIECE])
+            for at in range(0, len(self._all) - _PIECE + 1, self._step)
         }
         self._answers: dict[str, bool] = {}
 
@@ -210,39 +265,5 @@ class PartIndex:
 
     def _may_have(self, part: str) -> bool:
         return len(part) < self._shortest or any(
-            hash(part[at : at + _GRAM]) in self._grams for at in range(self._step)
+            hash(part[at : at + _PIECE]) in self._pieces for at in range(self._step)
         )
-
-
-def _pieces(pattern: str, text: str) -> list[tuple[int, str]]:
-    return [(found.start(), found[0]) for found in re.finditer(pattern, text)]
-
-
-def _from_base64(skipped: int, pieces: Sequence[str]) -> list[str]:
-    decoded = []
-    for piece in pieces:
-        plain = piece.replace("\n", "").replace("\r", "").translate(_URL_SAFE)[skipped:]
-        plain += "A" * (-len(plain) % 4)
-        decoded.append(_as_text(binascii.a2b_base64(plain)))
-    return decoded
-
-
-def _from_hex(skipped: int, pieces: Sequence[str]) -> list[str]:
-    return [
-        _as_text(bytes.fromhex(piece[skipped : skipped + (len(piece) - skipped) // 2 * 2]))
-        for piece in pieces
-    ]
-
-
-def _as_text(data: bytes) -> str:
-    # Most secrets are ASCII, and what is around one may be anything.
-    return data.decode("utf-8", "replace")
-
-
-def _unescaped(line: str) -> str:
-    return _ESCAPE.sub(_character, line)
-
-
-def _character(found: re.Match[str]) -> str:
-    number = found[1] or found[2]
-    return chr(int(number, 16)) if number else _ESCAPED.get(found[3], found[3])
