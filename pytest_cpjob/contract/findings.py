@@ -202,9 +202,10 @@ class Finding(NamedTuple):
         """Its row of the table."""
         return KINDS[self.name]
 
-    def is_about(self, job_id: str) -> bool:
-        """Whether it is about a job."""
-        return job_id == self.job_id or job_id in self.others
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The ids of the jobs that it is about."""
+        return self.others if self.job_id is None else (self.job_id, *self.others)
 
     def said(self) -> str:
         """Return what the code did, as a sentence without its full stop."""
@@ -218,16 +219,18 @@ class Finding(NamedTuple):
 
 def folded(found: list[Finding]) -> list[Finding]:
     """Return the findings in a report's order, with those of one line and one text as one."""
-    first: dict[tuple[object, ...], Finding] = {}
+    alike: dict[tuple[object, ...], list[Finding]] = {}
     for finding in found:
         key = (finding.name, finding.what, finding.place, finding.consequence, finding.fix)
-        known = first.get(key)
-        if known is None:
-            first[key] = finding
-            continue
-        others = known.others
-        if finding.job_id is not None and not known.is_about(finding.job_id):
-            others = (*others, finding.job_id)
-        first[key] = known._replace(times=known.times + finding.times, others=others)
+        alike.setdefault(key, []).append(finding)
     rank = {name: number for number, name in enumerate(KINDS)}
-    return sorted(first.values(), key=lambda finding: rank[finding.name])
+    return sorted(map(_as_one, alike.values()), key=lambda finding: rank[finding.name])
+
+
+def _as_one(findings: list[Finding]) -> Finding:
+    first = findings[0]
+    if len(findings) == 1:
+        return first
+    ids = dict.fromkeys(job_id for each in findings for job_id in (each.job_id, *each.others))
+    others = tuple(job_id for job_id in ids if job_id not in (None, first.job_id))
+    return first._replace(times=sum(each.times for each in findings), others=others)

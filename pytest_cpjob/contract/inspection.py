@@ -52,10 +52,12 @@ class Inspection:
     def _new(self, found: list[Finding]) -> list[Finding]:
         if not found:
             return []
+        jobs = self._service.registry.in_order
+        by_any: frozenset[str] = frozenset().union(*(job.allow for job in jobs))
         new = [
             finding
             for finding in found
-            if finding not in self._reported and not self._is_allowed(finding)
+            if finding not in self._reported and not self._is_allowed(finding, by_any)
         ]
         self._reported.update(new)
         together = folded(new)
@@ -68,10 +70,8 @@ class Inspection:
         job = self._service.registry.jobs.get(finding.job_id or "")
         return finding.name == "no-result" and job is not None and job.kind != "lambda"
 
-    def _is_allowed(self, finding: Finding) -> bool:
+    def _is_allowed(self, finding: Finding, by_any: frozenset[str]) -> bool:
         """Whether the test allows it, its job, or, if it is about none, any of its jobs."""
-        jobs = self._service.registry.jobs
-        about = [jobs[finding.job_id]] if finding.job_id in jobs else list(jobs.values())
-        return finding.name in self._settings.allow or any(
-            finding.name in job.allow for job in about
-        )
+        job = self._service.registry.jobs.get(finding.job_id or "")
+        by_job = by_any if job is None else job.allow
+        return finding.name in self._settings.allow or finding.name in by_job

@@ -14,14 +14,14 @@ from pytest_cpjob.call_sites import Place, Site, place_of
 from pytest_cpjob.contract.findings import Finding
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.outcomes import outcome
+from pytest_cpjob.contract.passed_over import Polls, passed_over, polls_of
 from pytest_cpjob.contract.repeats import Run, runs
 from pytest_cpjob.contract.shortening import cut, shortened
 from pytest_cpjob.errors import text_of
 from pytest_cpjob.service.call_log import CallEntry, ChangeEntry, Entry, NoteEntry
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.queue import why_passed_over
-from pytest_cpjob.service.results import POLLS, JobSuccess
+from pytest_cpjob.service.results import JobSuccess
 
 WIDTH: Final = 80
 MOST_LINES: Final = 20
@@ -100,24 +100,37 @@ class ActionTimeline(NamedTuple):
 
 def actions(service: JobService, findings: Sequence[Finding] = ()) -> list[ActionTimeline]:
     """Return what happened to each action, in the order in which the actions were added."""
-    return [
-        action_timeline(service, job, findings)
-        for job in list(service.registry.jobs.values())
-        if job.previous is None
-    ]
+    by_job: dict[str, list[int]] = {}
+    for number, finding in enumerate(findings):
+        for job_id in finding.about:
+            by_job.setdefault(job_id, []).append(number)
+    told = []
+    polls = polls_of(service)
+    for job in list(service.registry.in_order):
+        if job.previous is None:
+            about = {number for each in job.continued for number in by_job.get(each.id, ())}
+            told.append(_told(service, job, [findings[one] for one in sorted(about)], polls))
+    return told
 
 
 def action_timeline(
     service: JobService, job: JobRecord, findings: Sequence[Finding] = ()
 ) -> ActionTimeline:
     """Return what happened to the action that a job is of."""
-    chain = list(_chain(job.first))
+    return _told(service, job, findings, polls_of(service))
+
+
+def _told(
+    service: JobService, job: JobRecord, findings: Sequence[Finding], polls: Polls
+) -> ActionTimeline:
+    chain = list(job.first.continued)
     last, place, kind = chain[-1], job.place, str(job.facts.action_type)
     heading = f"{kind}: {last.status}" if place == kind else f"{place}, {kind}: {last.status}"
     if len(chain) > 1:
         heading += f", {len(chain)} jobs"
-    about = tuple(one for one in findings if any(one.is_about(each.id) for each in chain))
-    lines = tuple(tuple(_lines_of(service, each)) for each in chain)
+    ids = {each.id for each in chain}
+    about = tuple(one for one in findings if not ids.isdisjoint(one.about))
+    lines = tuple(tuple(_lines_of(service, each, polls)) for each in chain)
     return ActionTimeline(heading, tuple(each.id for each in chain), last.status, lines, about)
 
 
@@ -171,12 +184,6 @@ def _made_in(findings: Sequence[Finding], lines: Sequence[TimelineLine]) -> set[
 
 def _marked(finding: Finding, directory: str) -> str:
     return f"{finding.name}{f' ({finding.place.shown(directory)})' if finding.place else ''}"
-
-
-def _chain(job: JobRecord | None) -> Iterator[JobRecord]:
-    while job is not None:
-        yield job
-        job = job.continuation
 
 
 def shown_lines(action: ActionTimeline) -> Iterator[TimelineLine]:
@@ -233,9 +240,10 @@ def _again(lines: Sequence[TimelineLine], run: Run) -> str:
 # -- what happened ---------------------------------------------------------------------------------
 
 
-def _lines_of(service: JobService, job: JobRecord) -> Iterator[TimelineLine]:
+def _lines_of(service: JobService, job: JobRecord, polls: Polls) -> Iterator[TimelineLine]:
     mask = masking(service)
-    yield from _passed_over(service, job)
+    for first, text in passed_over(job, polls):
+        yield TimelineLine("passed-over", first.call.at, text, place=_place(first.site))
     for entry in service.call_log.of_job(job.id):
         if isinstance(entry, CallEntry) and entry.caller.by_test and entry.call.service == "s3":
             continue  # the test's own looks into the bucket
@@ -297,23 +305,6 @@ def _target(entry: CallEntry, job: JobRecord) -> str:
         return ""
     bucket, key = entry.call.request.get("Bucket"), entry.call.request.get("Key", "")
     return job.artifact_name(bucket, key) or f"{bucket}/{key}"
-
-
-def _passed_over(service: JobService, job: JobRecord) -> Iterator[TimelineLine]:
-    """Say why polls left a job in the queue that was never handed out."""
-    if job.kind == "lambda" or job.hand_outs:
-        return
-    reasons: dict[str, list[CallEntry]] = {}
-    for entry in service.call_log.tested():
-        call = entry.call
-        if call.operation in POLLS and call.error is None and call.at >= job.created_at:
-            reason = why_passed_over(call.operation, call.request, job)
-            if reason:
-                reasons.setdefault(reason, []).append(entry)
-    for reason, polls in reasons.items():
-        times = f" x{len(polls)}" if len(polls) > 1 else ""
-        text = f"{polls[0].call.operation}{times} {reason}"
-        yield TimelineLine("passed-over", polls[0].at, text, place=_place(polls[0].site))
 
 
 # -- how it is shown -------------------------------------------------------------------------------

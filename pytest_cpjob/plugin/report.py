@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -19,7 +20,6 @@ from pytest_cpjob.plugin.fixtures import EARLIER_OUTPUT
 if TYPE_CHECKING:
     from pytest_cpjob.contract.findings import Finding
     from pytest_cpjob.harness import Harness
-    from pytest_cpjob.service.jobs import JobRecord
 
 MOST_LINES: Final = 25
 """How many lines of ours a failing test has, about; findings are never cut short for it."""
@@ -166,10 +166,11 @@ def _timelines(harness: Harness, room: int, shown_already: str) -> Iterator[tupl
     An exception such as `UnexpectedResult` may show one already. The findings, which would be its
     last line here, have a section of their own.
     """
-    firsts = [job for job in list(harness.service.registry.jobs.values()) if job.previous is None]
+    firsts = [job for job in list(harness.service.registry.in_order) if job.previous is None]
     findings = harness.inspection.findings
-    about = [job for job in firsts if any(_is_about(finding, job) for finding in findings)]
-    chosen = about[:MOST_TIMELINES] or firsts[-MOST_TIMELINES:]
+    found = {job_id for finding in findings for job_id in finding.about}
+    about = (job for job in firsts if any(each.id in found for each in job.continued))
+    chosen = list(islice(about, MOST_TIMELINES)) or firsts[-MOST_TIMELINES:]
     width, directory = harness.report_width(), harness.observer.directory
     for job in chosen:
         if timeline(harness.service, job, width=width, directory=directory) in shown_already:
@@ -188,14 +189,6 @@ def _timelines(harness: Harness, room: int, shown_already: str) -> Iterator[tupl
         others = len(firsts) - len(chosen)
         text = f"and {others} more job{'s' * (others > 1)}: print job.timeline"
         yield "cpjob timelines", text
-
-
-def _is_about(finding: Finding, job: JobRecord | None) -> bool:
-    while job is not None:
-        if finding.is_about(job.id):
-            return True
-        job = job.continuation
-    return False
 
 
 def add_late_findings(harness: Harness, report: pytest.TestReport) -> None:

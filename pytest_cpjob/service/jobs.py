@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -117,6 +118,14 @@ class JobRecord:
         while job.previous is not None:
             job = job.previous
         return job
+
+    @property
+    def continued(self) -> Iterator[JobRecord]:
+        """This job and those that continue it."""
+        job: JobRecord | None = self
+        while job is not None:
+            yield job
+            job = job.continuation
 
     @property
     def is_open(self) -> bool:
