@@ -7,6 +7,7 @@ import io
 import json
 import random
 import re
+import string
 import threading
 import zipfile
 from collections.abc import Callable
@@ -24,7 +25,8 @@ from moto import mock_aws
 from pytest_cpjob import CodePipelineStub, ContractError
 from pytest_cpjob.contract.long_words import long_words
 from pytest_cpjob.contract.masking import mask
-from pytest_cpjob.contract.secret_search import PartIndex, SecretIndex
+from pytest_cpjob.contract.part_index import PartIndex
+from pytest_cpjob.contract.secret_search import SecretIndex
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 
@@ -201,6 +203,18 @@ def test_a_part_is_one_of_some_value(values: list[str], start: int, other: str) 
 
     for part in (other, *(value[start : start + 16] for value in values)):
         assert parts.has(part) == (part in everything)
+
+
+def test_parts_of_many_values_that_come_one_after_the_other_are_found() -> None:
+    draw, values = random.Random(7), []
+    parts = PartIndex(values, 16)
+    for number in range(7_000):  # some 600,000 pieces
+        values.append("".join(draw.choices(string.ascii_letters, k=1_000)))
+        if not number % 100:
+            chosen = draw.choice(values)
+            at = draw.randrange(900)
+            assert parts.has(chosen[at : at + draw.randrange(16, 60)])
+            assert not parts.has(chosen[at : at + 40][::-1])
 
 
 def test_what_many_secrets_have_in_common_leads_to_no_more_of_them() -> None:

@@ -10,7 +10,8 @@ from functools import cache
 from typing import Final, Literal
 
 from pytest_cpjob.aws import codepipeline_model as model
-from pytest_cpjob.contract.secret_search import SHORTEST, PartIndex, SecretIndex
+from pytest_cpjob.contract.part_index import PartIndex
+from pytest_cpjob.contract.secret_search import SHORTEST, SecretIndex
 from pytest_cpjob.documents.facts import ActionType, Credentials
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.job_service import JobService
@@ -61,7 +62,7 @@ class Secrets:
         self._more_jobs: dict[str, list[str]] = {}
         self.index = SecretIndex()
         self._counts = (0, 0, 0)
-        self._parts: PartIndex | None = None
+        self._parts = PartIndex(self.index.values, _LONG_PART)
 
     def gather(self, service: JobService) -> None:
         """Take in those of the grants and jobs that are new."""
@@ -88,7 +89,6 @@ class Secrets:
         for text in list(service.secret_texts):
             self.index.add(_shown(text))
         self._counts = counts
-        self._parts = None
 
     def _take(self, job_id: str, values: Iterable[str], what: str) -> None:
         for value in values:
@@ -121,10 +121,7 @@ class Secrets:
         return _RUN.sub(self._hide_part, text)
 
     def _hide_part(self, found: re.Match[str]) -> str:
-        parts = self._parts
-        if parts is None:
-            parts = self._parts = PartIndex(self.index, _LONG_PART)
-        return MASK if parts.has(found[0]) else found[0]
+        return MASK if self._parts.has(found[0]) else found[0]
 
 
 _kept: Final[weakref.WeakKeyDictionary[JobService, tuple[int, Secrets]]] = (

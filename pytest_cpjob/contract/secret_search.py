@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -23,9 +23,6 @@ _LONG: Final = 32
 
 _SHORTEST_WORD: Final = 16
 """Shorter words are in most lines, so that there is no use in looking for them first."""
-
-_PIECE: Final = 5
-"""Characters of a piece by which parts of values are found."""
 
 _IS_WORD: Final = re.compile(f"{WORD}+").fullmatch
 _WORDS: Final = re.compile(f"{WORD}{{{_SHORTEST_WORD},}}")
@@ -126,6 +123,11 @@ class SecretIndex:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._listed)
+
+    @property
+    def values(self) -> Sequence[str]:
+        """All values; new ones come at the end."""
+        return self._listed
 
     def add(self, values: Iterable[str]) -> None:
         """Look for these values as well, unless they are too short."""
@@ -236,34 +238,3 @@ def _length(span: _Span) -> int:
 def _spans(first: int, count: int, length: int) -> tuple[tuple[int, tuple[_Span]], ...]:
     """Return where the pieces of a value of this length begin, each as what it leads to, too."""
     return tuple((offset, ((offset, length),)) for offset in range(first, first + count))
-
-
-class PartIndex:
-    """Whether a text is a part of one of many values, for parts of at least `shortest` characters.
-
-    Pieces of 5 characters at each multiple of the step are kept: every part that is long enough
-    has one of them within its first step.
-    """
-
-    def __init__(self, values: Iterable[str], shortest: int) -> None:
-        self._shortest = shortest
-        self._step = shortest - _PIECE + 1
-        self._all = "\n".join(values)
-        # By their hashes, which take half as much memory.
-        self._pieces = {
-            hash(self._all[at : at + _PIECE])
-            for at in range(0, len(self._all) - _PIECE + 1, self._step)
-        }
-        self._answers: dict[str, bool] = {}
-
-    def has(self, part: str) -> bool:
-        """Return whether this is a part; of a short one, by looking at all."""
-        answer = self._answers.get(part)
-        if answer is None:
-            answer = self._answers[part] = self._may_have(part) and part in self._all
-        return answer
-
-    def _may_have(self, part: str) -> bool:
-        return len(part) < self._shortest or any(
-            hash(part[at : at + _PIECE]) in self._pieces for at in range(self._step)
-        )
