@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Final
 
@@ -55,7 +55,7 @@ class PartIndex:
             new = self._values[count:]
             for value in new:
                 places = range(0, len(value) - _PIECE + 1, self._step)
-                self._newest.update(_hash(value[at : at + _PIECE]) for at in places)
+                self._newest.update(hash(value[at : at + _PIECE]) & _BITS for at in places)
                 if len(self._newest) >= _AT_ONCE:
                     self._sort(self._newest)
                     self._newest = set()
@@ -74,12 +74,19 @@ class PartIndex:
         self._sorted.append([one])
 
     def _may_have(self, part: str) -> bool:
-        return len(part) < self._shortest or any(map(self._has_hash, self._hashes(part)))
+        """Return whether all the pieces are known that would be kept of it, wherever it begins."""
+        if len(part) < self._shortest:
+            return True
+        last = len(part) - _PIECE
+        return any(
+            all(
+                self._has_piece(part[at : at + _PIECE]) for at in range(first, last + 1, self._step)
+            )
+            for first in range(self._step)
+        )
 
-    def _hashes(self, part: str) -> Iterator[int]:
-        return (_hash(part[at : at + _PIECE]) for at in range(self._step))
-
-    def _has_hash(self, wanted: int) -> bool:
+    def _has_piece(self, piece: str) -> bool:
+        wanted = hash(piece) & _BITS
         if wanted in self._newest:
             return True
         for one in chain.from_iterable(self._sorted):
@@ -87,7 +94,3 @@ class PartIndex:
             if at < len(one) and one[at] == wanted:
                 return True
         return False
-
-
-def _hash(piece: str) -> int:
-    return hash(piece) & _BITS

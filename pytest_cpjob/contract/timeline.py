@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -241,7 +242,7 @@ def _again(lines: Sequence[TimelineLine], run: Run) -> str:
 
 
 def _lines_of(service: JobService, job: JobRecord, polls: Polls) -> Iterator[TimelineLine]:
-    mask = masking(service)
+    mask = cache(masking(service))  # a loop's calls have their text in common
     for first, text in passed_over(job, polls):
         yield TimelineLine("passed-over", first.call.at, text, place=_place(first.site))
     for entry in service.call_log.of_job(job.id):
