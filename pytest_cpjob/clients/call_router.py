@@ -16,7 +16,7 @@ from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import repr_of
-from pytest_cpjob.service.call_log import Call, CallEntry, Caller, Parameters, StoppedCall
+from pytest_cpjob.service.call_log import Call, CallEntry, Parameters, StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.grants import Grant
@@ -86,7 +86,9 @@ class CallRouter:
         """Apply a fault, answer from the service, deny S3 access, or let the call pass (None)."""
         presented = credentials_of.read(credentials)
         caller = call.caller
-        call.caller = Caller(caller.client, caller.thread, presented.access_key_id, caller.by_test)
+        call.caller = self._service.call_log.caller(
+            caller.client, caller.thread, presented.access_key_id, caller.by_test
+        )
         if self.endpoint_url is not None and call.service != "codepipeline":
             call.is_the_endpoints = url.startswith(self.endpoint_url)
             if call.is_the_endpoints:
@@ -125,7 +127,9 @@ class CallRouter:
         access_key_id = credentials_of.access_key_of(credentials)
         if service.grants.find(access_key_id) is not None:
             return None
-        caller = Caller(caller.client, caller.thread, access_key_id, caller.by_test)
+        caller = service.call_log.caller(
+            caller.client, caller.thread, access_key_id, caller.by_test
+        )
         job = service.registry.jobs.get(request.get("jobId", ""))
         state = job.status if job is not None else None
         done = service.succeed(call.operation, request, caller)

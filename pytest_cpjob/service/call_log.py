@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pytest_cpjob.call_sites import Site
@@ -151,11 +152,13 @@ class CallLog:
 
     Attributes:
         rejected: the errors of rejected requests, by `id`.
+        caller: returns a `Caller`, the same one for equal arguments: a loop's calls share it.
     """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.rejected: dict[int, BaseException] = {}
+        self.caller = lru_cache(maxsize=256)(Caller)
         self._by_job: dict[str, list[Entry]] = {}
 
     def _add(self, entry: Entry, job_ids: Iterable[str]) -> None:
