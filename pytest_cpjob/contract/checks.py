@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Final, NamedTuple
 
 from pytest_cpjob.call_sites import Place, Site, place_of, site_of_traceback
@@ -63,10 +64,11 @@ def find_all(evidence: Evidence) -> list[Finding]:
         Finding("running-thread", None, f"thread {name!r} is still running after the test")
         for name in evidence.running_threads
     ]
+    hide = cache(mask)  # thousands of jobs may have done the same
     return [
         finding._replace(
-            what=mask(finding.what),
-            detail=mask(finding.detail),
+            what=hide(finding.what),
+            detail=hide(finding.detail),
             label=evidence.label(finding.job_id),
         )
         for finding in found

@@ -11,7 +11,7 @@ from typing import Final
 
 _PIECE: Final = 5
 _BITS: Final = (1 << 30) - 1
-_AT_ONCE: Final = 1 << 16
+_AT_ONCE: Final = 1 << 14
 _TOGETHER: Final = 8
 
 

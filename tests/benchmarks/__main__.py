@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks import growth, in_process, processes, queues
+from tests.benchmarks import endpoint, failing, growth, in_process, processes, queues
 from tests.benchmarks.measuring import TOLERANCE, Row
 from tests.benchmarks.report import HEADER, over_budget, plot, table
 from tests.benchmarks.wheel import ROOT, installed_wheel
@@ -28,7 +28,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument(
         "--only",
-        default="abcdefghi",
+        default="abcdefghij",
         metavar="LETTERS",
         help="the parts to measure, such as bcde (default: all)",
     )
@@ -64,6 +64,9 @@ def measured(parts: str, tests: int, modules: list[str]) -> Iterator[Row]:
         yield from queues.rows()
     if "i" in parts:
         yield from growth.rows()
+        yield from failing.rows()
+    if "j" in parts:
+        yield from endpoint.rows()
     if set(parts) & set("ag"):
         with installed_wheel() as python:
             yield from processes.rows(python, parts, tests)
