@@ -22,7 +22,7 @@ def test_it(cpjob):
     job = cpjob.add_job(action_type="Build:Custom:Docs:1")
     for _ in range(16_000):
         codepipeline.get_job_details(jobId=job.id)
-    assert job.status == "Succeeded"
+    raise RuntimeError(f"job {job.id} was not done")
 """
 
 CONFTEST: Final = """
