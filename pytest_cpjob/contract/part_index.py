@@ -13,6 +13,7 @@ _PIECE: Final = 5
 _BITS: Final = (1 << 30) - 1
 _AT_ONCE: Final = 1 << 14
 _TOGETHER: Final = 8
+_LARGEST: Final = 1 << 17
 
 
 class PartIndex:
@@ -21,7 +22,7 @@ class PartIndex:
     Pieces of 5 characters at each multiple of the step are kept: every part that is long enough
     has one of them within its first step. Kept are their hashes, sorted, in arrays that take 4
     bytes for each where a set takes 80: the tokens of 16,000 calls have 1.4 million of them. Eight
-    arrays of a size become one, so that there are always few to look in.
+    small arrays of a size become one, so that there are few to look in.
 
     Args:
         values: the values; new ones are at the end.
@@ -67,7 +68,7 @@ class PartIndex:
         one = array("I", sorted(hashes))
         for alike in self._sorted:
             alike.append(one)
-            if len(alike) < _TOGETHER:
+            if len(alike) < _TOGETHER or len(one) >= _LARGEST:
                 return
             one = array("I", sorted(chain.from_iterable(alike)))
             alike.clear()
