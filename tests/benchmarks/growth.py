@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import io
+import statistics
 import threading
 import time
 import tracemalloc
@@ -23,7 +24,7 @@ from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.timeline import actions
 from pytest_cpjob.plugin.report import explain_failure
 from tests.benchmarks.action import codepipeline
-from tests.benchmarks.measuring import Row
+from tests.benchmarks.measuring import Row, quartiles
 
 LINEAR: Final = 1.5
 """How much longer one of ten times as many may take: caches of the processor are felt."""
@@ -40,12 +41,16 @@ def rows() -> Iterator[Row]:
         ("looking for the secrets of one of {:,} jobs in what all print", each_secret, 1_000),
         ("telling of one of {:,} calls, each with new credentials", each_told_call, 1_000),
         ("`job.calls` and `repr(job)` of one of {:,} jobs", each_look, 400),
-        ("one of {:,} threads, which each do a job", each_thread, 100),
         ("reporting of one of {:,} jobs of a test that has failed", each_reported, 400),
     ):
         each(count // 10)
         few, many = each(count), each(10 * count)
         yield Row("i", what.format(10 * count), f"one of {count:,}", many, few, LINEAR)
+    pairs = [(each_thread(1_000), each_thread(100)) for _ in range(6)][1:]
+    many, few = (statistics.median(side) for side in zip(*pairs, strict=True))
+    spread = quartiles([one / other for one, other in pairs])
+    what = "one of 1,000 threads, which each do a job"
+    yield Row("i", what, "one of 100", many, few, LINEAR, spread=spread)
     what = "objects for the garbage collector to follow"
     yield Row("i", f"{what}, a queued job", "", followed_of_jobs(), None, 4.0, "objects")
     yield Row("i", f"{what}, an answered call", "", followed_of_calls(), None, 5.0, "objects")
