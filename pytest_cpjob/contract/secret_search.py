@@ -48,7 +48,7 @@ class _Pieces:
     """Values that are found by pieces of them.
 
     Of each value, the pieces are kept that begin in a few places next to each other. A text is
-    looked at at the same distance: one of these pieces is there, wherever the value begins.
+    looked at in steps of as many places: one of the pieces is there, wherever the value begins.
     What a piece leads to is where in a value it may be and how long that value may be, not the
     value: thousands may have it in common. They are in the middle of a value, since session tokens
     begin alike, and keys in PEM end alike.
