@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pytest_cpjob.artifacts.contents import Content, InputArtifact
     from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
     from pytest_cpjob.artifacts.job_artifacts import JobArtifact
+    from pytest_cpjob.defaults import FindingName
     from pytest_cpjob.documents.factories import (
         JobDetailsFactory,
         LambdaEventFactory,
@@ -72,7 +73,6 @@ if TYPE_CHECKING:
     from pytest_cpjob.runners.lambda_runtime import LambdaContext
     from pytest_cpjob.service.call_log import Call
     from pytest_cpjob.service.results import CurrentRevision, JobFailure, JobSuccess
-    from pytest_cpjob.settings import FindingName
     from pytest_cpjob.stub import CodePipelineStub
 
 __all__ = [
@@ -203,7 +203,7 @@ _HOMES = {
     "artifacts.job_artifacts": ("JobArtifact",),
     "service.call_log": ("Call",),
     "service.results": ("CurrentRevision", "JobFailure", "JobSuccess"),
-    "settings": ("FindingName",),
+    "defaults": ("FindingName",),
     "stub": ("CodePipelineStub",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

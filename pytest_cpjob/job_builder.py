@@ -16,6 +16,7 @@ from pytest_cpjob.artifacts.contents import (
     open_content,
 )
 from pytest_cpjob.artifacts.store import ArtifactStore
+from pytest_cpjob.defaults import FindingName, WarningName
 from pytest_cpjob.documents.argument_lists import SharedArguments, names_of
 from pytest_cpjob.documents.artifact_arguments import from_source
 from pytest_cpjob.documents.captured import CapturedDocument, read_document
@@ -26,7 +27,7 @@ from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
-from pytest_cpjob.settings import FindingName, RolePolicy, Settings, WarningName, check_names
+from pytest_cpjob.settings import RolePolicy, Settings, check_names
 from pytest_cpjob.sweeps.declared_jobs import vary_declared
 from pytest_cpjob.sweeps.variations import Variation
 

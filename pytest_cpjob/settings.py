@@ -1,45 +1,13 @@
-"""The settings of one test: built-in values, valid names, and which of several layers wins."""
+"""The settings of one test: the options, and which of several layers wins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Final, NamedTuple, TypeAlias
 
+from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED, CHECKS, WARNINGS
 from pytest_cpjob.errors import CpjobError
-
-BUILT_IN_SEED: Final = "cpjob"
-BUILT_IN_REGION: Final = "us-east-1"
-BUILT_IN_ACCOUNT: Final = "123456789012"
-
-FindingName = Literal[
-    "no-result",
-    "not-acknowledged",
-    "not-owner",
-    "second-result",
-    "raised",
-    "raised-after-result",
-    "missing-output",
-    "output-encryption",
-    "own-role",
-    "refused-request",
-    "leaked-secret",
-    "unfaked-call",
-    "unused-fault",
-    "running-thread",
-    "not-permitted",
-]
-"""The name of a finding, for type checkers; `allow=[...]` takes these.
-
->>> name: FindingName = "leaked-secret"
->>> marker = pytest.mark.cpjob(allow=[name])
-"""
-CHECKS: Final[tuple[FindingName, ...]] = get_args(FindingName)
-"""The names of the contract's findings, as `allow=[...]` takes them."""
-
-WarningName = Literal["unknown-variable", "ineffective-policy"]
-WARNINGS: Final[tuple[WarningName, ...]] = get_args(WarningName)
-"""What `add_pipeline` warns of, and `allow=[...]` takes as well."""
 
 OPTIONS: Final = ("seed", "region", "account_id", "allow", "own_role", "role_policy")
 """The options that the marker and `CodePipelineStub` take."""

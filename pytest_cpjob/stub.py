@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.output_capture import capture_output
 from pytest_cpjob.contract.reports import error_of
+from pytest_cpjob.defaults import FindingName, WarningName
 from pytest_cpjob.documents.argument_lists import takes
 from pytest_cpjob.documents.eventbridge import scheduled_event
 from pytest_cpjob.documents.job_arguments import ActionTypeArgument
@@ -34,7 +35,7 @@ from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import Result
-from pytest_cpjob.settings import FindingName, RolePolicy, Settings, WarningName, resolve
+from pytest_cpjob.settings import RolePolicy, Settings, resolve
 from pytest_cpjob.threads import as_test
 
 if TYPE_CHECKING:

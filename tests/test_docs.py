@@ -21,10 +21,10 @@ from test_states import TABLE
 
 from pytest_cpjob import CodePipelineStub, ContractError, UnfakedCallError
 from pytest_cpjob.aws import codepipeline_model as model
+from pytest_cpjob.defaults import CHECKS
 from pytest_cpjob.documents.eventbridge import STATES
 from pytest_cpjob.service import limits
 from pytest_cpjob.service.job_service import JobService
-from pytest_cpjob.settings import CHECKS
 
 ROOT = Path(__file__).parent.parent
 PAGES = {path.name: path.read_text("utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}

@@ -19,9 +19,9 @@ from test_public_surface import FINDINGS, FIXTURES, STUB, WARNINGS
 
 import pytest_cpjob
 from pytest_cpjob import CodePipelineStub, Job, Pipeline, PipelineExecution
+from pytest_cpjob.defaults import CHECKS
 from pytest_cpjob.plugin import fixtures
 from pytest_cpjob.plugin.options import BUILT_IN
-from pytest_cpjob.settings import CHECKS
 
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
 NEVER_RUN = {

@@ -11,7 +11,7 @@ import pytest
 from pytest_cpjob.cli import explain
 from pytest_cpjob.cli.parser import main
 from pytest_cpjob.contract.findings import KINDS
-from pytest_cpjob.settings import CHECKS
+from pytest_cpjob.defaults import CHECKS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "findings.md").read_text("utf-8")
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ParamValidationError, ReadTimeoutError
 
 from pytest_cpjob import CodePipelineStub, ContractError, Job
-from pytest_cpjob.settings import CHECKS
+from pytest_cpjob.defaults import CHECKS
 
 codepipeline = boto3.client("codepipeline", region_name="us-east-1")
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}

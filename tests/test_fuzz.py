@@ -23,8 +23,9 @@ from test_archives import READABLE
 
 from pytest_cpjob import ArtifactError, CodePipelineStub
 from pytest_cpjob.artifacts.archives import read_files, readable_parts
+from pytest_cpjob.defaults import CHECKS
 from pytest_cpjob.plugin.options import _check_layer
-from pytest_cpjob.settings import CHECKS, OPTIONS, OptionError, resolve
+from pytest_cpjob.settings import OPTIONS, OptionError, resolve
 from pytest_cpjob.sweeps.markers import variations
 
 FUZZ = int(os.environ.get("CPJOB_FUZZ", "0"))

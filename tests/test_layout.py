@@ -20,6 +20,7 @@ import pytest_cpjob
 
 FLOORS = (
     "errors",
+    "defaults",
     "settings",
     "requirements",
     "patching",

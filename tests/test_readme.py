@@ -8,7 +8,7 @@ import pytest
 from forked_pytest import run_forked
 from test_docs import FINDINGS, code, fenced, tables
 
-from pytest_cpjob.settings import CHECKS
+from pytest_cpjob.defaults import CHECKS
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 BLOCKS = fenced(README, "python")

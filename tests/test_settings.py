@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from pytest_cpjob import CodePipelineStub, CpjobError
-from pytest_cpjob.settings import CHECKS, OPTIONS, resolve
+from pytest_cpjob.defaults import CHECKS
+from pytest_cpjob.settings import OPTIONS, resolve
 
 LEVELS = ("call", "marker", "outer marker", "outermost marker", "command line", "ini file")
 VALUES: dict[str, dict[str, str]] = {

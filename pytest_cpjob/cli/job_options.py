@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 from pytest_cpjob.errors import ArgumentError
-from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED
 
 _TEXTS: Final = {
     "job_id": "the job's id, a lower-case UUID",

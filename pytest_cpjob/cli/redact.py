@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cpjob.cli.files import read, source_of
-from pytest_cpjob.settings import BUILT_IN_SEED
+from pytest_cpjob.defaults import BUILT_IN_SEED
 
 
 def add_redact(commands: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from pytest_cpjob.cli.files import read_json, source_of
 from pytest_cpjob.cli.job_options import add_job_options, job_arguments, listed
+from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION
 from pytest_cpjob.errors import ArgumentError
-from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION
 
 _DOCUMENTS: Final = {
     "details": "what GetJobDetails answers",

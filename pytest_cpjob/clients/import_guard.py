@@ -3,43 +3,22 @@
 A handler's module makes its clients when it is imported, mostly by pytest's collection. Where no
 region is known botocore makes none, and the test could not even be collected. So here a client can
 be made nevertheless; to what the machine has configured nothing is added, and nothing of it hidden.
+
+Every start of pytest pays for this module, so what it does to botocore is in `early_calls`, which
+is imported once botocore is.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from pytest_cpjob.aws.environment import is_configured
 from pytest_cpjob.patching import Undo, when_imported
 
-_NOT_THE_USERS: Final = frozenset(
-    {"aiobotocore", "boto3", "botocore", "pytest_cpjob", "s3transfer"}
-)
-_OF_AWS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
-
-
-class _EarlyCall(NamedTuple):
-    """A call that is made while no stub is active.
-
-    Attributes:
-        has_role: the machine is one of AWS's, whose role signs.
-        has_region: it is of a client that botocore would have made.
-    """
-
-    name: str
-    place: str
-    has_role: bool
-    has_region: bool
-
-
-_early_call: ContextVar[_EarlyCall | None] = ContextVar("pytest_cpjob_early_call", default=None)
+if TYPE_CHECKING:
+    from pytest_cpjob.clients.early_calls import EarlyCalls
 
 
 class ImportGuard:
@@ -56,29 +35,36 @@ class ImportGuard:
         self._region = region
         self._makes_clients = makes_clients
         self._stops_calls = stops_calls
-        self._is_installed = False
-        # A conftest that sets a region makes no configured machine of it.
-        self._is_bare = stops_calls is not False and not is_configured(os.environ)
+        self._environ = dict(os.environ)
         self._when = ""
-        self._without_region: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._calls: EarlyCalls | None = None
 
     def install(self, undo: Undo) -> None:
         """Reach botocore, now or when it is imported, until the undo."""
-        self._is_installed = True
-        undo.later(self._deactivate)
+        undo.later(self.rest)
         when_imported("botocore.client", lambda: self._reach_botocore(undo), undo)
 
-    def _deactivate(self) -> None:
-        self._is_installed = False
-        self._when = ""
+    def _reach_botocore(self, undo: Undo) -> None:
+        from pytest_cpjob.clients.early_calls import EarlyCalls
+
+        self._calls = EarlyCalls(
+            self._region,
+            makes_clients=self._makes_clients,
+            stops_calls=self._stops_calls,
+            environ=self._environ,
+        )
+        self._calls.reach_botocore(undo)
+        self._calls.when = self._when
 
     def watch(self, when: str) -> None:
         """Stop calls from now on; `when` says, in an error, when they were made."""
         self._when = when
+        if self._calls is not None:
+            self._calls.when = when
 
     def rest(self) -> None:
         """Stop none any more."""
-        self._when = ""
+        self.watch("")
 
     @contextmanager
     def watching(self, when: str) -> Iterator[None]:
@@ -88,123 +74,3 @@ class ImportGuard:
             yield
         finally:
             self.rest()
-
-    def _reach_botocore(self, undo: Undo) -> None:
-        from botocore.client import BaseClient, ClientCreator
-        from botocore.httpsession import URLLib3Session
-
-        if self._makes_clients:
-            undo.set_attribute(
-                ClientCreator, "create_client", self._making(ClientCreator.create_client)
-            )
-        undo.set_attribute(BaseClient, "_make_api_call", self._calling(BaseClient._make_api_call))
-        undo.set_attribute(URLLib3Session, "send", self._sending(URLLib3Session.send))
-
-    def _making(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        from botocore.exceptions import NoRegionError
-
-        def create_client(
-            creator: Any, service_name: str, region_name: str | None, *args: Any, **kwargs: Any
-        ) -> Any:
-            try:
-                return original(creator, service_name, region_name, *args, **kwargs)
-            except NoRegionError:
-                if region_name is not None or not self._is_installed:
-                    raise
-            client = original(creator, service_name, self._region, *args, **kwargs)
-            self._without_region.add(client)
-            return client
-
-        return create_client
-
-    def _calling(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        from botocore.exceptions import NoCredentialsError
-
-        def _make_api_call(client: Any, operation_name: str, api_params: Any) -> Any:
-            __tracebackhide__ = True
-            if not (self._when or self._without_region) or _is_stub_active():
-                return original(client, operation_name, api_params)
-            call = _early_call_of(client, operation_name, client not in self._without_region)
-            token = _early_call.set(call)
-            try:
-                return original(client, operation_name, api_params)
-            except NoCredentialsError:
-                if not (self._stops(call) or (self._when and self._is_bare)):
-                    raise
-                from pytest_cpjob.clients.import_errors import CallAtImportError
-
-                raise CallAtImportError(self._told(call)) from None
-            finally:
-                _early_call.reset(token)
-
-        # While a stub is active this only calls the original: `short_way` looks through it.
-        _make_api_call.__wrapped__ = original  # type: ignore[attr-defined]
-        return _make_api_call
-
-    def _sending(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        from botocore.exceptions import NoRegionError
-
-        from pytest_cpjob.errors import UnfakedCallError
-
-        def send(session: Any, request: Any) -> Any:
-            __tracebackhide__ = True
-            call = _early_call.get()
-            host = urlsplit(request.url).hostname or "" if call is not None else ""
-            if call is None or not host.endswith(_OF_AWS) or _is_stub_active():
-                return original(session, request)
-            if self._stops(call):
-                raise UnfakedCallError(self._told(call))
-            if not call.has_region:
-                raise NoRegionError
-            return original(session, request)
-
-        return send
-
-    def _stops(self, call: _EarlyCall) -> bool:
-        if not self._when or self._stops_calls is False:
-            return False
-        return bool(self._stops_calls) or not (call.has_role or is_configured(os.environ))
-
-    def _told(self, call: _EarlyCall) -> str:
-        why = (
-            "cpjob_stop_calls_at_import is set"
-            if self._stops_calls
-            else "this machine has no AWS configuration"
-        )
-        return (
-            f"{call.name} was called {self._when}, at {call.place}, and nothing fakes it: {why}.\n"
-            'Let the test import the module, by job.invoke("package.module.handler"): then moto'
-            " answers the call, if the job has artifacts or the test is in mock_aws(). Or make the"
-            " call where the handler needs it. With cpjob_aws_env = false in the ini file"
-            " pytest-cpjob leaves such calls alone."
-        )
-
-
-def _is_stub_active() -> bool:
-    harness = sys.modules.get("pytest_cpjob.harness")
-    return harness is not None and harness.active_harness() is not None
-
-
-def _early_call_of(client: Any, operation: str, has_region: bool) -> _EarlyCall:
-    credentials = getattr(getattr(client, "_request_signer", None), "_credentials", None)
-    return _EarlyCall(
-        f"{client.meta.service_model.service_name}.{operation}",
-        _place(),
-        getattr(credentials, "method", None) == "iam-role",
-        has_region,
-    )
-
-
-def _place() -> str:
-    """Return the file and line of the user's code that makes the call."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None:
-        name = str(frame.f_globals.get("__name__", ""))
-        if name.partition(".")[0] not in _NOT_THE_USERS:
-            break
-        frame = frame.f_back
-    path = frame.f_code.co_filename
-    with suppress(ValueError):  # on another drive
-        relative = os.path.relpath(path)
-        path = path if relative.startswith("..") else relative
-    return f"{path}:{frame.f_lineno}"

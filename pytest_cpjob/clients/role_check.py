@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from pytest_cpjob.artifacts.access import Presented
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.clients.pending_call import PendingCall
+from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION, Settings
+from pytest_cpjob.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_cpjob.iam.denials import Denial

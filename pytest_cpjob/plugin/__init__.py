@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_cpjob.clients.import_guard import ImportGuard
+from pytest_cpjob.defaults import BUILT_IN_REGION, CHECKS, WARNINGS
 from pytest_cpjob.patching import Undo, restore_late_attributes
 from pytest_cpjob.plugin.fixtures import (
     CALLED,
@@ -36,7 +37,6 @@ from pytest_cpjob.plugin.fixtures import (
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
 from pytest_cpjob.plugin.options import BUILT_IN, REPORT, SEED, add_options, check_flags, check_ini
-from pytest_cpjob.settings import BUILT_IN_REGION, CHECKS, WARNINGS
 from pytest_cpjob.variables import restore_late_variables
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, TypedDict, TypeVar
 
 from pytest_cpjob.aws.regions import partition_of
+from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION
 from pytest_cpjob.documents.factories import DEFAULT_INPUTS, DEFAULT_OUTPUTS
 from pytest_cpjob.documents.facts import LAMBDA, ActionType, ArtifactFacts, Credentials, JobFacts
 from pytest_cpjob.documents.job_arguments import (
@@ -22,7 +23,6 @@ from pytest_cpjob.documents.job_arguments import (
 from pytest_cpjob.documents.part_factories import ArtifactFactory
 from pytest_cpjob.documents.timestamps import first_expiration
 from pytest_cpjob.documents.type_defs import Artifact
-from pytest_cpjob.settings import BUILT_IN_ACCOUNT, BUILT_IN_REGION
 
 # Imported first of those that need Hypothesis: its error says how to install it.
 from pytest_cpjob.strategies.values import (

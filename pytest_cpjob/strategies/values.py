@@ -11,12 +11,12 @@ from functools import cache
 from typing import Any, Final, Literal, TypeVar
 
 from pytest_cpjob.aws.codepipeline_model import load
+from pytest_cpjob.defaults import BUILT_IN_REGION
 from pytest_cpjob.documents.facts import ActionType
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.documents.values import Draws
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.requirements import require
-from pytest_cpjob.settings import BUILT_IN_REGION
 
 try:
     from hypothesis import strategies as st
