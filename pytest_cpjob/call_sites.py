@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from types import CodeType, FrameType, TracebackType
 from typing import Final, NamedTuple, TypeAlias
 
 _PACKAGE: Final = os.path.dirname(__file__) + os.sep
-_STANDARD_LIBRARY: Final = sysconfig.get_paths()["stdlib"] + os.sep
+_STANDARD_LIBRARY: Final = os.path.dirname(os.__file__) + os.sep
 _PACKAGES_FOLDERS: Final = ("site-packages", "dist-packages")
 
 _BETWEEN: Final = frozenset(

@@ -11,6 +11,9 @@ BUILT_IN_SEED: Final = "cpjob"
 BUILT_IN_REGION: Final = "us-east-1"
 BUILT_IN_ACCOUNT: Final = "123456789012"
 
+WIDTH: Final = 80
+"""How many columns a report has where nobody says it."""
+
 FindingName = Literal[
     "no-result",
     "not-acknowledged",

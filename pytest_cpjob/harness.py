@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from botocore.exceptions import ReadTimeoutError
 
-from pytest_cpjob.artifacts.access import Access
 from pytest_cpjob.artifacts.moto_session import MotoSession
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.aws.environment import hide_machine, secrets_of_machine
-from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.clients.call_router import CallRouter
 from pytest_cpjob.clients.interceptor import ClientInterceptor
 from pytest_cpjob.clients.leftover_threads import cut_off, release, threads_cut_off
@@ -28,7 +26,7 @@ from pytest_cpjob.contract.expected_errors import watch_expected_errors
 from pytest_cpjob.contract.inspection import Inspection
 from pytest_cpjob.contract.masking import Secrets, masking, secrets_of
 from pytest_cpjob.contract.observer import Observer
-from pytest_cpjob.contract.timeline import WIDTH
+from pytest_cpjob.defaults import WIDTH
 from pytest_cpjob.documents.job_arguments import account_id_checked, region_checked
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.documents.timestamps import clock_start
@@ -37,17 +35,17 @@ from pytest_cpjob.job_builder import JobBuilder
 from pytest_cpjob.patching import Undo, restore_late_attributes
 from pytest_cpjob.requirements import require
 from pytest_cpjob.service.clock import Clock
-from pytest_cpjob.service.faults import FaultAtCall
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.settings import Settings
-from pytest_cpjob.sweeps.variations import Variation
 from pytest_cpjob.threads import wait_for_threads, watch_idle_threads
 from pytest_cpjob.variables import restore_late_variables
 from pytest_cpjob.virtual_time.direct_polls import DirectPolls
 from pytest_cpjob.virtual_time.locks import stand_in_for_locks
 
 if TYPE_CHECKING:
+    from pytest_cpjob.artifacts.access import Access
     from pytest_cpjob.report.records import Block
+    from pytest_cpjob.sweeps.variations import Variation
 
 THREAD_PATIENCE: Final = 1.0
 """How long to wait for threads to end after their test, in seconds of real time."""
@@ -179,6 +177,8 @@ class Harness:
     def vary(self, variation: Variation) -> None:
         """Apply one variation of a sweep to this test: another job, a fault, or a warm start."""
         self.builder.variation = variation
+        from pytest_cpjob.service.faults import FaultAtCall
+
         faults = self.service.faults
         if variation.failing_call:
             lost = ReadTimeoutError(endpoint_url="https://aws") if variation.is_lost else None
@@ -228,6 +228,8 @@ class Harness:
 
     def client(self, service: str, region: str) -> Any:
         """Return a client for the test itself, exempt from faults and from the contract."""
+        from pytest_cpjob.aws.plain_client import own_client
+
         client = own_client(service, region)
         self._own_clients.add(client)
         return client
@@ -235,6 +237,8 @@ class Harness:
 
 def _access(settings: Settings, service: JobService, buckets: Mapping[str, str]) -> Access:
     """Return who may open what now."""
+    from pytest_cpjob.artifacts.access import Access
+
     return Access(service.grants.find, buckets, settings.own_role, service.clock.now)
 
 

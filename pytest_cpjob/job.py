@@ -5,29 +5,27 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifact, JobArtifacts
 from pytest_cpjob.contract.masking import masking
-from pytest_cpjob.contract.outcomes import outcome
-from pytest_cpjob.contract.timeline import timeline
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.errors import CpjobError, UnexpectedResult
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.runners.handlers import Handler
 from pytest_cpjob.runners.invocations import Limits, context_of, invoke_job, timeout_of
-from pytest_cpjob.runners.lambda_runtime import LambdaContext
-from pytest_cpjob.service.call_log import Call
 from pytest_cpjob.service.jobs import JobRecord, Status
 from pytest_cpjob.service.masked_copies import masked_copy
 from pytest_cpjob.service.results import JobFailure, JobSuccess, Result
-from pytest_cpjob.service.state_changes import Level, state_change_event
 from pytest_cpjob.threads import wait_until
 
 if TYPE_CHECKING:
+    from pytest_cpjob.artifacts.job_artifacts import Direction, JobArtifacts
     from pytest_cpjob.documents.type_defs import (
         GetJobDetailsResponse,
         GetThirdPartyJobDetailsResponse,
         LambdaEvent,
     )
+    from pytest_cpjob.runners.lambda_runtime import LambdaContext
+    from pytest_cpjob.service.call_log import Call
+    from pytest_cpjob.service.state_changes import Level
 
 
 class Job:
@@ -89,6 +87,8 @@ class Job:
         return self._artifacts("output")
 
     def _artifacts(self, direction: Direction) -> JobArtifacts:
+        from pytest_cpjob.artifacts.job_artifacts import JobArtifact, JobArtifacts
+
         facts = self._record.facts
         return JobArtifacts(
             (
@@ -167,6 +167,8 @@ class Job:
         if result is None:
             said = f"nothing was reported, and the job is {self.last.status}"
         else:
+            from pytest_cpjob.contract.outcomes import outcome
+
             text = masking(self._harness.service)(outcome(result))
             said = "the job reported "
             said += f"the failure {text}" if isinstance(result, JobFailure) else text
@@ -183,6 +185,8 @@ class Job:
     @property
     def timeline(self) -> str:
         """What happened to the action, a line for each step, as a failing test shows it."""
+        from pytest_cpjob.contract.timeline import timeline
+
         harness = self._harness
         return timeline(
             harness.service,
@@ -252,6 +256,8 @@ class Job:
         >>> cpjob.add_lambda_job().state_change_event()["detail-type"]
         'CodePipeline Action Execution State Change'
         """
+        from pytest_cpjob.service.state_changes import state_change_event
+
         return state_change_event(self._record, self._harness.service.clock, state, of)
 
     # -- running it ------------------------------------------------------------------------------

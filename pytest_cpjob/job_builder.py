@@ -6,37 +6,30 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypedDict
 
-from pytest_cpjob.artifacts.contents import (
-    SAMPLE_SOURCE,
-    InputArtifact,
-    InputContent,
-    content_of,
-    open_content,
-)
 from pytest_cpjob.artifacts.store import ArtifactStore
-from pytest_cpjob.defaults import FindingName, WarningName
 from pytest_cpjob.documents.argument_lists import SharedArguments, names_of
-from pytest_cpjob.documents.artifact_arguments import from_source
-from pytest_cpjob.documents.captured import CapturedDocument, read_document
-from pytest_cpjob.documents.facts import ActionType, ArtifactFacts, JobFacts
-from pytest_cpjob.documents.functions import FunctionCode
+from pytest_cpjob.documents.facts import ActionType, JobFacts
 from pytest_cpjob.documents.job_arguments import UserParameters, job_facts, region_checked, text
 from pytest_cpjob.documents.refusals import check, shortened
 from pytest_cpjob.documents.streams import Stream, job_stream
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord, Kind
 from pytest_cpjob.settings import RolePolicy, Settings, check_names
-from pytest_cpjob.sweeps.declared_jobs import vary_declared
-from pytest_cpjob.sweeps.variations import Variation
 
 if TYPE_CHECKING:
+    from pytest_cpjob.artifacts.contents import InputContent
     from pytest_cpjob.clients.role_check import RoleCheck
+    from pytest_cpjob.defaults import FindingName, WarningName
+    from pytest_cpjob.documents.captured import CapturedDocument
+    from pytest_cpjob.documents.facts import ArtifactFacts
+    from pytest_cpjob.documents.functions import FunctionCode
     from pytest_cpjob.documents.type_defs import Artifact
     from pytest_cpjob.iam.policies import Permissions
+    from pytest_cpjob.sweeps.variations import Variation
 
-Inputs = Mapping[str, InputContent] | list[str] | tuple[str, ...]
+Inputs: TypeAlias = "Mapping[str, InputContent] | list[str] | tuple[str, ...]"
 
 
 class AddJobArguments(SharedArguments, total=False):
@@ -178,6 +171,8 @@ class JobBuilder:
             and variation.changes_arguments
             and variation.is_for(arguments["stage_name"], arguments["action_name"])
         ):
+            from pytest_cpjob.sweeps.declared_jobs import vary_declared
+
             stream = self._stream.at("sweep", variation.name, len(self._added))
             inputs = vary_declared(
                 variation.change,
@@ -201,6 +196,9 @@ class JobBuilder:
             ValueError: it is none of the documents of a job, AWS could not send it, or the job is
                 there already; the text names the member, the rule and the value.
         """
+        from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE
+        from pytest_cpjob.documents.captured import read_document
+
         given = dict(given)
         allow = check_names(given.pop("allow", None) or ())
         contents = _contents(given.pop("input_artifacts", None))
@@ -347,6 +345,8 @@ class JobBuilder:
         record: JobRecord,
     ) -> None:
         """Upload the inputs; all contents are read first, so that an invalid one leaves nothing."""
+        from pytest_cpjob.artifacts.contents import content_of, open_content
+
         with ExitStack() as stack:
             opened: list[tuple[ArtifactFacts, IO[bytes] | None]] = [
                 (
@@ -396,6 +396,11 @@ def _with_sources(
     facts: JobFacts, contents: Mapping[str, InputContent], stream: Stream
 ) -> JobFacts:
     """Return the facts with the keys and revisions that a test says of its inputs' sources."""
+    if not facts.inputs:
+        return facts
+    from pytest_cpjob.artifacts.contents import InputArtifact
+    from pytest_cpjob.documents.artifact_arguments import from_source
+
     inputs = []
     for artifact in facts.inputs:
         given = contents.get(artifact.name)
@@ -421,6 +426,8 @@ def _contents(input_artifacts: object) -> dict[str, InputContent]:
                 "input_artifacts: expected different names, or a dict of name to content, got"
                 f" {input_artifacts!r:.100}"
             )
+        from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE
+
         return dict.fromkeys(names, SAMPLE_SOURCE)
     hint = ""
     if isinstance(input_artifacts, (str, bytes, Path)):

@@ -14,11 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, overload
 
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.output_capture import capture_output
-from pytest_cpjob.contract.reports import error_of
-from pytest_cpjob.defaults import FindingName, WarningName
 from pytest_cpjob.documents.argument_lists import takes
-from pytest_cpjob.documents.eventbridge import scheduled_event
-from pytest_cpjob.documents.job_arguments import ActionTypeArgument
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.job import Job
@@ -28,14 +24,10 @@ from pytest_cpjob.job_builder import (
     AddLambdaJobArguments,
     AddThirdPartyJobArguments,
 )
-from pytest_cpjob.runners.handlers import Handler
 from pytest_cpjob.runners.invocations import invoke_function
 from pytest_cpjob.runners.lambda_runtime import FUNCTION_TIMEOUT
-from pytest_cpjob.service.call_log import Call
-from pytest_cpjob.service.jobs import Kind
 from pytest_cpjob.service.masked_copies import masked_copy
-from pytest_cpjob.service.results import Result
-from pytest_cpjob.settings import RolePolicy, Settings, resolve
+from pytest_cpjob.settings import Settings, resolve
 from pytest_cpjob.threads import as_test
 
 if TYPE_CHECKING:
@@ -43,9 +35,16 @@ if TYPE_CHECKING:
     from types_boto3_codepipeline import CodePipelineClient
     from typing_extensions import Unpack
 
+    from pytest_cpjob.defaults import FindingName, WarningName
+    from pytest_cpjob.documents.job_arguments import ActionTypeArgument
     from pytest_cpjob.pipelines.operations import PipelineOperations, Pipelines
     from pytest_cpjob.pipelines.pipeline import Pipeline
     from pytest_cpjob.pipelines.sources import DefinitionArgument
+    from pytest_cpjob.runners.handlers import Handler
+    from pytest_cpjob.service.call_log import Call
+    from pytest_cpjob.service.jobs import Kind
+    from pytest_cpjob.service.results import Result
+    from pytest_cpjob.settings import RolePolicy
 
 
 class CodePipelineStub:
@@ -516,6 +515,8 @@ class CodePipelineStub:
         >>> cpjob.scheduled_event()["detail-type"]
         'Scheduled Event'
         """
+        from pytest_cpjob.documents.eventbridge import scheduled_event
+
         settings = self._harness.settings
         stream = self._harness.stream.at("scheduled event", next(self._schedules))
         now = self._harness.service.clock.date()
@@ -562,6 +563,8 @@ class CodePipelineStub:
         __tracebackhide__ = True
         found = self._harness.inspection.new_findings()
         if found:
+            from pytest_cpjob.contract.reports import error_of
+
             raise error_of(
                 found,
                 in_pytest=bool(self._harness.settings.test_id),

@@ -18,13 +18,13 @@ from pytest_cpjob.contract.outcomes import outcome
 from pytest_cpjob.contract.passed_over import Polls, passed_over, polls_of
 from pytest_cpjob.contract.repeats import Run, runs
 from pytest_cpjob.contract.shortening import cut, shortened
+from pytest_cpjob.defaults import WIDTH
 from pytest_cpjob.errors import text_of
 from pytest_cpjob.service.call_log import CallEntry, ChangeEntry, Entry, NoteEntry
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobSuccess
 
-WIDTH: Final = 80
 MOST_LINES: Final = 20
 """How many lines of one action's timeline are shown, before those in its middle are left out."""
 

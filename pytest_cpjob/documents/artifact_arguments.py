@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from pytest_cpjob.aws.text import plain
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.documents.refusals import check, refuse
 from pytest_cpjob.documents.streams import Stream
-from pytest_cpjob.documents.type_defs import Artifact, LambdaArtifact
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.type_defs import Artifact, LambdaArtifact
 
 ArtifactKind = Literal["input", "output"]
 

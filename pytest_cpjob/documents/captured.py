@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 
 from pytest_cpjob.documents.facts import LAMBDA, ActionType
 from pytest_cpjob.documents.refusals import check, refuse
-from pytest_cpjob.documents.type_defs import Artifact
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.type_defs import Artifact
 
 _DOCUMENTS: Final = (
     "give a Lambda event, an answer of GetJobDetails or GetThirdPartyJobDetails, or an element of"

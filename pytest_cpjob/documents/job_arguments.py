@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Final, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.aws.text import plain
@@ -15,8 +15,10 @@ from pytest_cpjob.documents.encryption_key import encryption_key as key_of
 from pytest_cpjob.documents.facts import LAMBDA, ActionType, JobFacts
 from pytest_cpjob.documents.refusals import check, refuse, shortened
 from pytest_cpjob.documents.streams import Stream
-from pytest_cpjob.documents.type_defs import ActionTypeId, Artifact, LambdaArtifact
 from pytest_cpjob.documents.values import Draws
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.type_defs import ActionTypeId, Artifact, LambdaArtifact
 
 Kind = Literal["custom", "lambda", "third-party", "any"]
 ActionTypeArgument: TypeAlias = "str | ActionType | ActionTypeId | Mapping[str, str]"

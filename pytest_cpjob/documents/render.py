@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_cpjob.documents.facts import ArtifactFacts, Credentials, JobFacts
-from pytest_cpjob.documents.type_defs import (
-    ActionContext,
-    Artifact,
-    ArtifactLocation,
-    GetJobDetailsResponse,
-    GetThirdPartyJobDetailsResponse,
-    JobData,
-    LambdaArtifact,
-    LambdaEvent,
-    LambdaJobData,
-    PipelineContext,
-    PollJob,
-    ThirdPartyJobData,
-    ThirdPartyPipelineContext,
-)
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.type_defs import (
+        ActionContext,
+        Artifact,
+        ArtifactLocation,
+        GetJobDetailsResponse,
+        GetThirdPartyJobDetailsResponse,
+        JobData,
+        LambdaArtifact,
+        LambdaEvent,
+        LambdaJobData,
+        PipelineContext,
+        PollJob,
+        ThirdPartyJobData,
+        ThirdPartyPipelineContext,
+    )
 
 
 def job_details(facts: JobFacts, credentials: Credentials) -> GetJobDetailsResponse:

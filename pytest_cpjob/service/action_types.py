@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from pytest_cpjob.documents.facts import ActionType, JobFacts
@@ -19,7 +18,6 @@ _PROPERTY_MEMBERS: Final = frozenset(
 _QUERYABLE_VALUE: Final = re.compile(r"[a-zA-Z0-9_-]{1,50}", re.ASCII)
 
 
-@dataclass(slots=True)
 class RegisteredActionType:
     """One action type.
 
@@ -31,15 +29,26 @@ class RegisteredActionType:
         request: the registered definition, as only the same one may restore a deleted type.
     """
 
-    action_type: ActionType
-    properties: dict[str, dict[str, Any]]
-    inputs: tuple[int, int] = (0, 5)
-    outputs: tuple[int, int] = (0, 5)
-    settings: dict[str, Any] | None = None
-    declared: bool = True
-    seen: set[str] = field(default_factory=set)
-    deleted: bool = False
-    request: Mapping[str, Any] | None = None
+    def __init__(
+        self,
+        action_type: ActionType,
+        properties: dict[str, dict[str, Any]],
+        inputs: tuple[int, int] = (0, 5),
+        outputs: tuple[int, int] = (0, 5),
+        settings: dict[str, Any] | None = None,
+        *,
+        declared: bool = True,
+        request: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.action_type = action_type
+        self.properties = properties
+        self.inputs = inputs
+        self.outputs = outputs
+        self.settings = settings
+        self.declared = declared
+        self.seen: set[str] = set()
+        self.deleted = False
+        self.request = request
 
     @property
     def queryable(self) -> str | None:

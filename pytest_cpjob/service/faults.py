@@ -2,80 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from pytest_cpjob.aws import botocore_models as aws_services
 from pytest_cpjob.documents.facts import JobFacts
-
-COMMON_ERRORS: Final = (
-    "AccessDeniedException",
-    "ExpiredTokenException",
-    "IncompleteSignature",
-    "InternalFailure",
-    "InvalidClientTokenId",
-    "InvalidSignatureException",
-    "MalformedHttpRequestException",
-    "NotAuthorized",
-    "OptInRequired",
-    "RequestAbortedException",
-    "RequestEntityTooLargeException",
-    "RequestExpired",
-    "RequestTimeoutException",
-    "ServiceUnavailable",
-    "ThrottlingException",
-    "UnknownOperationException",
-    "UnrecognizedClientException",
-    "ValidationError",
-    "ValidationException",
-)
-"""Errors that AWS documents as common to all operations ("Common Errors")."""
-
-QUERY_ERRORS: Final = ("AccessDenied", "Throttling")
-"""Further errors of services with the query protocol, such as CloudFormation (seen in
-aws/aws-sam-cli#2671; botocore retries `Throttling`)."""
-
-S3_ERRORS: Final = (
-    "AccessDenied",
-    "ExpiredToken",
-    "InternalError",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "NoSuchBucket",
-    "NoSuchKey",
-    "RequestTimeout",
-    "ServiceUnavailable",
-    "SignatureDoesNotMatch",
-    "SlowDown",
-)
-"""S3's own common errors (its API reference, "Error responses")."""
-
-_UNLISTED: Final = {
-    ("codepipeline", "CreateCustomActionType"): ("ActionTypeAlreadyExistsException",),
-}
-"""Errors that the model has, and lists at no operation, where they can only be meant for one."""
-
-_OFTEN_CALLED: Final = (
-    "s3",
-    "kms",
-    "sts",
-    "lambda",
-    "cloudformation",
-    "codebuild",
-    "codepipeline",
-    "dynamodb",
-    "ecs",
-    "events",
-    "secretsmanager",
-    "sns",
-    "sqs",
-    "ssm",
-)
-"""Services that actions often call: searched to suggest a service for a mistaken operation."""
-
 
 Aim = Callable[[str, str], bool]
 """Whether a fault is for the calls about an action's jobs, by its stage and name."""
@@ -84,22 +15,43 @@ _REFUSALS: Final = ("SlowDown", "Throttling", "ThrottlingException")
 """Errors that any operation may answer with: S3's, those of the query protocol, and the others."""
 
 
-@dataclass(slots=True, eq=False)
 class Fault:
     """One fault: what the caller gets, how often, and whether the call takes effect first.
 
     With an `aim` it is for calls about certain jobs only.
     """
 
-    service: str
-    operation: str
-    error: str | Exception
-    times: int
-    after: bool
-    message: str | None = None
-    met: int = 0
-    may_stay_unmet: bool = False
-    aim: Aim | None = None
+    __slots__ = (
+        "after",
+        "aim",
+        "error",
+        "may_stay_unmet",
+        "message",
+        "met",
+        "operation",
+        "service",
+        "times",
+    )
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        error: str | Exception,
+        times: int,
+        after: bool,
+        message: str | None = None,
+        met: int = 0,
+    ) -> None:
+        self.service = service
+        self.operation = operation
+        self.error = error
+        self.times = times
+        self.after = after
+        self.message = message
+        self.met = met
+        self.may_stay_unmet = False
+        self.aim: Aim | None = None
 
     @property
     def code(self) -> str:
@@ -107,7 +59,6 @@ class Fault:
         return self.error if isinstance(self.error, str) else type(self.error).__name__
 
 
-@dataclass(slots=True, eq=False)
 class FaultAtCall:
     """The fault of one of the calls about certain jobs, whichever call that is.
 
@@ -118,10 +69,11 @@ class FaultAtCall:
         seen: how many there have been.
     """
 
-    number: int
-    aim: Aim
-    lost: Exception | None
-    seen: int = 0
+    def __init__(self, number: int, aim: Aim, lost: Exception | None) -> None:
+        self.number = number
+        self.aim = aim
+        self.lost = lost
+        self.seen = 0
 
     @property
     def is_met(self) -> bool:
@@ -135,6 +87,8 @@ class FaultAtCall:
             return None
         error: str | Exception | None = self.lost
         if error is None:
+            from pytest_cpjob.service.fault_errors import valid_errors
+
             possible = valid_errors(service, operation)
             error = next(each for each in _REFUSALS if each in possible)
         text = f"call {self.number} of the action, {operation}, failed as the sweep has it"
@@ -170,13 +124,15 @@ class Faults:
             ValueError: AWS has no such service, operation or error, `times` is below 1, `after` is
                 not a bool, or `message` is not a string or is given with an exception.
         """
-        _check_operation(service, operation)
-        _check_error(service, operation, error)
+        from pytest_cpjob.service import fault_errors
+
+        fault_errors.check_operation(service, operation)
+        fault_errors.check_error(service, operation, error)
         if not isinstance(times, int) or isinstance(times, bool) or times < 1:
             raise ValueError(f"times: expected a whole number of at least 1, got {times!r}")
         if not isinstance(after, bool):
             raise ValueError(f"after: expected True or False, got {after!r}")
-        _check_message(error, message)
+        fault_errors.check_message(error, message)
         fault = Fault(service, operation, error, times, after, message)
         self.all.append(fault)
         return fault
@@ -218,78 +174,3 @@ class Faults:
 
 def _is_meant(aim: Aim, jobs: Iterable[JobFacts]) -> bool:
     return any(aim(facts.stage_name, facts.action_name) for facts in jobs)
-
-
-def _check_operation(service: object, operation: str) -> None:
-    services = aws_services.services()
-    if not isinstance(service, str) or service not in services:
-        raise ValueError(f"service: botocore knows no {service!r}{_nearest(service, services)}")
-    operations = aws_services.operations(service)
-    if operation not in operations:
-        for other in _OFTEN_CALLED:
-            if other in services and operation in aws_services.operations(other):
-                raise ValueError(
-                    f"operation: {service} has no operation {operation!r}, but {other} has: add"
-                    f" service={other!r}"
-                )
-        raise ValueError(
-            f"operation: {service} has no operation {operation!r}"
-            f"{_nearest(operation, operations)} (the API's own name, such as 'PutJobSuccessResult')"
-        )
-
-
-def _check_error(service: str, operation: str, error: object) -> None:
-    if isinstance(error, str):
-        known = valid_errors(service, operation)
-        if error not in known:
-            listed = "\n".join(f"- {code}" for code in known)
-            raise ValueError(
-                f"error: {service} does not answer {operation} with {error!r}"
-                f"{_nearest(error, known)}\nIt can answer with:\n{listed}\n"
-                "or give a botocore exception, such as ReadTimeoutError(endpoint_url='...')"
-            )
-        return
-    if isinstance(error, Exception) and _is_botocores(type(error)):
-        # ReadTimeoutError and similar have a `response` too, but it is None.
-        if isinstance(getattr(error, "response", None), Mapping):
-            raise ValueError(
-                f"error: give a service's error by its code, such as 'ThrottlingException',"
-                f" not {error!r}"
-            )
-        return
-    listed = "\n".join(f"- {code}" for code in valid_errors(service, operation))
-    raise ValueError(
-        "error: expected a code, such as 'ThrottlingException', or a botocore exception,"
-        f" such as ReadTimeoutError(endpoint_url='...'), got {error!r}\n{service} can answer"
-        f" {operation} with:\n{listed}"
-    )
-
-
-def _check_message(error: object, message: object) -> None:
-    if message is None:
-        return
-    if not isinstance(message, str):
-        raise ValueError(f"message: expected the text of the error, got {message!r}")
-    if not isinstance(error, str):
-        raise ValueError(
-            f"message: {type(error).__name__} has a text of its own; a message is for an error"
-            " that is given by its code"
-        )
-
-
-def valid_errors(service: str, operation: str) -> list[str]:
-    """Return an operation's possible error codes: its modelled ones, then the common ones."""
-    common = S3_ERRORS if service == "s3" else COMMON_ERRORS
-    of_protocol = QUERY_ERRORS if aws_services.speaks_query(service) else ()
-    modelled = aws_services.operation_errors(service, operation)
-    unlisted = _UNLISTED.get((service, operation), ())
-    return list(dict.fromkeys((*modelled, *unlisted, *common, *of_protocol)))
-
-
-def _is_botocores(kind: type) -> bool:
-    return any(base.__module__ == "botocore.exceptions" for base in kind.__mro__)
-
-
-def _nearest(word: object, words: Collection[str]) -> str:
-    near = difflib.get_close_matches(str(word), list(words), 1, 0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""

@@ -5,16 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from pytest_cpjob.aws import codepipeline_model as model
 from pytest_cpjob.documents import render
 from pytest_cpjob.documents.facts import ActionType
-from pytest_cpjob.documents.type_defs import (
-    GetJobDetailsResponse,
-    GetThirdPartyJobDetailsResponse,
-    LambdaEvent,
-)
 from pytest_cpjob.service.action_type_operations import ActionTypeOperations
 from pytest_cpjob.service.action_types import ActionTypes
 from pytest_cpjob.service.call_log import Caller, CallLog, Change
@@ -25,6 +20,13 @@ from pytest_cpjob.service.grants import Grants
 from pytest_cpjob.service.job_operations import JobOperations
 from pytest_cpjob.service.jobs import JobRecord, JobRegistry
 from pytest_cpjob.service.queue import Queue
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.type_defs import (
+        GetJobDetailsResponse,
+        GetThirdPartyJobDetailsResponse,
+        LambdaEvent,
+    )
 
 Request = Mapping[str, Any]
 Response = dict[str, Any]

@@ -7,12 +7,15 @@ All of them are jobs that AWS could send.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, InputContent, content_of, holding
+from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, content_of, holding
 from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
-from pytest_cpjob.documents.facts import JobFacts
-from pytest_cpjob.service.jobs import Kind
+
+if TYPE_CHECKING:
+    from pytest_cpjob.artifacts.contents import InputContent
+    from pytest_cpjob.documents.facts import JobFacts
+    from pytest_cpjob.service.jobs import Kind
 
 Arguments = dict[str, Any]
 """The arguments of one of the `add_*` methods; `contents` has those of the inputs, by name."""

@@ -13,7 +13,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from typing import Final
 
 from pytest_cpjob.threads import OURS
@@ -41,7 +40,6 @@ def real_time() -> float:
     return _WITHOUT_CLOCK_IDS[0]()
 
 
-@dataclass
 class _Seen:
     """What was seen of one thread.
 
@@ -52,10 +50,11 @@ class _Seen:
         held: for how long it has held up the time by a wait outside.
     """
 
-    cpu: int
-    still: float = 0.0
-    is_settled: bool = False
-    held: float = 0.0
+    def __init__(self, cpu: int, *, is_settled: bool = False) -> None:
+        self.cpu = cpu
+        self.still = 0.0
+        self.is_settled = is_settled
+        self.held = 0.0
 
 
 class Activity:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,14 +17,14 @@ Later it is waited for only while it is seen at work."""
 _STILL: Final = 0.02
 
 
-@dataclass
 class _Child:
     """What is known of one child process: for how long it has held up the time, and its work."""
 
-    most: float
-    held: float = 0.0
-    cpu: int = 0
-    still: float = 0.0
+    def __init__(self, most: float) -> None:
+        self.most = most
+        self.held = 0.0
+        self.cpu = 0
+        self.still = 0.0
 
 
 _known: dict[int, _Child] = {}
