@@ -22,7 +22,7 @@ from pytest_cpjob.variables import values_of
 if TYPE_CHECKING:
     from moto.core.models import MockAWS
 
-_OF_AWS: Final = re.compile(r"https?://[^/?#@]+\.amazonaws\.com(\.cn)?(:\d+)?([/?]|$)")
+_OF_AWS: Final = r"https?://[^/?#@]+\.amazonaws\.com(\.cn)?(:\d+)?([/?]|$)"
 
 
 class _LetPass(Exception):
@@ -140,9 +140,9 @@ class MotoSession:
             return answer
 
         def send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            if not (self.is_started and _OF_AWS.match(request.url or "")):
+            if not (self.is_started and re.match(_OF_AWS, request.url or "")):
                 return original(adapter, request, *args, **kwargs)
-            made = CallbackResponse(request.method, _OF_AWS, callback=callback)
+            made = CallbackResponse(request.method, re.compile(_OF_AWS), callback=callback)
             try:
                 answer = made.get_response(request)
             except _LetPass:

@@ -9,14 +9,13 @@ import functools
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
-from pytest_cpjob.artifacts.moto_objects import Objects, StoredObject, objects, take_out_bucket
-from pytest_cpjob.aws.plain_client import own_client
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.errors import ArtifactError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_cpjob.artifacts.moto_objects import Objects, StoredObject
     from pytest_cpjob.artifacts.moto_session import MotoSession
 
 
@@ -41,6 +40,8 @@ class ArtifactStore:
         """Start moto, unless it was already started here."""
         self._moto.start()
         if self._objects is None:
+            from pytest_cpjob.artifacts.moto_objects import objects
+
             self._objects = objects(functools.partial(self._client, "s3"))
 
     @property
@@ -63,6 +64,8 @@ class ArtifactStore:
             return
         # In a moto that was started here, nobody has made a bucket of this name.
         if self._started().make_bucket(bucket, region, may_exist=self._moto.was_there):
+            from pytest_cpjob.artifacts.moto_objects import take_out_bucket
+
             self._made.append(functools.partial(take_out_bucket, bucket))
         self.buckets[bucket] = region
 
@@ -134,6 +137,8 @@ class ArtifactStore:
         return self._started()
 
     def _client(self, service: str, region: str) -> Any:
+        from pytest_cpjob.aws.plain_client import own_client
+
         client = own_client(service, region)
         self._on_client(client)
         return client

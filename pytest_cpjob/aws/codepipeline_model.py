@@ -58,9 +58,10 @@ class Model:
     def __init__(self, description: Mapping[str, Any]) -> None:
         self.description = description
         self._operations: Mapping[str, Any] = description["operations"]
+        shapes = description["shapes"]
         self.shapes: Mapping[str, Any] = {
-            name: {**shape, **LIVE_LIMITS.get(name, {})}
-            for name, shape in description["shapes"].items()
+            **shapes,
+            **{name: {**shapes[name], **live} for name, live in LIVE_LIMITS.items()},
         }
         self._checks: dict[str, Check] = {}
         self._inputs: dict[str, Check] = {}

@@ -66,11 +66,15 @@ class Scalar:
         self.accepts, self.expected = SCALARS[shape["type"]]
         self.measures_length = shape["type"] == "string"
         self.bounds = Bounds(shape, "length" if self.measures_length else "value")
-        pattern: str | None = shape.get("pattern")
-        self.matches = re.compile(pattern, re.ASCII).fullmatch if pattern is not None else None
+        self._pattern: str | None = shape.get("pattern")
         self.allowed: tuple[str, ...] | None = tuple(shape["enum"]) if "enum" in shape else None
-        self.unmatched = f"Member must satisfy regular expression pattern: {pattern}"
+        self.unmatched = f"Member must satisfy regular expression pattern: {self._pattern}"
         self.not_in_set = f"Member must satisfy enum value set: [{', '.join(self.allowed or ())}]"
+
+    @cached_property
+    def matches(self) -> Callable[[str], object] | None:
+        # Compiled for the first value: most members of a request are never given.
+        return None if self._pattern is None else re.compile(self._pattern, re.ASCII).fullmatch
 
     def right_type(self, value: object) -> bool:
         # A bool is an int in Python, but not for the service.

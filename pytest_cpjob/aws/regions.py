@@ -28,12 +28,12 @@ def botocore_data() -> Path:
 
 
 @cache
-def _partitions() -> tuple[tuple[str, re.Pattern[str], frozenset[str]], ...]:
+def _partitions() -> tuple[tuple[str, str, frozenset[str]], ...]:
     listed: dict[str, Any] = json.loads((botocore_data() / "partitions.json").read_bytes())
     return tuple(
         (
             entry["id"],
-            re.compile(entry["regionRegex"], re.ASCII),
+            entry["regionRegex"],
             # "aws-global" and similar stand for services without regions: no job runs there.
             frozenset(name for name in entry["regions"] if not name.endswith("-global")),
         )
@@ -54,7 +54,8 @@ def partition_of(region: str) -> str:
     ('aws', 'aws-cn')
     """
     for partition, pattern, regions in _partitions():
-        if region in regions or pattern.fullmatch(region):
+        # A pattern is compiled where a region is not listed, which is next to never.
+        if region in regions or re.fullmatch(pattern, region, re.ASCII):
             return partition
     raise ArgumentError(
         "region", f"{region[:60]!r} is not an AWS region; write one such as 'us-east-1'"

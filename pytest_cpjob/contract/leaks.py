@@ -18,13 +18,13 @@ from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import JobFailure
 
-_SIGNED: Final = re.compile(r"x-amz-security-token\W{1,6}b?\W?[\w+/=%]+", re.IGNORECASE)
+_SIGNED: Final = r"(?i)x-amz-security-token\W{1,6}b?\W?[\w+/=%]+"
 """How botocore logs each request's token, once pytest's `log_level` is DEBUG."""
 
 _KEEPS_SECRETS: Final = frozenset({"codepipeline", "kms", "secretsmanager", "sts"})
 """Services that are given secrets to keep; what is reported to CodePipeline is looked at apart."""
 
-_FOR_SECRETS: Final = re.compile("password|secret|token|credential|auth|key", re.IGNORECASE)
+_FOR_SECRETS: Final = "(?i)password|secret|token|credential|auth|key"
 """Parameters that take a secret property, which is there to log in somewhere."""
 
 _FILES_STAY: Final = (
@@ -138,7 +138,7 @@ def _find_written(
         _find_in(leaks, secrets, where, text.text, text.place_at, written, mask)
     once = frozenset(written)
     for where, captured in evidence.captured.items():
-        told = _SIGNED.sub("", captured) if where == "the log" else captured
+        told = re.sub(_SIGNED, "", captured) if where == "the log" else captured
         _find_in(leaks, secrets, where, told, lambda position: None, written, mask, once)
 
 
@@ -180,7 +180,7 @@ def _find_sent(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
                     continue  # it is told as what it has come to be, an object
                 for job_id in secrets.jobs_of(value):
                     what = secrets.by_job[job_id][value]
-                    if what not in secret_members() and _FOR_SECRETS.search(name):
+                    if what not in secret_members() and re.search(_FOR_SECRETS, name):
                         continue
                     where = _in_form(f"{name} of {call.service}.{call.operation}", form)
                     place = None if entry.site is None else place_of(entry.site)
@@ -232,7 +232,7 @@ def _without_signatures(
 ) -> Sequence[tuple[str, Site | None]]:
     if where != "the log":
         return parts
-    return [(f"{_SIGNED.sub('', text)}\n", site) for text, site in parts]
+    return [(f"{re.sub(_SIGNED, '', text)}\n", site) for text, site in parts]
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from pytest_cpjob.service.job_service import JobService
 
 _LONG_PART: Final = 16
 _OPENS_NOTHING: Final = frozenset({"accessKeyId"})
-_RUN: Final = re.compile(
+_RUN: Final = (
     rf"[\w+/-]{{{_LONG_PART},}}"  # a large part of a secret, as differences show it
     rf"|(?<=\.\.\.)[\w+/-]{{{SHORTEST},}}"  # what `...` has left of one
     rf"|[\w+/-]{{{SHORTEST},}}(?=\.\.\.)"
@@ -118,7 +118,7 @@ class Secrets:
             return text
         text = _without(text, {(at, at + len(value)) for at, value in self.index.plain(text)})
         text = _without(text, {(one.start, one.end) for one in self.index.encoded(text)})
-        return _RUN.sub(self._hide_part, text)
+        return re.sub(_RUN, self._hide_part, text)
 
     def _hide_part(self, found: re.Match[str]) -> str:
         return MASK if self._parts.has(found[0]) else found[0]

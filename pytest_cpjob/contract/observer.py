@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from traceback import walk_tb
 from types import CodeType, MappingProxyType
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
-from pytest_cpjob.artifacts.moto_objects import StoredObject
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.call_sites import Site
 from pytest_cpjob.contract.left_files import MOST_BYTES, Look, left_since, look
@@ -27,6 +26,9 @@ from pytest_cpjob.patching import Undo
 from pytest_cpjob.service.call_log import StoppedCall
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
+
+if TYPE_CHECKING:
+    from pytest_cpjob.artifacts.moto_objects import StoredObject
 
 
 class Evidence(NamedTuple):

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 ArtifactKind = Literal["input", "output"]
 
 _MOST: Final = 5
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_IP_ADDRESS = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+_BUCKET: Final = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+_IP_ADDRESS: Final = r"[0-9]+(?:\.[0-9]+){3}"
 _BUCKET_RULE = (
     "S3 requires 3 to 63 lower-case letters, digits, dots and hyphens, "
     "with a letter or digit at both ends"
@@ -42,9 +42,9 @@ def bucket_name(argument: str, value: object) -> str:
     """
     if (
         not isinstance(value, str)
-        or not _BUCKET.fullmatch(value)
+        or not re.fullmatch(_BUCKET, value)
         or ".." in value
-        or _IP_ADDRESS.fullmatch(value)
+        or re.fullmatch(_IP_ADDRESS, value)
     ):
         refuse(argument, _BUCKET_RULE, value)
     return plain(value)

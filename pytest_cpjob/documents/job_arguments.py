@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.aws.text import plain
 from pytest_cpjob.documents.artifact_arguments import artifacts, bucket_name, refuse_duplicates
-from pytest_cpjob.documents.encryption_key import encryption_key as key_of
 from pytest_cpjob.documents.facts import LAMBDA, ActionType, JobFacts
 from pytest_cpjob.documents.refusals import check, refuse, shortened
 from pytest_cpjob.documents.streams import Stream
@@ -43,7 +42,7 @@ CUSTOM: Final = ActionType("Build", "Custom", "MyBuildTool", "1")
 THIRD_PARTY: Final = ActionType("Build", "ThirdParty", "MyPartnerTool", "1")
 """The action type of a partner's job if the test names none."""
 _VALUE: Final = "ActionConfigurationValue"
-_FUNCTION: Final = re.compile(
+_FUNCTION: Final = (
     r"(?:arn:(?:aws[a-zA-Z-]*)?:lambda:)?"
     r"(?:(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]:)?"
     r"(?:[0-9]{12}:)?(?:function:)?[a-zA-Z0-9_-]+(?::(?:\$LATEST|[a-zA-Z0-9_-]+))?"
@@ -156,10 +155,20 @@ def job_facts(
         inputs=inputs,
         outputs=outputs,
         continuation_token=continuation_token,
-        encryption_key=key_of(encryption_key, stream=stream, region=region, account_id=account_id),
+        encryption_key=_key(encryption_key, stream, region, account_id),
         pipeline_execution_id=pipeline_execution_id,
         action_execution_id=action_execution_id,
     )
+
+
+def _key(
+    given: EncryptionKeyArgument | None, stream: Stream, region: str, account_id: str
+) -> str | None:
+    if given is None:
+        return None
+    from pytest_cpjob.documents.encryption_key import encryption_key
+
+    return encryption_key(given, stream=stream, region=region, account_id=account_id)
 
 
 def text(argument: str, shape_name: str, given: str | None, default: str, way_out: str = "") -> str:
@@ -258,7 +267,7 @@ def function_name_checked(given: object) -> str:
     """
     check("function_name", _VALUE, given)
     name = plain(cast("str", given))
-    if not _FUNCTION.fullmatch(name):
+    if not re.fullmatch(_FUNCTION, name):
         rule = "Lambda requires letters, digits, hyphens and underscores, or the function's ARN"
         refuse("function_name", rule, name)
     most = _LONGEST_FUNCTION_ARN if ":" in name else _LONGEST_FUNCTION_NAME

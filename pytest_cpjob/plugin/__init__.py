@@ -273,9 +273,13 @@ def _explain(
         if not is_part:
             reporting.capture_sections(harness, item, report)
         if report.failed:
-            reporting.explain_failure(harness, report, call)
+            from pytest_cpjob.plugin.explanation import explain_failure
+
+            explain_failure(harness, report, call)
         elif call.when == "teardown" and stash.get(FAILED, False):
-            reporting.add_late_findings(harness, report)
+            from pytest_cpjob.plugin.explanation import add_late_findings
+
+            add_late_findings(harness, report)
     with _failing_for_ours(report):
         if call.when == "teardown":
             failed = report.failed or stash.get(NOT_PASSED, False)

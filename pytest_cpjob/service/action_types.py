@@ -15,7 +15,7 @@ from pytest_cpjob.service.errors import ServiceError, invalid
 _PROPERTY_MEMBERS: Final = frozenset(
     {"required", "key", "secret", "queryable", "description", "type"}
 )
-_QUERYABLE_VALUE: Final = re.compile(r"[a-zA-Z0-9_-]{1,50}", re.ASCII)
+_QUERYABLE_VALUE: Final = r"[a-zA-Z0-9_-]{1,50}"
 
 
 class RegisteredActionType:
@@ -120,7 +120,7 @@ class RegisteredActionType:
         queryable = self.queryable
         if queryable is not None and queryable in facts.configuration:
             value = facts.configuration[queryable]
-            if not _QUERYABLE_VALUE.fullmatch(value):
+            if not re.fullmatch(_QUERYABLE_VALUE, value):
                 raise ValueError(
                     f"configuration[{queryable!r}]: a queryable property's value has at most 50"
                     f" letters, digits, '_' or '-', got {value[:60]!r}"
