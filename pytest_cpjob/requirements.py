@@ -62,4 +62,7 @@ def _check(name: str, found: str) -> None:
 
 def _numbers(version: str) -> tuple[int, ...]:
     # 8.0 and 8.0.0 are the same version.
-    return tuple(map(int, re.sub(r"(\.0+)+$", "", version).split(".")))
+    numbers = [int(each) for each in version.split(".")]
+    while len(numbers) > 1 and numbers[-1] == 0:
+        del numbers[-1]
+    return tuple(numbers)

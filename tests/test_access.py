@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 import pytest
 
-from pytest_cpjob.artifacts.access import READS, WRITES, Access, Presented, Verdict
+from pytest_cpjob.artifacts.access import READS, WRITES, Access, Verdict
+from pytest_cpjob.artifacts.presented import Presented
 from pytest_cpjob.documents.facts import Credentials
 from pytest_cpjob.service.grants import Grant
 

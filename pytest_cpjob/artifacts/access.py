@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Final, Literal, NamedTuple
 
+from pytest_cpjob.artifacts.presented import Presented
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.grants import Grant
 
@@ -29,21 +30,6 @@ WRITES: Final = frozenset(
     }
 )
 """What they may also do with its output objects."""
-
-
-class Presented(NamedTuple):
-    """The credentials that a request came with.
-
-    Attributes:
-        refusal: what is wrong with a signed request itself, which only HTTP shows.
-        own_role: whether they are the handler's own, from the environment, a profile or a role.
-    """
-
-    access_key_id: str | None
-    secret_access_key: str | None
-    session_token: str | None
-    own_role: bool
-    refusal: ServiceError | None = None
 
 
 Holder = Literal["job", "own-role", "nobody"]

@@ -108,12 +108,20 @@ def open_content(content: Content, *, field: str) -> Iterator[IO[bytes] | None]:
         members = _members(content, field)
         for path in members:
             _utf8(path, f"{field}[{path!r}]")
-        with SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
+        with _place_for(members) as spooled:
             with zipfile.ZipFile(spooled, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for path, source in sorted(members.items()):
                     _add(archive, path, source)
             spooled.seek(0)
             yield spooled
+
+
+def _place_for(members: Mapping[str, bytes | Path]) -> IO[bytes]:
+    """Return where to write an archive: in memory, or on disk once it is large."""
+    written = [each for each in members.values() if isinstance(each, bytes)]
+    if len(written) == len(members) and sum(map(len, written)) <= _IN_MEMORY:
+        return io.BytesIO()
+    return SpooledTemporaryFile(max_size=_IN_MEMORY)
 
 
 def _members(content: object, field: str) -> Mapping[str, bytes | Path]:
@@ -165,10 +173,12 @@ def _checked_members(files: Mapping[object, object], field: str) -> dict[str, by
         else:
             _refuse(where, "str or bytes", f"{data!r:.80}")
     for path in members:
-        for parent in Path(path).parents:
-            if str(parent.as_posix()) in members:
+        parent = path
+        while "/" in parent:
+            parent = parent.rpartition("/")[0]
+            if parent in members:
                 where = f"{field}[{path!r}]"
-                _refuse(where, f"{parent.as_posix()!r} to be a folder", "a file of that name")
+                _refuse(where, f"{parent!r} to be a folder", "a file of that name")
     return members
 
 
@@ -204,12 +214,15 @@ def _add(archive: zipfile.ZipFile, path: str, source: bytes | Path) -> None:
     member.create_system = 3  # Unix, on every platform: other values do not keep file modes
     member.external_attr = (stat.S_IFREG | mode) << 16
     member.compress_type = zipfile.ZIP_DEFLATED
+    if isinstance(source, bytes) and len(source) <= _CHUNK:
+        archive.writestr(member, source)
+        return
     opened: IO[bytes]
     if isinstance(source, bytes):
         member.file_size, opened = len(source), io.BytesIO(source)
     else:
         member.file_size, opened = source.stat().st_size, source.open("rb")
-    # Bytes are copied in chunks too: writestr() would hold a compressed copy in memory.
+    # Many bytes are copied in chunks too: writestr() would hold a compressed copy in memory.
     with opened, archive.open(member, "w") as target:
         while chunk := opened.read(_CHUNK):
             target.write(chunk)

@@ -89,22 +89,25 @@ class BackendObjects:
     It finds a bucket where it is, whatever its account, partition and region.
     """
 
+    def __init__(self) -> None:
+        self._s3 = _all_of_s3()
+
     def make_bucket(self, bucket: str, region: str, *, may_exist: bool) -> bool:
         """Create a versioned bucket where a request from its region would; see `Objects`."""
         from moto.core.models import DEFAULT_ACCOUNT_ID
         from moto.utilities.utils import get_partition
 
-        if bucket in _all_of_s3().bucket_accounts:
+        if bucket in self._s3.bucket_accounts:
             return False
         account_id = os.environ.get(_ACCOUNT_VARIABLE, DEFAULT_ACCOUNT_ID)
-        backend = _all_of_s3()[account_id][get_partition(region)]
+        backend = self._s3[account_id][get_partition(region)]
         backend.create_bucket(bucket_name=bucket, region_name=region)
         backend.put_bucket_versioning(bucket_name=bucket, status="Enabled")
         return True
 
     def put(self, bucket: str, key: str, content: bytes, kms_key_id: str | None) -> None:
         """Write an object, with the checksum that the SDK sends along; see `Objects`."""
-        backend = _backend_of(bucket)
+        backend = self._backend_of(bucket)
         place = backend.get_bucket(bucket_name=bucket)
         is_locked = place.object_lock_enabled and place.has_default_lock
         written = backend.put_object(
@@ -140,11 +143,16 @@ class BackendObjects:
         return content
 
     def _find(self, bucket: str, key: str, version_id: str | None) -> Any:
-        if bucket not in _all_of_s3().bucket_accounts:
+        if bucket not in self._s3.bucket_accounts:
             return None
-        return _backend_of(bucket).get_object(
+        return self._backend_of(bucket).get_object(
             bucket_name=bucket, key_name=key, version_id=version_id
         )
+
+    def _backend_of(self, bucket: str) -> Any:
+        """Return the part of moto's S3 backend that contains the bucket."""
+        partition, account_id = self._s3.bucket_accounts[bucket]
+        return self._s3[account_id][partition]
 
 
 class ClientObjects:
@@ -232,10 +240,3 @@ def _all_of_s3() -> Any:
     from moto.backends import get_backend
 
     return get_backend("s3")
-
-
-def _backend_of(bucket: str) -> Any:
-    """Return the part of moto's S3 backend that contains the bucket."""
-    s3 = _all_of_s3()
-    partition, account_id = s3.bucket_accounts[bucket]
-    return s3[account_id][partition]

@@ -102,7 +102,7 @@ class MotoSession:
             MockAWS._nested_count += 1
             if not self.was_there:
                 botocore_stubber.enabled = True
-                MockAWS().reset()
+                _remove_data()
         self.is_started = True
         self._answer_requests()
 
@@ -112,13 +112,17 @@ class MotoSession:
             return False
         self.is_started = False
         self._undo.all()
-        from moto.core.models import MockAWS
+        from moto.core.model_instances import reset_model_data
+        from moto.core.models import MockAWS, botocore_stubber, responses_mock
 
         with MockAWS._mock_init_lock:
             MockAWS._nested_count -= 1
             goes_on = MockAWS._nested_count > 0
             if not goes_on:
-                MockAWS()._disable_patching(remove_data=True)
+                botocore_stubber.enabled = False
+                _remove_data()
+                reset_model_data()
+                responses_mock.stop()
         return goes_on
 
     def _answer_requests(self) -> None:
@@ -178,3 +182,18 @@ def _stopping(original: Callable[..., None]) -> Callable[..., None]:
             _watching.stopped(mock)
 
     return stop
+
+
+def _remove_data() -> None:
+    """Reset moto as its own mocks do.
+
+    Its answers to `requests` are taken out where there are any, which a mock of the user's has put
+    in: to take out none would take longer than all else.
+    """
+    from moto.core.base_backend import BackendDict
+    from moto.core.custom_responses_mock import reset_responses_mock
+    from moto.core.models import responses_mock
+
+    BackendDict.reset()
+    if responses_mock.registered():
+        reset_responses_mock(responses_mock)

@@ -61,7 +61,11 @@ class Model:
         shapes = description["shapes"]
         self.shapes: Mapping[str, Any] = {
             **shapes,
-            **{name: {**shapes[name], **live} for name, live in LIVE_LIMITS.items()},
+            **{
+                name: {**shapes[name], **live}
+                for name, live in LIVE_LIMITS.items()
+                if name in shapes
+            },
         }
         self._checks: dict[str, Check] = {}
         self._inputs: dict[str, Check] = {}
@@ -120,12 +124,16 @@ def load() -> Model:
     """
     require("botocore")
     folder = botocore_data() / "codepipeline"
-    for path in sorted(folder.glob("*/service-2.json*"), reverse=True):
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            # zlib reads gzip itself (wbits 31), which saves importing the gzip module.
-            content = zlib.decompress(content, 31)
-        return Model(json.loads(content))
+    # Not by `glob`, which compiles a pattern for each part of a path.
+    for version in sorted(folder.iterdir() if folder.is_dir() else (), reverse=True):
+        for path in (version / "service-2.json.gz", version / "service-2.json"):
+            if not path.is_file():
+                continue
+            content = path.read_bytes()
+            if path.suffix == ".gz":
+                # zlib reads gzip itself (wbits 31), which saves importing the gzip module.
+                content = zlib.decompress(content, 31)
+            return Model(json.loads(content))
     raise CpjobError(
         "botocore's model of CodePipeline is missing: "
         f"expected {folder.name}/*/service-2.json in its data folder\n"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-from pytest_cpjob.artifacts.access import Access, Presented, Verdict, denied
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.call_sites import Site, site_of_traceback
 from pytest_cpjob.clients import credentials as credentials_of
@@ -24,6 +23,10 @@ from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import POLLS, RESULTS
 from pytest_cpjob.threads import CallListener, current_run
+
+if TYPE_CHECKING:
+    from pytest_cpjob.artifacts.access import Access, Verdict
+    from pytest_cpjob.artifacts.presented import Presented
 
 _MISSING: Final = frozenset({"NoSuchKey", "404"})
 _STORES: Final = frozenset({"PutObject", "CompleteMultipartUpload"})
@@ -146,6 +149,8 @@ class CallRouter:
         """Hide missing objects as S3 does, remember other roles' keys, apply a lost answer."""
         if call.hides_missing and parsed.get("Error", {}).get("Code") in _MISSING:
             head = call.operation == "HeadObject"
+            from pytest_cpjob.artifacts.access import denied
+
             _become(http, parsed, refused_by_s3("", denied(), head=head))
         if call.service == "sts" and "AccessKeyId" in parsed.get("Credentials", {}):
             self._other_roles.add(parsed["Credentials"]["AccessKeyId"])

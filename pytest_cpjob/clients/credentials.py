@@ -19,7 +19,7 @@ from botocore.credentials import Credentials, EnvProvider, RefreshableCredential
 from botocore.session import Session
 from botocore.signers import RequestSigner
 
-from pytest_cpjob.artifacts.access import Presented
+from pytest_cpjob.artifacts.presented import Presented
 from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS, MOTOS_KEY
 from pytest_cpjob.patching import Patches, Undo
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from pytest_cpjob.artifacts.access import Presented
+from pytest_cpjob.artifacts.presented import Presented
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION

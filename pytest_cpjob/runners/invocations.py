@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_cpjob.call_sites import site_of_traceback
-from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.errors import HandlerError, repr_of
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.runners.handlers import Handler
@@ -19,6 +18,9 @@ from pytest_cpjob.runners.lambda_runtime import (
     check_timeout,
 )
 from pytest_cpjob.service.jobs import JobRecord
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.functions import FunctionCode
 
 _SHOWN_TOKENS: Final = 3
 
@@ -200,6 +202,8 @@ def invoke_function(
         HandlerError: the handler cannot be run, or was ended by its time-out.
         Exception: what the handler raised.
     """
+    from pytest_cpjob.documents.functions import FunctionCode
+
     check_timeout(timeout)
     settings = harness.settings
     if isinstance(handler, FunctionCode):

@@ -10,21 +10,22 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.contract.output_capture import capture_output
-from pytest_cpjob.documents.functions import FunctionCode
 from pytest_cpjob.documents.streams import Stream
 from pytest_cpjob.errors import HandlerError
 from pytest_cpjob.harness import Harness
 from pytest_cpjob.patching import Undo
-from pytest_cpjob.runners.function_code import load_function
 from pytest_cpjob.runners.handlers import Handler, asynchronous, load_handler
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.threads import ClientCall, RunEnded, begin_run, end_run
 from pytest_cpjob.variables import set_variables
 from pytest_cpjob.virtual_time.patches import virtual_time
+
+if TYPE_CHECKING:
+    from pytest_cpjob.documents.functions import FunctionCode
 
 FUNCTION_TIMEOUT: Final = 15 * 60.0
 """Seconds until Lambda ends a function: the longest that Lambda allows."""
@@ -224,6 +225,8 @@ class LambdaRuntime:
         Raises:
             HandlerError: there is no code, or no such handler in it.
         """
+        from pytest_cpjob.runners.function_code import load_function
+
         self._variables = code.environment
         with _environment(context(), self._variables):
             return load_function(code, self._undo)
