@@ -40,9 +40,7 @@ class ArtifactStore:
         """Start moto, unless it was already started here."""
         self._moto.start()
         if self._objects is None:
-            from pytest_cpjob.artifacts.moto_objects import objects
-
-            self._objects = objects(functools.partial(self._client, "s3"))
+            self._objects = self._all_objects()
 
     @property
     def is_started(self) -> bool:
@@ -85,8 +83,7 @@ class ArtifactStore:
         """Return the content of any object in moto, also of a bucket that is not in this store."""
         if "moto.s3.models" not in sys.modules:
             return None  # a local emulator has it
-        there = self._objects or objects(functools.partial(self._client, "s3"))
-        return there.get(bucket, key)
+        return (self._objects or self._all_objects()).get(bucket, key)
 
     def make_key(self, key_arn: str, region: str) -> None:
         """Create the pipeline's KMS key in moto, under the ARN that the documents contain.
@@ -117,6 +114,11 @@ class ArtifactStore:
         if service == "s3":
             return params.get("Bucket") in self.buckets
         return service == "kms" and params.get("KeyId") in self.keys
+
+    def _all_objects(self) -> Objects:
+        from pytest_cpjob.artifacts.moto_objects import objects
+
+        return objects(functools.partial(self._client, "s3"))
 
     def _started(self) -> Objects:
         self.start()

@@ -37,7 +37,6 @@ from pytest_cpjob.plugin.fixtures import (
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
 from pytest_cpjob.plugin.options import BUILT_IN, REPORT, SEED, add_options, check_flags, check_ini
-from pytest_cpjob.variables import restore_late_variables
 
 if TYPE_CHECKING:
     from pytest_cpjob.harness import Harness
@@ -200,7 +199,9 @@ def pytest_runtest_makereport(
         undo.all()
     if call.when == "teardown" and _active_harness() is None:
         restore_late_attributes()
-        restore_late_variables()
+        # Not imported at pytest's start: only a stub changes variables.
+        if (module := sys.modules.get("pytest_cpjob.variables")) is not None:
+            module.restore_late_variables()
     if harness is not None:
         _explain(harness, item, call, report, is_part=is_part)
     elif report.failed and call.when == "setup":
