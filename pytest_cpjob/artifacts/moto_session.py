@@ -104,7 +104,7 @@ class MotoSession:
                 botocore_stubber.enabled = True
                 _remove_data()
         self.is_started = True
-        self._answer_requests()
+        _answers().put_in_place(self._undo)
 
     def stop(self) -> bool:
         """Keep it no longer, and return whether a mock of the user's goes on."""
@@ -124,36 +124,6 @@ class MotoSession:
                 reset_model_data()
                 responses_mock.stop()
         return goes_on
-
-    def _answer_requests(self) -> None:
-        """Answer what `requests` sends to AWS, such as a presigned URL; all else goes its way."""
-        from moto.core.custom_responses_mock import CallbackResponse
-        from moto.core.models import botocore_stubber
-        from requests.adapters import HTTPAdapter
-
-        answered_by_moto = getattr(
-            botocore_stubber, "process_prepared_request", botocore_stubber.process_request
-        )
-        original = HTTPAdapter.send
-
-        def callback(request: Any) -> Any:
-            # As moto's own responses have it: by now the fields of a form are read.
-            answer = answered_by_moto(request)
-            if answer is None:
-                raise _LetPass
-            return answer
-
-        def send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
-            if not (self.is_started and re.match(_OF_AWS, request.url or "")):
-                return original(adapter, request, *args, **kwargs)
-            made = CallbackResponse(request.method, re.compile(_OF_AWS), callback=callback)
-            try:
-                answer = made.get_response(request)
-            except _LetPass:
-                return original(adapter, request, *args, **kwargs)
-            return adapter.build_response(request, answer)
-
-        self._undo.set_attribute(HTTPAdapter, "send", send)
 
 
 _watching: MotoSession | None = None
@@ -182,6 +152,52 @@ def _stopping(original: Callable[..., None]) -> Callable[..., None]:
             _watching.stopped(mock)
 
     return stop
+
+
+@cache
+def _answers() -> Patches:
+    """Answer what `requests` sends to AWS, such as a presigned URL; all else goes its way."""
+    from requests.adapters import HTTPAdapter
+
+    return Patches((HTTPAdapter, "send", _sending))
+
+
+def _sending(original: Callable[..., Any]) -> Callable[..., Any]:
+    def send(adapter: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
+        is_answered = _watching is not None and _watching.is_started
+        if not (is_answered and re.match(_OF_AWS, request.url or "")):
+            return original(adapter, request, *args, **kwargs)
+        try:
+            answer = _answer(request)
+        except _LetPass:
+            return original(adapter, request, *args, **kwargs)
+        return adapter.build_response(request, answer)
+
+    return send
+
+
+def _answer(request: Any) -> Any:
+    """Return moto's answer, as its own responses have it: by now a form's fields are read.
+
+    Raises:
+        _LetPass: it has none.
+    """
+    from moto.core.custom_responses_mock import CallbackResponse
+    from moto.core.models import botocore_stubber
+
+    answered_by_moto = getattr(
+        botocore_stubber, "process_prepared_request", botocore_stubber.process_request
+    )
+
+    def callback(request: Any) -> Any:
+        answer = answered_by_moto(request)
+        if answer is None:
+            raise _LetPass
+        return answer
+
+    return CallbackResponse(request.method, re.compile(_OF_AWS), callback=callback).get_response(
+        request
+    )
 
 
 def _remove_data() -> None:
