@@ -24,6 +24,28 @@ def test_importing_the_plugin_imports_no_aws_library() -> None:
     assert run_program(program).stdout.strip() == "[]"
 
 
+def test_importing_the_plugin_imports_few_modules_beside_pythons_own() -> None:
+    program = (
+        "import sys, pytest; before = set(sys.modules); import pytest_cpjob.plugin;"
+        " print(*sorted(set(sys.modules) - before - sys.stdlib_module_names))"
+    )
+
+    imported = run_program(program).stdout.split()
+
+    # What each start of pytest pays for: another module has to be worth it.
+    assert imported == [
+        "pytest_cpjob",
+        "pytest_cpjob.clients",
+        "pytest_cpjob.clients.import_guard",
+        "pytest_cpjob.defaults",
+        "pytest_cpjob.patching",
+        "pytest_cpjob.plugin",
+        "pytest_cpjob.plugin.fixtures",
+        "pytest_cpjob.plugin.loading",
+        "pytest_cpjob.plugin.options",
+    ]
+
+
 def test_a_run_without_our_fixtures_imports_no_aws_library(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         f"""
@@ -46,6 +68,37 @@ def test_a_document_needs_faker_and_no_aws_library(pytester: pytest.Pytester) ->
             assert cpjob_details_factory(pipeline_name="web")["jobDetails"]
             assert cpjob_event_factory()["CodePipeline.job"]
             assert sorted({(HEAVY - {"faker"})!r} & set(sys.modules)) == []
+        """
+    )
+    run(pytester)
+
+
+def test_a_job_without_artifacts_needs_neither_moto_nor_what_reads_artifacts(
+    pytester: pytest.Pytester,
+) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+
+        import boto3
+
+        codepipeline = boto3.client("codepipeline", region_name="us-east-1")
+
+        def handler(event, context):
+            codepipeline.put_job_success_result(jobId=event["CodePipeline.job"]["id"])
+
+        def test_it_succeeds(cpjob):
+            assert cpjob.add_lambda_job().invoke(handler).status == "Succeeded"
+            assert not {
+                "moto",
+                "pytest_cpjob.artifacts.archives",
+                "pytest_cpjob.artifacts.contents",
+                "pytest_cpjob.contract.timeline",
+                "pytest_cpjob.documents.captured",
+                "pytest_cpjob.documents.type_defs",
+                "pytest_cpjob.pipelines",
+                "pytest_cpjob.sweeps",
+            } & set(sys.modules)
         """
     )
     run(pytester)
