@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -13,6 +15,7 @@ import boto3
 import botocore
 import botocore.client
 import botocore.hooks
+import botocore.useragent
 import pytest
 from botocore.client import BaseClient
 from botocore.config import Config
@@ -23,8 +26,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_cpjob import CodePipelineStub
-from pytest_cpjob.clients import call_router
+from pytest_cpjob.clients import call_router, short_way
 from pytest_cpjob.clients.short_way import ShortWay
+from pytest_cpjob.service import job_operations
 from pytest_cpjob.service.call_log import CallEntry
 from pytest_cpjob.service.job_service import JOB_OPERATIONS
 
@@ -68,16 +72,16 @@ def cpjob() -> Iterator[CodePipelineStub]:
         yield stub
 
 
-def test_the_third_call_of_an_operation_goes_the_short_way(
-    cpjob: CodePipelineStub, ways: Ways
-) -> None:
-    job, client = cpjob.add_job(action_type="Build:Custom:Docs:1"), client_of()
-    assert [went_short(ways, lambda: client.get_job_details(jobId=job.id)) for _ in range(4)] == [
-        False,
-        False,
-        True,
-        True,
-    ]
+def test_the_first_call_of_an_operation_goes_the_short_way(ways: Ways) -> None:
+    client = client_of()
+    for _ in range(2):  # a client may outlive a stub
+        before = ways.short
+        with CodePipelineStub(allow=["no-result"]) as cpjob:
+            job_id = cpjob.add_job(action_type="Build:Custom:Docs:1").id
+            for number in (1, 2):
+                client.get_job_details(jobId=job_id)
+                client_of().get_job_details(jobId=job_id)
+                assert ways.short == before + 2 * number
 
 
 def test_every_operation_on_jobs_can_go_it(cpjob: CodePipelineStub, ways: Ways) -> None:
@@ -89,7 +93,7 @@ def test_every_operation_on_jobs_can_go_it(cpjob: CodePipelineStub, ways: Ways) 
         autospec=True,
         side_effect=call_router.CallRouter.answer_shortly,
     ) as answers:
-        for _ in range(3):
+        for _ in range(2):
             for ending in ("success", "failure"):
                 given_details = {"failureDetails": {"type": "JobFailed", "message": "no"}}
                 result = {} if ending == "success" else given_details
@@ -104,8 +108,9 @@ def test_every_operation_on_jobs_can_go_it(cpjob: CodePipelineStub, ways: Ways) 
                 details = client.get_third_party_job_details(**known)["jobDetails"]
                 client.acknowledge_third_party_job(**known, nonce=details["nonce"])
                 getattr(client, f"put_third_party_job_{ending}_result")(**known, **result)
-        seen = {each.args[1].operation for each in answers.call_args_list}
-    assert seen == JOB_OPERATIONS
+        seen = Counter(each.args[1].operation for each in answers.call_args_list)
+    assert seen.keys() == JOB_OPERATIONS
+    assert min(seen.values()) == 2
     assert {job.status for job in cpjob.jobs} == {"Succeeded", "Failed"}
 
 
@@ -124,12 +129,26 @@ def hook(event: str) -> Callable[[Any], Any]:
     return hooked
 
 
+def debug_log(name: str | None) -> Callable[[Any], Any]:
+    @contextmanager
+    def kept(client: Any) -> Iterator[None]:
+        logger = logging.getLogger(name)
+        before = logger.level
+        logger.setLevel(logging.DEBUG)
+        yield
+        logger.setLevel(before)
+
+    return kept
+
+
 @contextmanager
-def debug_log(client: Any) -> Iterator[None]:
-    logger = logging.getLogger("botocore.hooks")
-    logger.setLevel(logging.DEBUG)
+def debug_log_with_one_exception(client: Any) -> Iterator[None]:
+    others, one = logging.getLogger("botocore"), logging.getLogger("botocore.hooks")
+    one.setLevel(logging.WARNING)
+    others.setLevel(logging.DEBUG)
     yield
-    logger.setLevel(logging.NOTSET)
+    one.setLevel(logging.NOTSET)
+    others.setLevel(logging.NOTSET)
 
 
 @contextmanager
@@ -180,6 +199,41 @@ def wrapped(kind: Any, name: str) -> Callable[[Any], Any]:
     return watched
 
 
+class Equal:
+    """A wrapper that claims to be what it wraps, as those of wrapt do."""
+
+    def __init__(self, wrapped: Any, seen: list[str]) -> None:
+        self.wrapped, self.seen = wrapped, seen
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self.wrapped == other)
+
+    def __hash__(self) -> int:
+        return hash(self.wrapped)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wrapped, name)
+
+    def __get__(self, instance: Any, kind: Any) -> Any:
+        return self if instance is None else partial(self, instance)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.seen.append("called")
+        return self.wrapped(*args, **kwargs)
+
+
+def equal_to(owner: Any, name: str) -> Callable[[Any], Any]:
+    @contextmanager
+    def watched(client: Any) -> Iterator[None]:
+        seen: list[str] = []
+        with patch.object(owner, name, Equal(getattr(owner, name), seen)):
+            yield
+        assert seen
+
+    return watched
+
+
+LOGS = ("botocore", "botocore.hooks", "botocore.regions", "botocore.client")
 EVENTS = ("provide-client-params", "before-parameter-build", "before-call", "after-call")
 WATCHERS: dict[str, Callable[[Any], Any]] = {
     **{event: hook(f"{event}.codepipeline.PollForJobs") for event in EVENTS},
@@ -187,7 +241,8 @@ WATCHERS: dict[str, Callable[[Any], Any]] = {
     "all": hook("before-call"),
     "request-created": hook("request-created.codepipeline"),
     "before-endpoint-resolution": hook("before-endpoint-resolution"),
-    "debug log": debug_log,
+    **{f"debug log of {name}": debug_log(name) for name in (None, *LOGS)},
+    "debug log with one exception": debug_log_with_one_exception,
     "history": history,
     "unsigned": unsigned,
     "Stubber": stubber,
@@ -202,6 +257,9 @@ WATCHERS: dict[str, Callable[[Any], Any]] = {
     "emitter": wrapped(botocore.hooks.HierarchicalEmitter, "emit"),
     "events": patched(lambda client: client.meta, "events"),
     "function": wrapped(botocore.client, "prepare_request_dict"),
+    "user agent's parts": wrapped(botocore.useragent, "modify_components"),
+    "an equal method": equal_to(BaseClient, "_emit_api_params"),
+    "an equal function": equal_to(botocore.client, "prepare_request_dict"),
     "log": patched(lambda client: botocore.hooks, "logger"),
 }
 
@@ -216,14 +274,113 @@ def test_who_could_tell_gets_the_long_way(
     def poll() -> object:
         return client.poll_for_jobs(actionTypeId=DOCS)
 
-    poll()
-    poll()
     assert went_short(ways, poll)
     with watcher(client):
         assert not went_short(ways, poll)
         assert not went_short(ways, poll)
-    poll()
     assert went_short(ways, poll)
+
+
+@pytest.mark.parametrize("watcher", WATCHERS.values(), ids=WATCHERS)
+def test_who_could_tell_from_the_first_call_on_gets_the_long_way(
+    cpjob: CodePipelineStub, ways: Ways, watcher: Callable[[Any], Any]
+) -> None:
+    client = client_of()
+    cpjob.add_action_type("Build:Custom:Docs:1")
+    with watcher(client):
+        for _ in range(2):
+            assert not went_short(ways, lambda: client.poll_for_jobs(actionTypeId=DOCS))
+    assert went_short(ways, lambda: client.poll_for_jobs(actionTypeId=DOCS))
+
+
+def test_it_is_decided_once_while_nothing_changes(cpjob: CodePipelineStub, ways: Ways) -> None:
+    client = client_of()
+    cpjob.add_action_type("Build:Custom:Docs:1")
+    with patch.object(short_way, "_plan", side_effect=short_way._plan) as deciding:
+        for count in (1, 2):
+            for _ in range(3):
+                client.poll_for_jobs(actionTypeId=DOCS)
+            assert deciding.call_count == count
+            client.meta.events.register("before-call.codepipeline", lambda **_: None)
+    assert ways.short == 3
+
+
+# -- what botocore would refuse --------------------------------------------------------------------
+
+ODD_CLIENTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "no region": {"region_name": None},
+    "no such region": {"region_name": "nowhere-1"},
+    "another partition": {"region_name": "cn-north-1"},
+    "endpoint": {"endpoint_url": "http://localhost:4566"},
+    "endpoint without a scheme": {"endpoint_url": "localhost"},
+    "FIPS": {"config": Config(use_fips_endpoint=True)},
+    "FIPS at an endpoint": {
+        "endpoint_url": "http://localhost:4566",
+        "config": Config(use_fips_endpoint=True),
+    },
+    "dual stack at an endpoint": {
+        "endpoint_url": "http://localhost:4566",
+        "config": Config(use_dualstack_endpoint=True),
+    },
+    "dual stack": {"config": Config(use_dualstack_endpoint=True)},
+    "both": {"config": Config(use_dualstack_endpoint=True, use_fips_endpoint=True)},
+    "both in a region without": {
+        "region_name": "us-iso-east-1",
+        "config": Config(use_dualstack_endpoint=True, use_fips_endpoint=True),
+    },
+    "dual stack in a partition without": {
+        "region_name": "eu-isoe-west-1",
+        "config": Config(use_dualstack_endpoint=True),
+    },
+    "no TLS": {"use_ssl": False},
+    "user agent": {"config": Config(user_agent="mine", user_agent_extra="more")},
+    "user agent that is no text": {"config": Config(user_agent_extra=3)},
+    "user agent that is nothing but": {"config": Config(user_agent=3)},
+    "application": {"config": Config(user_agent_appid="app")},
+    "unsigned": {"config": Config(signature_version=botocore.UNSIGNED)},
+    "signature": {"config": Config(signature_version="v2")},
+    "no such signature": {"config": Config(signature_version="none")},
+    "no validation": {"config": Config(parameter_validation=False)},
+    "no host prefix": {"config": Config(inject_host_prefix=False)},
+    "adaptive": {"config": Config(retries={"mode": "adaptive", "max_attempts": 2})},
+    "legacy": {"config": Config(retries={"mode": "legacy"})},
+    "token": {"aws_session_token": "token"},
+    "half of the keys": {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE"},
+}
+
+
+@pytest.mark.parametrize("options", ODD_CLIENTS.values(), ids=ODD_CLIENTS)
+def test_odd_clients_are_answered_as_on_the_long_way(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+
+    def outcome() -> object:
+        with CodePipelineStub(allow=["no-result"]) as cpjob:
+            monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+            job = cpjob.add_job(action_type="Build:Custom:Docs:1")
+            try:
+                client = boto3.Session(region_name="us-east-1").client("codepipeline", **options)
+                return plain(client.get_job_details(jobId=job.id))
+            except Exception as error:
+                return type(error).__name__, str(error)
+
+    shortly = outcome()
+    with patch.object(ShortWay, "plan_for", lambda *_: None):
+        assert outcome() == shortly
+
+
+def test_a_client_without_a_region_is_refused_by_botocore(
+    cpjob: CodePipelineStub, ways: Ways
+) -> None:
+    client = client_of()
+    client._ruleset_resolver._builtins["AWS::Region"] = None
+    job = cpjob.add_job(action_type="Build:Custom:Docs:1")
+    for _ in range(2):
+        with pytest.raises(BotoCoreError, match="Region"):
+            client.get_job_details(jobId=job.id)
+    assert ways.short == 0
 
 
 def test_a_tracer_from_before_the_stub(ways: Ways) -> None:
@@ -266,17 +423,26 @@ def test_refused_requests_are_refused_as_ever(
 ) -> None:
     job, client = cpjob.add_job(action_type="Build:Custom:Docs:1"), client_of()
     client.get_job_details(jobId=job.id)
-    client.get_job_details(jobId=job.id)
-    count = len(cpjob.calls)
+    assert ways.short == 1
     with pytest.raises((ClientError, BotoCoreError)):
         client.get_job_details(**params)
-    assert ways.short == 0
-    assert len(cpjob.calls) == count + 1
+    assert ways.short == 1
+    assert len(cpjob.calls) == 2
+
+
+def test_the_service_is_asked_once_for_what_it_refuses(cpjob: CodePipelineStub) -> None:
+    client = client_of()
+    with patch.object(
+        job_operations, "_not_found", side_effect=job_operations._not_found
+    ) as refusing:
+        for count in (1, 2):
+            with pytest.raises(client.exceptions.JobNotFoundException):
+                client.get_job_details(jobId="00000000-0000-4000-8000-000000000000")
+            assert refusing.call_count == count
 
 
 def test_faults_and_artifact_credentials(cpjob: CodePipelineStub, ways: Ways) -> None:
     job, client = cpjob.add_lambda_job(), client_of()
-    client.get_job_details(jobId=job.id)
     client.get_job_details(jobId=job.id)
     cpjob.fail("GetJobDetails", "ThrottlingException")
     with pytest.raises(ClientError, match="Throttling"):
@@ -294,7 +460,6 @@ def test_botocores_quota_of_retries_is_given_back(cpjob: CodePipelineStub, ways:
     client = client_of(config=Config(retries={"mode": "standard"}))
     cpjob.add_action_type("Build:Custom:Docs:1")
     client.poll_for_jobs(actionTypeId=DOCS)
-    client.poll_for_jobs(actionTypeId=DOCS)
     handlers = client.meta.events._emitter._handlers.prefix_search("after-call.codepipeline")
     [quota] = [each.__self__._quota for each in handlers]
     quota.acquire(10)
@@ -309,7 +474,9 @@ JOB_PARAMS = st.sampled_from(["right", "nonce", "none", "extra", "absent", "othe
 STEPS = st.tuples(
     st.sampled_from(["poll", "acknowledge", "details", "succeed", "continue", "fail"]),
     JOB_PARAMS,
-    st.sampled_from(["", "", "", "", "hook", "changes", "log", "tracer", "fault", "thread"]),
+    st.sampled_from(
+        ["", "", "", "", "hook", "changes", "log", "tracer", "fault", "thread", "new", "region"]
+    ),
 )
 
 
@@ -367,7 +534,11 @@ def run(steps: list[tuple[str, str, str]]) -> list[object]:
         for what, how, watcher in steps:
             name, params = params_of(what, how, job)
             with ExitStack() as stack:
-                if watcher in ("hook", "changes"):
+                if watcher == "new":
+                    client = client_of()
+                elif watcher == "region":
+                    client = boto3.client("codepipeline", region_name="cn-north-1")
+                elif watcher in ("hook", "changes"):
 
                     def handler(params: Any, watcher: str = watcher, **kwargs: Any) -> None:
                         seen.append(("hook", kwargs["event_name"], dict(params)))
@@ -397,9 +568,13 @@ def run(steps: list[tuple[str, str, str]]) -> list[object]:
                 elif watcher == "fault":
                     cpjob.fail("GetJobDetails", "ThrottlingException")
 
-                def call(name: str = name, params: dict[str, Any] = params) -> None:
+                method = getattr(client, name)
+
+                def call(
+                    method: Callable[..., Any] = method, params: dict[str, Any] = params
+                ) -> None:
                     try:
-                        answer = plain(getattr(client, name)(**params))
+                        answer = plain(method(**params))
                         seen.append(answer)
                         for polled in answer.get("jobs", ()):
                             job.update(id=polled["id"], nonce=polled["nonce"])

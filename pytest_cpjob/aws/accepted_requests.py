@@ -7,6 +7,7 @@ is not accepted is left to those who know what to say.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
@@ -16,7 +17,7 @@ from pytest_cpjob.aws.constraints import Bounds, Scalar
 
 Copy = Callable[[Any], Any]
 
-_TYPES: Final[Mapping[str, type]] = {"string": str, "integer": int, "boolean": bool}
+_TYPES: Final[Mapping[str, type]] = {"integer": int, "boolean": bool}
 
 
 class _NotAccepted(Exception):
@@ -73,6 +74,8 @@ def _copy_of(shape_name: str) -> Copy:
 
 
 def _scalar(shape: Mapping[str, Any]) -> Copy:
+    if shape["type"] == "string":
+        return _string(shape)
     # Of a timestamp there are many forms, which botocore converts: none is certain.
     wanted = _TYPES.get(shape["type"])
     is_fine = Scalar(shape).is_fine
@@ -81,6 +84,25 @@ def _scalar(shape: Mapping[str, Any]) -> Copy:
         if type(value) is not wanted or not is_fine(value):
             raise _NotAccepted
         return value
+
+    return copy
+
+
+def _string(shape: Mapping[str, Any]) -> Copy:
+    """Nearly all members are strings: for them, what `Scalar.is_fine` asks in fewer steps."""
+    scalar, size = Scalar(shape), Bounds(shape, "length")
+    least, most = size.minimum or 0, sys.maxsize if size.maximum is None else size.maximum
+    matches, allowed = scalar.matches, scalar.allowed
+
+    def copy(value: Any) -> Any:
+        if (
+            type(value) is str
+            and least <= len(value) <= most
+            and (matches is None or matches(value) is not None)
+            and (allowed is None or value in allowed)
+        ):
+            return value
+        raise _NotAccepted
 
     return copy
 
@@ -113,11 +135,16 @@ def _structure(shape: Mapping[str, Any]) -> Copy:
     required = frozenset(shape.get("required", ()))
 
     def copy(value: Any) -> Any:
-        if type(value) is not dict or not required <= value.keys():
+        if type(value) is not dict:
             raise _NotAccepted
+        copied = {}
         try:
-            return {name: members[name](item) for name, item in value.items()}
+            for name, item in value.items():
+                copied[name] = members[name](item)
         except (KeyError, TypeError):  # an unknown member, or one whose name cannot be hashed
             raise _NotAccepted from None
+        if not copied.keys() >= required:
+            raise _NotAccepted
+        return copied
 
     return copy

@@ -22,7 +22,7 @@ from pytest_cpjob.service.grants import Grant
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import POLLS, RESULTS
-from pytest_cpjob.threads import CallListener, current_run
+from pytest_cpjob.threads import CallListener, Run, current_run
 
 if TYPE_CHECKING:
     from pytest_cpjob.artifacts.access import Access, Verdict
@@ -117,32 +117,32 @@ class CallRouter:
         call.is_in_store = self._is_in_store(call.service, params)
         return None
 
-    def answer_shortly(
-        self, call: PendingCall, request: dict[str, Any], credentials: object
-    ) -> dict[str, Any] | None:
+    def answer_shortly(self, call: PendingCall, request: dict[str, Any]) -> dict[str, Any] | None:
         """Answer a valid request from the service, if nothing stands in the way of a success.
 
-        None: something does, and nothing has been changed.
+        None: something does, and nothing has been changed. What the service refuses is noted, so
+        that it is asked once.
         """
-        service, caller = self._service, call.caller
+        service, operation = self._service, call.operation
         if service.faults.is_set_up or (self._roles.is_needed and not call.by_test):
             return None
-        access_key_id = credentials_of.access_key_of(credentials)
-        if service.grants.find(access_key_id) is not None:
+        if service.grants.is_issued(call.caller.access_key_id):
             return None
-        caller = service.call_log.caller(
-            caller.client, caller.thread, access_key_id, caller.by_test
-        )
-        job = service.registry.jobs.get(request.get("jobId", ""))
-        state = job.status if job is not None else None
-        done = service.succeed(call.operation, request, caller)
-        if done is None:
+        job_id = request.get("jobId")
+        job = None if job_id is None else service.registry.jobs.get(job_id)
+        if job is not None:
+            call.job, call.state = job, job.status
+        answer, call.changes = service.call_accepted(operation, request, call.caller)
+        if isinstance(answer, ServiceError):
+            call.refusal = answer
             return None
-        answer, call.changes = done
-        call.request, call.caller, call.job, call.state = request, caller, job, state
-        call.job_ids = _job_ids(request, answer)
-        if job is not None and not call.by_test and call.operation in RESULTS:
-            self._on_result(job)
+        call.request = request
+        if job_id is None:
+            call.job_ids = _job_ids(request, answer)
+        else:
+            call.job_ids = (job_id,)
+            if job is not None and not call.by_test and operation in RESULTS:
+                self._on_result(job)
         return success(answer)
 
     def passed(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
@@ -180,7 +180,7 @@ class CallRouter:
             ]
         grant = self._service.grants.find(presented.access_key_id)
         named = call.request.get("jobId") if call.service == "codepipeline" else None
-        job_id = named or (self._worked_on() if grant is None else grant.job_id)
+        job_id = named or (self._worked_on(current_run()) if grant is None else grant.job_id)
         found = registry.jobs.get(job_id) if isinstance(job_id, str) else None
         return [] if found is None else [found.facts]
 
@@ -218,10 +218,14 @@ class CallRouter:
         grant = self._service.grants.find(presented.access_key_id)
         if grant is not None:
             return refused(url, self._refuse_artifact_credentials(call, grant, presented))
-        job_id = request.get("jobId")  # may be of any type over HTTP
-        job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
-        call.job, call.state = job, job.status if job is not None else None
-        answer, call.changes = self._service.call(call.operation, request, call.caller)
+        answer: dict[str, Any] | ServiceError
+        if call.refusal is not None:
+            job, answer = call.job, call.refusal
+        else:
+            job_id = request.get("jobId")  # may be of any type over HTTP
+            job = self._service.registry.jobs.get(job_id) if isinstance(job_id, str) else None
+            call.job, call.state = job, job.status if job is not None else None
+            answer, call.changes = self._service.call(call.operation, request, call.caller)
         if call.by_test:
             self._service.go_on_after(call.operation)
         call.job_ids = _job_ids(request, answer)
@@ -302,54 +306,52 @@ class CallRouter:
 
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
         """Record the call in the call log, and notify the runner."""
+        run = current_run()
         if not call.is_the_endpoints:
-            entry = self._entry(call, error)
-            self._service.call_log.add_call(entry)
+            code = None if error is None else _code(error)
+            self._service.call_log.add_call(self._entry(call, error, code, run))
             if call.service == "codepipeline" and not call.by_test:
-                self._follow(call, entry.call.error)
-        listener = current_run() or self.outside_runs
+                self._follow(call, code)
+        listener = run or self.outside_runs
         if listener is not None and not call.by_test:
             listener.called(call, error)
 
-    def _entry(self, call: PendingCall, error: BaseException | None) -> CallEntry:
+    def _entry(
+        self, call: PendingCall, error: BaseException | None, code: str | None, run: Run | None
+    ) -> CallEntry:
         if not call.job_ids and call.service == "codepipeline":
             call.job_ids = _job_ids(call.request, None)
-        code = _code(error)
+        at, jobs, known = self._service.clock.now, self._service.registry.jobs, call.job_ids
+        if call.job is None and known:
+            known = tuple(id for id in known if id in jobs)
         noted = Call(
             call.service,
             call.operation,
             Parameters(call.request),
             code,
-            self._known(call),
-            self._service.clock.now,
+            known,
+            at,
             threading.current_thread().name,
         )
         return CallEntry(
-            noted.at,
+            at,
             noted,
             call.caller,
             call.changes,
             call.message,
             call.holder,
-            error if _is_rejected(call, code) else None,
+            error if code is not None and _is_rejected(call, code) else None,
             call.fault,
             call.state,
-            self._worked_on(),
+            self._worked_on(run),
             call.denial,
             call.site,
         )
 
-    def _known(self, call: PendingCall) -> tuple[str, ...]:
-        """Return the ids of the existing jobs that a call is about."""
-        if call.job is not None and call.job_ids == (call.job.id,):
-            return call.job_ids
-        return tuple(id for id in call.job_ids if id in self._service.registry.jobs)
-
-    def _worked_on(self) -> str | None:
+    def _worked_on(self, run: Run | None) -> str | None:
         """Return the job that this thread works on, as far as its calls have shown."""
-        run_for = _job_of_the_run()
-        if run_for is not None:
-            return run_for
+        if run is not None and run.job_id is not None:
+            return run.job_id
         job_id: str | None = getattr(self._in_hand, "job_id", None)
         return job_id
 
@@ -365,11 +367,11 @@ class CallRouter:
 
     def stopped(self, what: str, site: Site | None = None, *, in_moto: bool = False) -> None:
         """Note what nothing answered: the network guard stopped it, or moto does not have it."""
-        self._on_stopped(StoppedCall(what, self._worked_on(), site, in_moto))
+        self._on_stopped(StoppedCall(what, self._worked_on(current_run()), site, in_moto))
 
     def raised(self, error: BaseException) -> None:
         """Note what a worker raised, with the job that its thread has in hand, if any."""
-        job_id = self._worked_on()
+        job_id = self._worked_on(current_run())
         if job_id is not None:
             self._service.call_log.add_note(
                 self._service.clock.now,
@@ -431,7 +433,7 @@ def _become(http: Any, parsed: dict[str, Any], answer: Answer) -> None:
     parsed.update(body)
 
 
-def _is_rejected(call: PendingCall, code: str | None) -> bool:
+def _is_rejected(call: PendingCall, code: str) -> bool:
     """Return whether AWS would have rejected the request as invalid."""
     if call.by_test or call.fault is not None:
         return False
@@ -440,9 +442,7 @@ def _is_rejected(call: PendingCall, code: str | None) -> bool:
     )
 
 
-def _code(error: BaseException | None) -> str | None:
-    if error is None:
-        return None
+def _code(error: BaseException) -> str:
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
         return str(response.get("Error", {}).get("Code", type(error).__name__))

@@ -42,6 +42,15 @@ def presented_by(
     return credentials
 
 
+def key_signed_with(signer: RequestSigner, is_issued: Callable[[str | None], bool]) -> str | None:
+    """Return the access key id of what `presented_by` returns for a call that is signed."""
+    credentials = signer._credentials
+    key = access_key_of(credentials)
+    if _needs_stand_in(credentials) and not is_issued(key):
+        return DUMMY_CREDENTIALS["AWS_ACCESS_KEY_ID"]
+    return key
+
+
 def sign_with_dummies(undo: Undo) -> None:
     """Neither sign with the machine's credentials nor renew them until the undo."""
     _SIGNING.put_in_place(undo)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from typing import Final
+from typing import Final, NoReturn
 
 from pytest_cpjob.errors import CpjobError
 
@@ -19,24 +19,26 @@ _NOTHING: Final = bytes(len(_memory))
 
 
 class ForkedProcesses:
-    """The calls of children that were forked while a stub was active."""
+    """The calls of children that were forked while a stub was active.
+
+    Attributes:
+        pid: of the process of the test; in another one, calls are refused.
+    """
 
     def __init__(self) -> None:
-        self._pid = os.getpid()
+        self.pid = os.getpid()
 
     def begin(self) -> None:
         """Forget what was called before."""
-        self._pid = os.getpid()
+        self.pid = os.getpid()
         _memory[:] = _NOTHING
 
-    def refuse(self, service: str, operation: str) -> None:
-        """Refuse a call, if it is made in a forked child.
+    def refuse(self, service: str, operation: str) -> NoReturn:
+        """Refuse a call that is made in a forked child.
 
         Raises:
-            CpjobError: it is; the text names the process.
+            CpjobError: the text names the process.
         """
-        if os.getpid() == self._pid:
-            return
         call = f"{service}.{operation}"
         start = os.getpid() % (len(_memory) // _SLOT) * _SLOT
         _memory[start : start + _SLOT] = call.encode()[:_SLOT].ljust(_SLOT, b"\0")

@@ -11,18 +11,20 @@ have been sent, and moto never sees what is answered here.
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import threading
 import weakref
 from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from botocore.client import BaseClient
 
 from pytest_cpjob.aws.accepted_requests import accepted_copy
 from pytest_cpjob.call_sites import Site, call_site
 from pytest_cpjob.clients.credentials import (
+    key_signed_with,
     leave_sessions_alone,
     presented_by,
     sign_asynchronously_with_dummies,
@@ -35,7 +37,7 @@ from pytest_cpjob.clients.network_guard import check_leaving
 from pytest_cpjob.clients.pending_call import PendingCall, pending_call, plain_copy
 from pytest_cpjob.clients.responses import Answer
 from pytest_cpjob.clients.session_cache import share_among_sessions
-from pytest_cpjob.clients.short_way import Plan, ShortWay
+from pytest_cpjob.clients.short_way import Plan, Seen, ShortWay
 from pytest_cpjob.clients.transfers import transfer_without_crt
 from pytest_cpjob.clients.wrappers import (
     UNTIL_AIOBOTOCORE,
@@ -48,6 +50,7 @@ from pytest_cpjob.clients.wrappers import (
 )
 from pytest_cpjob.patching import Patches, Undo
 from pytest_cpjob.service.call_log import Caller
+from pytest_cpjob.service.job_service import JOB_OPERATIONS
 from pytest_cpjob.threads import is_tests
 
 _AIO_SESSIONS = (
@@ -74,9 +77,7 @@ class Router(Protocol):
     ) -> Answer | None:
         """Answer the call, let it pass (None), or raise what the caller should get."""
 
-    def answer_shortly(
-        self, call: PendingCall, request: dict[str, Any], credentials: object
-    ) -> dict[str, Any] | None:
+    def answer_shortly(self, call: PendingCall, request: dict[str, Any]) -> dict[str, Any] | None:
         """Answer a valid request for which there is a success, or do nothing (None)."""
 
     def passed(self, call: PendingCall, http: Any, parsed: dict[str, Any]) -> None:
@@ -89,11 +90,33 @@ class Router(Protocol):
         """Record a request that the network guard blocked."""
 
 
-class _Met(NamedTuple):
-    """What is known about a client: its unique number, and whether moto's handlers are on it."""
+class _Met:
+    """What is known about a client: its number, its service, its endpoint, and what it met.
 
-    number: int
-    by_moto: bool
+    Attributes:
+        by_moto: whether moto's handlers are on it.
+        is_tests: whether it is the test's own.
+        seen: what its calls met when it was decided whether they may go the short way.
+    """
+
+    __slots__ = ("_callers", "by_moto", "endpoint_url", "is_tests", "number", "seen", "service")
+
+    def __init__(self, client: BaseClient, number: int, *, is_tests: bool) -> None:
+        self.number = number
+        self.by_moto = False
+        self.is_tests = is_tests
+        self.service: str = client.meta.service_model.service_name
+        self.endpoint_url: str = client.meta.endpoint_url
+        self.seen = Seen()
+        self._callers: dict[tuple[int, str | None, bool], Caller] = {}
+
+    def caller(self, thread: int, access_key_id: str | None, by_test: bool, /) -> Caller:
+        """Return who calls by it: one object for all calls, not one for each."""
+        who = thread, access_key_id, by_test
+        caller = self._callers.get(who)
+        if caller is None:
+            caller = self._callers[who] = Caller(self.number, *who)
+        return caller
 
 
 class ClientInterceptor:
@@ -153,22 +176,23 @@ class ClientInterceptor:
         short_way = self._short_way
         if short_way is None:
             short_way = self._short_way = ShortWay(original)
-        call = self._begin(client, operation, params)
-        token = pending_call.set(call)
+        met = self._meet(client)
+        call = self._begin(client, met, operation, params)
         try:
             response = None
-            plan = short_way.plan_for(client, operation)
-            if plan is not None:
-                response = self._answered_shortly(call, plan, client.meta.config)
+            if operation in JOB_OPERATIONS:
+                plan = short_way.plan_for(client, operation, met.seen)
+                if plan is not None:
+                    response = self._answered_shortly(call, plan, met)
             if response is None:
-                response = original(client, operation, params)
-                if call.service == "codepipeline":
-                    short_way.learn(client, operation)
+                token = pending_call.set(call)
+                try:
+                    response = original(client, operation, params)
+                finally:
+                    pending_call.reset(token)
         except BaseException as error:
             self._failed(call, error)
             raise
-        finally:
-            pending_call.reset(token)
         self._router.finish(call, None)
         return response
 
@@ -176,7 +200,7 @@ class ClientInterceptor:
         self, original: Method, client: BaseClient, operation: str, params: Params, /
     ) -> Any:
         """Answer a call of aiobotocore's."""
-        call = self._begin(client, operation, params)
+        call = self._begin(client, self._meet(client), operation, params)
         call.is_async = True
         token = pending_call.set(call)
         try:
@@ -189,33 +213,35 @@ class ClientInterceptor:
         self._router.finish(call, None)
         return response
 
-    def _begin(self, client: BaseClient, operation: str, params: Params) -> PendingCall:
-        service = client.meta.service_model.service_name
-        self.forked.refuse(service, operation)
-        number = self._number(client)
-        by_test = client in self._own_clients or is_tests()
+    def _begin(self, client: BaseClient, met: _Met, operation: str, params: Params) -> PendingCall:
+        service = met.service
+        if os.getpid() != self.forked.pid:
+            self.forked.refuse(service, operation)
+        by_test = met.is_tests or is_tests()
         call = PendingCall(
             service,
             operation,
             # CodePipeline's are copied once the user's hooks have seen them.
             params if service == "codepipeline" else plain_copy(params),
             by_test,
-            Caller(number, self._thread_number(), None, by_test),
-            client.meta.endpoint_url,
+            met.caller(self._thread_number(), None, by_test),
+            met.endpoint_url,
             None if by_test else call_site(_FRAMES_BETWEEN),
         )
         call.signer = getattr(client, "_request_signer", None)
         self._router.begin(call)
         return call
 
-    def _answered_shortly(self, call: PendingCall, plan: Plan, config: object) -> Any:
+    def _answered_shortly(self, call: PendingCall, plan: Plan, met: _Met) -> Any:
         """Answer a call without botocore, or do nothing and return None."""
         request = accepted_copy(call.operation, call.request)
         if request is None:
             return None
-        credentials = presented_by(call.signer, config, self._is_issued)
-        response = self._router.answer_shortly(call, request, credentials)
-        if response is not None:
+        # Nothing that goes the short way is unsigned.
+        access_key_id = key_signed_with(call.signer, self._is_issued)
+        call.caller = met.caller(call.caller.thread, access_key_id, call.by_test)
+        response = self._router.answer_shortly(call, request)
+        if response is not None and plan.quotas:
             plan.count_success()
         return response
 
@@ -290,22 +316,24 @@ class ClientInterceptor:
             number = self._thread.number = next(self._numbers)
         return number
 
-    def _number(self, client: BaseClient) -> int:
-        """Return a client's number; `id` gives a forgotten client's once more.
+    def _meet(self, client: BaseClient) -> _Met:
+        """Return what is known about a client, its number too: `id` gives a forgotten one's again.
 
         Moto is told of the client, once there is a moto.
         """
         moto_there = "moto.core.models" in sys.modules
         met = self._met.get(client)
         if met is not None and met.by_moto >= moto_there:
-            return met.number
+            return met
         with self._lock:
             met = self._met.get(client)
             if moto_there:
                 self._tell_moto(client)
-            number = next(self._numbers) if met is None else met.number
-            self._met[client] = _Met(number, moto_there)
-        return number
+            if met is None:
+                is_own = client in self._own_clients
+                met = self._met[client] = _Met(client, next(self._numbers), is_tests=is_own)
+            met.by_moto = moto_there
+        return met
 
     def _tell_moto(self, client: BaseClient) -> None:
         """Register moto on a client created before moto was imported (its `patch_client`)."""

@@ -19,11 +19,12 @@ from pytest_cpjob.patching import Undo
 _cut_off: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _guards: weakref.WeakSet[Any] = weakref.WeakSet()
 _undo = Undo()
+_are_there_any = False
 
 
 def is_cut_off() -> bool:
     """Return whether this thread is one that outlived its test."""
-    return bool(_cut_off) and threading.current_thread() in _cut_off
+    return _are_there_any and threading.current_thread() in _cut_off
 
 
 def threads_cut_off() -> frozenset[threading.Thread]:
@@ -33,8 +34,10 @@ def threads_cut_off() -> frozenset[threading.Thread]:
 
 def cut_off(threads: Iterable[threading.Thread]) -> None:
     """Block these threads from calling AWS; the patch is removed once all of them have ended."""
+    global _are_there_any
     release()
     _cut_off.update(threads)
+    _are_there_any = bool(_cut_off)
     for client_class in _client_classes():
         original = client_class._make_api_call
         if not _is_guarded(original):
@@ -46,12 +49,14 @@ def cut_off(threads: Iterable[threading.Thread]) -> None:
 
 def release() -> None:
     """Remove the guard if all threads have ended."""
+    global _are_there_any
     if not _guards:
         return
     for thread in list(_cut_off):
         if not thread.is_alive():
             _cut_off.discard(thread)
     if not _cut_off:
+        _are_there_any = False
         _undo.all()
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_cpjob.call_sites import Site
 from pytest_cpjob.service.call_log import Caller, Change
+from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.jobs import JobRecord
 
@@ -30,6 +31,7 @@ class PendingCall:
         job: the job that it names, looked up once.
         hides_missing: whether S3 answers AccessDenied to these credentials for a missing object.
         fault: the fault that applies to it.
+        refusal: what the service has refused it with, before botocore was asked to tell of it.
         holder: whose credentials were used on an artifact, relative to the artifact's job.
         state: the job's state before a result was reported.
         is_in_store: whether it is about something in the artifact store, so only moto can answer.
@@ -57,6 +59,7 @@ class PendingCall:
     is_in_store: bool = False
     is_the_endpoints: bool = False
     denial: Denial | None = None
+    refusal: ServiceError | None = None
 
     @property
     def name(self) -> str:

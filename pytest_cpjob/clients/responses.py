@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 from collections.abc import Generator, Mapping
 from functools import cached_property
@@ -18,6 +19,12 @@ Answer = tuple[AWSResponse, dict[str, Any]]
 
 
 _JSON: Final = "application/x-amz-json-1.1"
+
+
+_REST_OF_ID: Final = uuid_of(os.urandom(16))[8:]
+_numbers: Final = itertools.count()
+_SPREAD: Final = 0x9E3779B1
+"""An odd number, so that its multiples have all the values of 32 bits before one comes again."""
 
 
 class _Content(bytes):
@@ -59,8 +66,7 @@ def answered(url: str, response: Mapping[str, Any]) -> Answer:
 
 def success(response: dict[str, Any]) -> dict[str, Any]:
     """Return what botocore's client returns of a JSON service's response, which it adds to."""
-    request_id = uuid_of(os.urandom(16))
-    response["ResponseMetadata"] = _metadata(request_id, 200, _headers(request_id, _JSON))
+    response["ResponseMetadata"] = _metadata(200, _JSON)
     return response
 
 
@@ -91,20 +97,16 @@ def refused_by_s3(url: str, error: ServiceError, *, head: bool) -> Answer:
 def _answer(
     url: str, status: int, parsed: dict[str, Any], content_type: str, body: bytes = b""
 ) -> Answer:
-    request_id = uuid_of(os.urandom(16))
-    headers = _headers(request_id, content_type)
-    parsed["ResponseMetadata"] = _metadata(request_id, status, headers)
-    return _Response(url, status, headers.copy(), body), parsed
+    metadata = parsed["ResponseMetadata"] = _metadata(status, content_type)
+    return _Response(url, status, metadata["HTTPHeaders"].copy(), body), parsed
 
 
-def _headers(request_id: str, content_type: str) -> dict[str, str]:
-    return {"x-amzn-requestid": request_id, "content-type": content_type}
-
-
-def _metadata(request_id: str, status: int, headers: dict[str, str]) -> dict[str, Any]:
+def _metadata(status: int, content_type: str) -> dict[str, Any]:
+    # A UUID each, of which the first eight digits differ: drawing all takes three times as long.
+    request_id = f"{next(_numbers) * _SPREAD & 0xFFFFFFFF:08x}{_REST_OF_ID}"
     return {
         "RequestId": request_id,
         "HTTPStatusCode": status,
-        "HTTPHeaders": headers,
+        "HTTPHeaders": {"x-amzn-requestid": request_id, "content-type": content_type},
         "RetryAttempts": 0,
     }

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.aws.text import plain
 from pytest_cpjob.documents.refusals import check, refuse, shortened
-from pytest_cpjob.documents.values import credentials_of
+from pytest_cpjob.documents.values import (
+    CREDENTIALS_DRAWN,
+    RENEWAL_DRAWN,
+    credentials_of,
+    renewed_credentials_of,
+)
 
 if TYPE_CHECKING:
     from random import Random
 
+    from pytest_cpjob.documents.streams import Stream
     from pytest_cpjob.documents.type_defs import ActionTypeId, AWSSessionCredentials
 
 _WAY_OUT = (
@@ -106,7 +112,21 @@ class Credentials(NamedTuple):
     @classmethod
     def draw(cls, random: Random) -> Credentials:
         """Return the credentials at the beginning of a stream."""
-        return cls._make(credentials_of(random))
+        return cls(*credentials_of(random.randbytes(CREDENTIALS_DRAWN)))
+
+    @classmethod
+    def of_job(cls, stream: Stream, number: int, before: Credentials | None) -> Credentials:
+        """Return one of the credentials that a job gets in the course of time, counted from 1.
+
+        Args:
+            before: the job's latest ones, if it has any that were drawn.
+        """
+        if before is None:
+            return cls(
+                *credentials_of(stream.first_bytes(CREDENTIALS_DRAWN, "credentials", number))
+            )
+        drawn = stream.first_bytes(RENEWAL_DRAWN, "credentials", number)
+        return cls(*renewed_credentials_of(drawn, before.session_token))
 
 
 class JobFacts(NamedTuple):
@@ -147,5 +167,6 @@ class JobFacts(NamedTuple):
     @property
     def pipeline_arn(self) -> str:
         """The ARN of the job's pipeline."""
-        owner = f"arn:{self.partition}:codepipeline:{self.region}:{self.account_id}"
+        region = self.region
+        owner = f"arn:{partition_of(region)}:codepipeline:{region}:{self.account_id}"
         return f"{owner}:{self.pipeline_name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.documents.facts import ArtifactFacts, Credentials, JobFacts
 
 if TYPE_CHECKING:
@@ -90,12 +91,14 @@ def artifact(facts: ArtifactFacts) -> Artifact:
 
 def pipeline_context(facts: JobFacts) -> PipelineContext:
     """Return where a job comes from; model shape PipelineContext."""
+    _, account, region, pipeline, stage, action, _, _, _, _, _, _, execution, own_execution = facts
+    owner = f"arn:{partition_of(region)}:codepipeline:{region}:{account}"
     return {
-        "pipelineName": facts.pipeline_name,
-        "stage": {"name": facts.stage_name},
-        "action": _action_context(facts),
-        "pipelineArn": facts.pipeline_arn,
-        "pipelineExecutionId": facts.pipeline_execution_id,
+        "pipelineName": pipeline,
+        "stage": {"name": stage},
+        "action": {"name": action, "actionExecutionId": own_execution},
+        "pipelineArn": f"{owner}:{pipeline}",
+        "pipelineExecutionId": execution,
     }
 
 
@@ -113,15 +116,19 @@ def _action_context(facts: JobFacts) -> ActionContext:
 
 
 def _job_data(facts: JobFacts, credentials: Credentials) -> JobData:
+    # Of a poll and of details a worker asks for many: one step takes all of the facts out.
+    _, _, _, _, _, _, action_type, configuration, inputs, outputs, token, key, _, _ = facts
     data: JobData = {
-        "actionTypeId": facts.action_type.as_dict(),
-        "actionConfiguration": {"configuration": dict(facts.configuration)},
+        "actionTypeId": action_type.as_dict(),
+        "actionConfiguration": {"configuration": {**configuration}},
         "pipelineContext": pipeline_context(facts),
-        "inputArtifacts": [artifact(one) for one in facts.inputs],
-        "outputArtifacts": [artifact(one) for one in facts.outputs],
+        # Most jobs that are asked for again and again have none.
+        "inputArtifacts": [artifact(one) for one in inputs] if inputs else [],
+        "outputArtifacts": [artifact(one) for one in outputs] if outputs else [],
         "artifactCredentials": credentials.as_dict(),
     }
-    _add_optional(data, facts)
+    if token is not None or key is not None:
+        _add_optional(data, facts)
     return data
 
 

@@ -94,6 +94,13 @@ class Stream:
         child._path = self._path + "".join(map(repr, map(str, names)))
         return child
 
+    def first_bytes(self, count: int, name: str, number: int) -> bytes:
+        """Return the first bytes of a numbered child stream: what its `random` draws first.
+
+        In one step, for what is drawn at many calls.
+        """
+        return shake_128(f"1:{self._path}{name!r}'{number}'".encode()).digest(count)
+
     @property
     def random(self) -> Random:
         """A fresh `random.Random` at the beginning of this stream."""

@@ -7,9 +7,9 @@ Importing Faker takes several times as long as building a document, so the drawi
 from __future__ import annotations
 
 import string
-from base64 import b64encode
+from binascii import b2a_base64
 from random import Random
-from typing import Protocol
+from typing import Final, Protocol
 
 from pytest_cpjob.aws.regions import partition_of
 
@@ -25,6 +25,8 @@ _VERSION_ID = str.maketrans("+/", "._")
 # STS's session tokens today are the base64 of this, a byte 0x10-0x13, and the rest.
 _TOKEN_HEAD = b"!\n\torigin_ec"
 _TOKEN_DRAWN = 738
+# With head and kind a multiple of three bytes, so that its base64 has no padding.
+_TOKEN_RENEWED = 122
 _TOKEN_KINDS = (b"\x10", b"\x11", b"\x12", b"\x13")
 # Eight words each, so that three bits of a byte choose one.
 _SUBJECTS = ("billing", "catalog", "checkout", "docs", "orders", "payments", "search", "website")
@@ -38,29 +40,45 @@ def uuid_of(drawn: bytes) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
+def _base64(drawn: bytes) -> str:
+    return b2a_base64(drawn, newline=False).decode()
+
+
 def _access_key_id(drawn: bytes) -> str:
     return "ASIA" + drawn.translate(_BASE32).decode()
 
 
 def _secret_access_key(drawn: bytes) -> str:
-    return b64encode(drawn).decode()
+    return _base64(drawn)
 
 
 def _session_token(drawn: bytes) -> str:
     kind = _TOKEN_KINDS[drawn[1] & 3]
     # 600 to 749 bytes; a captured token of 2022 had about 860 characters.
     length = 588 + drawn[0] * 149 // 255
-    return b64encode(_TOKEN_HEAD + kind + drawn[2 : 2 + length]).decode()
+    return _base64(_TOKEN_HEAD + kind + drawn[2 : 2 + length])
 
 
-def credentials_of(random: Random) -> tuple[str, str, str]:
-    """Return an access key's id, its secret and a session token, by one draw for all three."""
-    drawn = random.randbytes(_TOKEN_DRAWN + 46)
+CREDENTIALS_DRAWN: Final = _TOKEN_DRAWN + 46
+"""How many bytes are drawn for one set of credentials: by one draw for all three."""
+
+RENEWAL_DRAWN: Final = _TOKEN_RENEWED + 46
+"""How many bytes are drawn for a later set of the same job: as many as one round of SHAKE gives."""
+
+
+def credentials_of(drawn: bytes) -> tuple[str, str, str]:
+    """Return an access key's id, its secret and a session token."""
     return (
         _access_key_id(drawn[_TOKEN_DRAWN : _TOKEN_DRAWN + 16]),
         _secret_access_key(drawn[_TOKEN_DRAWN + 16 :]),
         _session_token(drawn),
     )
+
+
+def renewed_credentials_of(drawn: bytes, token: str) -> tuple[str, str, str]:
+    """Return the same from fewer bytes, the end of the session token from the one before."""
+    text = _base64(_TOKEN_HEAD + _TOKEN_KINDS[drawn[16] & 3] + drawn[16:])
+    return _access_key_id(drawn[:16]), text[-40:], text[:-40] + token[len(text) - 40 :]
 
 
 class RandomSource(Protocol):
@@ -284,7 +302,7 @@ class Draws:
 
         Source: the API reference of PutActionRevision.
         """
-        return b64encode(self.generator.random.randbytes(24)).decode().translate(_VERSION_ID)
+        return _base64(self.generator.random.randbytes(24)).translate(_VERSION_ID)
 
     def image_digest(self) -> str:
         """Return a container image's digest (the revision of an artifact from ECR).

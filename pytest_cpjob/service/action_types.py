@@ -53,7 +53,10 @@ class RegisteredActionType:
     @property
     def queryable(self) -> str | None:
         """The name of the property that polls select by."""
-        return next((n for n, p in self.properties.items() if p.get("queryable")), None)
+        for name, definition in self.properties.items():
+            if definition.get("queryable"):
+                return name
+        return None
 
     @property
     def secrets(self) -> frozenset[str]:

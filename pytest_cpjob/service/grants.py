@@ -50,7 +50,7 @@ class Grants:
     def issue(self, job: JobRecord, now: float) -> Credentials:
         """Issue new credentials to the job; earlier ones stay valid until they expire."""
         job.credentials_issued += 1
-        credentials = Credentials.draw(job.stream.at("credentials", job.credentials_issued).random)
+        credentials = Credentials.of_job(job.stream, job.credentials_issued, job.credentials)
         inputs, outputs = job.facts.inputs, job.facts.outputs
         if (inputs or outputs) and job.id not in self._objects:
             self._objects[job.id] = _objects(inputs), _objects(outputs)

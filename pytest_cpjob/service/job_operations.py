@@ -7,12 +7,12 @@ tests this module against it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pytest_cpjob.documents import render
 from pytest_cpjob.documents.facts import ActionType
 from pytest_cpjob.service import limits
-from pytest_cpjob.service.action_types import ActionTypes
+from pytest_cpjob.service.action_types import ActionTypes, RegisteredActionType
 from pytest_cpjob.service.call_log import Caller
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.service.errors import ServiceError, invalid
@@ -39,11 +39,11 @@ class JobOperations:
 
     def poll(self, request: Request, caller: Caller) -> Response:
         """PollForJobs: hand out queued jobs of a custom action type."""
-        action_type = self._polled_type(request, "Custom")
+        registered = self._polled_type(request, "Custom")
         query = dict(request.get("queryParam") or {})
-        self._check_query(action_type, query)
+        _check_query(registered, query)
         at_most = request.get("maxBatchSize", limits.DEFAULT_BATCH_SIZE)
-        taken = self._queue.take(action_type, at_most, query, self._clock.now)
+        taken = self._queue.take(registered.action_type, at_most, query, self._clock.now)
         return {
             "jobs": [
                 render.poll_job(
@@ -55,39 +55,19 @@ class JobOperations:
 
     def poll_third_party(self, request: Request, caller: Caller) -> Response:
         """PollForThirdPartyJobs: hand out ids only; GetThirdPartyJobDetails has the rest."""
-        action_type = self._polled_type(request, "ThirdParty")
+        registered = self._polled_type(request, "ThirdParty")
         at_most = request.get("maxBatchSize", limits.DEFAULT_BATCH_SIZE)
-        taken = self._queue.take(action_type, at_most, None, self._clock.now)
+        taken = self._queue.take(registered.action_type, at_most, None, self._clock.now)
         return {"jobs": [{"clientId": job.client_id, "jobId": job.id} for job in taken]}
 
-    def _polled_type(self, request: Request, owner: str) -> ActionType:
-        action_type = ActionType(*(request["actionTypeId"][name] for name in ActionType._fields))
+    def _polled_type(self, request: Request, owner: str) -> RegisteredActionType:
+        given = request["actionTypeId"]
+        action_type = ActionType(
+            given["category"], given["owner"], given["provider"], given["version"]
+        )
         if action_type.owner != owner:
             raise invalid(f"ActionType with owner '{action_type.owner}' is not supported")
-        self._types.find(action_type)
-        return action_type
-
-    def _check_query(self, action_type: ActionType, query: dict[str, str]) -> None:
-        registered = self._types.find(action_type)
-        if not registered.declared:
-            unknown = sorted(query.keys() - registered.seen)
-            if unknown:
-                raise invalid(
-                    f"queryParam: no job of {action_type} has been configured with {unknown}, only"
-                    f" with {sorted(registered.seen)}, so it cannot be a queryable property"
-                )
-            return
-        queryable = registered.queryable
-        if queryable is None and query:
-            raise invalid(
-                f"queryParam must be empty: {action_type} has no queryable property, got"
-                f" {sorted(query)}"
-            )
-        if queryable is not None and list(query) != [queryable]:
-            raise invalid(
-                f"queryParam must give a value for {queryable!r}, the queryable property of"
-                f" {action_type}, got {sorted(query)}"
-            )
+        return self._types.find(action_type)
 
     def acknowledge(self, request: Request, caller: Caller) -> Response:
         """AcknowledgeJob: the first worker with the current nonce gets the job."""
@@ -112,7 +92,7 @@ class JobOperations:
         """GetJobDetails: the whole document with new credentials, but no nonce."""
         job = self._find(request["jobId"])
         credentials = self._grants.issue(job, self._clock.now)
-        return dict(render.job_details(job.facts, credentials))
+        return cast("Response", render.job_details(job.facts, credentials))
 
     def details_third_party(self, request: Request, caller: Caller) -> Response:
         """GetThirdPartyJobDetails: the partner's document, with the nonce."""
@@ -231,6 +211,29 @@ class JobOperations:
                 f"The client token is not the one of job {job.id}'s client {job.client_id}",
             )
         return job
+
+
+def _check_query(registered: RegisteredActionType, query: dict[str, str]) -> None:
+    if not registered.declared:
+        unknown = sorted(query.keys() - registered.seen)
+        if unknown:
+            raise invalid(
+                f"queryParam: no job of {registered.action_type} has been configured with"
+                f" {unknown}, only with {sorted(registered.seen)}, so it cannot be a queryable"
+                " property"
+            )
+        return
+    queryable = registered.queryable
+    if queryable is None and query:
+        raise invalid(
+            f"queryParam must be empty: {registered.action_type} has no queryable property, got"
+            f" {sorted(query)}"
+        )
+    if queryable is not None and list(query) != [queryable]:
+        raise invalid(
+            f"queryParam must give a value for {queryable!r}, the queryable property of"
+            f" {registered.action_type}, got {sorted(query)}"
+        )
 
 
 def _why_refused(job: JobRecord, nonce: str) -> str:

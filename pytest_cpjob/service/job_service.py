@@ -198,20 +198,21 @@ class JobService:
                 answer = error
             return answer, tuple(self.registry.changes[start:])
 
-    def succeed(
+    def call_accepted(
         self, operation: str, request: dict[str, Any], caller: Caller
-    ) -> tuple[Response, tuple[Change, ...]] | None:
-        """Answer a call whose request is known to be valid, as `call` does; None if it is refused.
+    ) -> tuple[Response | ServiceError, tuple[Change, ...]]:
+        """Answer a call of an operation on jobs as `call` does: its request is known to be valid.
 
-        An operation refuses before it changes anything, so a refused one was as good as not tried.
+        An operation refuses before it changes anything.
         """
         with self.lock:
-            start = len(self.registry.changes)
+            changes = self.registry.changes
+            start = len(changes)
             try:
                 answer = _OF_JOBS[operation](self._of_jobs, request, caller)
-            except ServiceError:
-                return None
-            return answer, tuple(self.registry.changes[start:])
+            except ServiceError as error:
+                return error, ()
+            return answer, tuple(changes[start:]) if len(changes) > start else ()
 
     def _perform(self, operation: str, request: Request, caller: Caller) -> Response:
         if operation in _OF_JOBS:

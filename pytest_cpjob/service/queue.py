@@ -66,7 +66,9 @@ class Queue:
         self, action_type: ActionType, at_most: int, query: dict[str, str] | None, now: float
     ) -> Iterator[JobRecord]:
         """Hand out up to `at_most` waiting jobs whose configuration matches `query`."""
-        waiting = self._waiting.get(action_type, deque())
+        waiting = self._waiting.get(action_type)
+        if not waiting:
+            return
         passed_over: list[JobRecord] = []
         taken = 0
         while waiting and taken < at_most:

@@ -58,8 +58,10 @@ class DirectPolls:
         Raises:
             EndlessWorkerError: it has; the text says the way out.
         """
+        if call.operation not in _POLLS:
+            return
         polling = self._polling.get(threading.current_thread())
-        if polling is None or call.operation not in _POLLS or polling.count <= ALWAYS_FINE:
+        if polling is None or polling.count <= ALWAYS_FINE:
             return
         if polling.count >= _MOST or real_time() - polling.began >= MOST_REAL:
             error = EndlessWorkerError(
@@ -78,9 +80,12 @@ class DirectPolls:
         if call.job_ids:
             self._polling.pop(me, None)
             return
-        if not self._polling:
-            self._replace_waits()
-        self._polling.setdefault(me, _Polling()).count += 1
+        polling = self._polling.get(me)
+        if polling is None:
+            if not self._polling:
+                self._replace_waits()
+            polling = self._polling[me] = _Polling()
+        polling.count += 1
 
     # -- waits -----------------------------------------------------------------------------------
 
