@@ -22,7 +22,7 @@ from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.contract.leaks import leaked_secrets
 from pytest_cpjob.contract.masking import masking
 from pytest_cpjob.contract.timeline import actions
-from pytest_cpjob.plugin.report import explain_failure
+from pytest_cpjob.plugin.explanation import explain_failure
 from tests.benchmarks.action import codepipeline
 from tests.benchmarks.measuring import Row, quartiles
 
