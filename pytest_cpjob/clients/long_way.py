@@ -21,6 +21,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import cache
 from logging import DEBUG, Logger
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
@@ -227,5 +228,9 @@ def handlers(emitter: Any, event: str) -> Any:
 def is_of(handler: Any, module: str) -> bool:
     """Whether a handler is a function or a method of a module of botocore."""
     function = handler.__func__ if type(handler) is MethodType else handler
-    path = os.path.join(_BOTOCORE, *module.split(".")) + ".py"
-    return type(function) is FunctionType and function.__code__.co_filename == path
+    return type(function) is FunctionType and function.__code__.co_filename == _path(module)
+
+
+@cache
+def _path(module: str) -> str:
+    return os.path.join(_BOTOCORE, *module.split(".")) + ".py"

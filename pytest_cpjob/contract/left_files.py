@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 # By these names: a test may well have replaced `open` or `os.stat` for the code under test.
@@ -34,8 +34,8 @@ _PYTESTS: Final = "pytest-of-"
 _SETTLED: Final = 0.1
 """Seconds after which file systems give a change another time than the one before."""
 
-_MOST_FOLDERS: Final = 4
-_MOST_WATCHED: Final = 3
+_MOST_FOLDERS: Final = 3
+_MOST_WATCHED: Final = 2
 """How many folders, and in each how many files that exist already, are watched: the latest.
 
 Each of them costs each run two calls of `stat`; what is written into a new file is found anyway.
@@ -75,11 +75,11 @@ class Look(NamedTuple):
     """What is under the temporary folder at one moment.
 
     Attributes:
-        names: the names in each folder.
+        listings: the folders, by path.
         stamps: the time and the size of the latest files.
     """
 
-    names: dict[str, Set[str]]
+    listings: dict[str, _Listing]
     stamps: dict[str, tuple[int, int]]
 
 
@@ -107,7 +107,7 @@ def look() -> Look:
         if depth < _DEEPEST:
             ahead += ((each, depth + 1) for each in listing.folders)
     _listings = listings
-    return Look({folder: listing.entries.keys() for folder, listing in listings.items()}, stamps)
+    return Look(listings, stamps)
 
 
 def left_since(before: Look) -> Iterator[tuple[str, IO[bytes]]]:
@@ -127,11 +127,15 @@ def left_since(before: Look) -> Iterator[tuple[str, IO[bytes]]]:
 
 def _written_since(before: Look) -> Iterator[str]:
     now = look()
-    left_out = _logs_of_pytest()
     paths = [path for path, stamp in now.stamps.items() if before.stamps.get(path, stamp) != stamp]
-    for folder, names in now.names.items():
-        new = names - before.names.get(folder, names)
-        paths += (os.path.join(folder, name) for name in sorted(new))
+    for folder, listing in now.listings.items():
+        known = before.listings.get(folder, listing).entries
+        if listing.entries is not known:
+            new = listing.entries.keys() - known.keys()
+            paths += (os.path.join(folder, name) for name in sorted(new))
+    if not paths:
+        return
+    left_out = _logs_of_pytest()
     # What a folder that is new has in it comes with the folder.
     for number, path in enumerate(dict.fromkeys(_files(paths))):
         if number == MOST_FILES:
