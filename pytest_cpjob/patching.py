@@ -96,17 +96,20 @@ class Patches:
         self._replaced = [
             _Replaced(owner, name, None, None, None, wrap) for owner, name, wrap in replacements
         ]
+        self._count = 0
         self.are_in_place = False
 
     def put_in_place(self, undo: Undo) -> None:
         """Replace the attributes until the undo, which leaves alone what others have set since."""
         undo.later(self._take_back)
+        self._count = 0
         self.are_in_place = True
         for at, (owner, name, before, ours, _, _) in enumerate(self._replaced):
             there = owner.__dict__.get(name, _ABSENT)
             if there is not before or there is _ABSENT:
                 ours = self._make(at, there)
             setattr(owner, name, ours)
+            self._count = at + 1
 
     def _make(self, at: int, there: object) -> object:
         """Make what replaces an attribute, unless it was made of the same before."""
@@ -124,7 +127,7 @@ class Patches:
 
     def _take_back(self) -> None:
         self.are_in_place = False
-        for owner, name, before, ours, _, _ in self._replaced:
+        for owner, name, before, ours, _, _ in self._replaced[: self._count]:
             if owner.__dict__.get(name) is not ours:
                 _set_back_later(owner, name, ours, before)
             elif before is _ABSENT:

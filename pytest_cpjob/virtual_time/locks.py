@@ -14,25 +14,11 @@ from typing import Any, Final
 
 from pytest_cpjob.patching import Patches, Undo
 from pytest_cpjob.threads import current_run, idle_thread
-from pytest_cpjob.virtual_time.scheduler import Time, Wait
+from pytest_cpjob.virtual_time.current import current_time
+from pytest_cpjob.virtual_time.scheduler import Wait
 
 _new_lock: Final = threading.Lock
 _RLock: Final = type(threading.RLock())
-
-
-_time: Time | None = None
-
-
-def use_time(time: Time, undo: Undo) -> None:
-    """Let those that wait for a lock wait on the job clock, until the undo."""
-    global _time
-    _time = time
-
-    def forget() -> None:
-        global _time
-        _time = None
-
-    undo.later(forget)
 
 
 def stand_in_for_locks(undo: Undo) -> None:
@@ -48,7 +34,7 @@ def _wait_for(
     is_outside: bool = False,
 ) -> bool | None:
     """Wait on the job clock; None if the wait is to be real."""
-    time = _time
+    time = current_time()
     run = time.run_of_a_wait(timeout) if time is not None else None
     if time is None or run is None:
         return None
@@ -93,7 +79,7 @@ class Lock:
     def _try(self) -> bool:
         if not self._lock.acquire(False):
             return False
-        self._is_runs = _time is not None and current_run() is not None
+        self._is_runs = current_time() is not None and current_run() is not None
         return True
 
     def release(self) -> None:

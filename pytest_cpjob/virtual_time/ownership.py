@@ -9,11 +9,12 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
-from pytest_cpjob.patching import Undo, when_imported
+from pytest_cpjob.patching import Patches, Undo, when_imported
 from pytest_cpjob.threads import Run, RunEnded, begin_run, current_run, join_run, mark_idle
-from pytest_cpjob.virtual_time.waits import Joins
+from pytest_cpjob.virtual_time.waits import thread_begun, thread_ended
 
 
 class Task:
@@ -113,50 +114,81 @@ class Ownership:
 
     # -- what is inherited -----------------------------------------------------------------------
 
-    def patch(self, joins: Joins, undo: Undo) -> None:
+    def patch(self, undo: Undo) -> None:
         """Let threads and tasks belong to the run that begins them, until the undo."""
-        original = threading.Thread.start
+        global _current
+        _current = self
+        undo.later(_forget)
+        _THREADS.put_in_place(undo)
+        when_imported("concurrent.futures.thread", lambda: _pools().put_in_place(undo), undo)
+        when_imported("concurrent.futures", lambda: _futures().put_in_place(undo), undo)
 
-        def start(thread: threading.Thread) -> None:
-            run = current_run()
-            if run is not None and thread.ident is None:
-                self._started[thread] = run
-                joins.begun(thread)
-                _begin_with(thread, run, joins)
-            original(thread)
+    def begin_thread(self, thread: threading.Thread, run: Run) -> None:
+        """Let a thread begin as a part of a run."""
+        self._started[thread] = run
+        thread_begun(thread)
+        _begin_with(thread, run)
 
-        undo.set_attribute(threading.Thread, "start", start)
-        when_imported("concurrent.futures.thread", lambda: self._patch_pools(undo), undo)
-        when_imported("concurrent.futures", lambda: self._patch_futures(undo), undo)
-
-    def _patch_pools(self, undo: Undo) -> None:
-        pool = sys.modules["concurrent.futures.thread"].ThreadPoolExecutor
-        original = pool.submit
-
-        def submit(executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
-            run = current_run()
-            if run is None:
-                return original(executor, function, *args, **kwargs)
-            task = Task(self, run, function)
-            task.future = original(executor, task, *args, **kwargs)
-            return task.future
-
-        undo.set_attribute(pool, "submit", submit)
-
-    def _patch_futures(self, undo: Undo) -> None:
-        future_class = sys.modules["concurrent.futures"].Future
-        for name in ("result", "exception"):
-            undo.set_attribute(future_class, name, self._looking(getattr(future_class, name)))
-
-    def _looking(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def look(future: Any, timeout: float | None = None) -> Any:
-            self._looked_at.add(future)
-            return original(future, timeout)
-
-        return look
+    def looked_at(self, future: Any) -> None:
+        """Take note that somebody has asked for a future's outcome."""
+        self._looked_at.add(future)
 
 
-def _begin_with(thread: threading.Thread, run: Run, joins: Joins) -> None:
+_current: Ownership | None = None
+
+
+def _forget() -> None:
+    global _current
+    _current = None
+
+
+def _starting(original: Callable[..., None]) -> Callable[..., None]:
+    def start(thread: threading.Thread) -> None:
+        run, ownership = current_run(), _current
+        if run is not None and ownership is not None and thread.ident is None:
+            ownership.begin_thread(thread, run)
+        original(thread)
+
+    return start
+
+
+def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def submit(executor: Any, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+        run, ownership = current_run(), _current
+        if run is None or ownership is None:
+            return original(executor, function, *args, **kwargs)
+        task = Task(ownership, run, function)
+        task.future = original(executor, task, *args, **kwargs)
+        return task.future
+
+    return submit
+
+
+def _looking(original: Callable[..., Any]) -> Callable[..., Any]:
+    def look(future: Any, timeout: float | None = None) -> Any:
+        if _current is not None:
+            _current.looked_at(future)
+        return original(future, timeout)
+
+    return look
+
+
+_THREADS: Final = Patches((threading.Thread, "start", _starting))
+
+
+@cache
+def _pools() -> Patches:
+    pool = sys.modules["concurrent.futures.thread"].ThreadPoolExecutor
+    return Patches((pool, "submit", _submitting))
+
+
+@cache
+def _futures() -> Patches:
+    future_class = sys.modules["concurrent.futures"].Future
+    return Patches(*((future_class, name, _looking) for name in ("result", "exception")))
+
+
+def _begin_with(thread: threading.Thread, run: Run) -> None:
     """Let a thread begin as a part of a run, and tell of its end."""
     function = thread.run
 
@@ -169,6 +201,6 @@ def _begin_with(thread: threading.Thread, run: Run, joins: Joins) -> None:
             # Nobody's mistake, so nothing for `threading.excepthook` to tell of.
             return
         finally:
-            joins.ended(thread)
+            thread_ended(thread)
 
     thread.run = run_thread  # type: ignore[method-assign]

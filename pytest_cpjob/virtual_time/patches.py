@@ -27,12 +27,12 @@ from pytest_cpjob.patching import Undo, when_imported
 from pytest_cpjob.service.clock import Clock
 from pytest_cpjob.threads import Run, current_run
 from pytest_cpjob.virtual_time.activity import Activity, real_time
+from pytest_cpjob.virtual_time.current import use_time
 from pytest_cpjob.virtual_time.interrupts import ThreadInterrupter
-from pytest_cpjob.virtual_time.locks import use_time
 from pytest_cpjob.virtual_time.ownership import Ownership
 from pytest_cpjob.virtual_time.rebinding import Swap, is_pythons, rebind
 from pytest_cpjob.virtual_time.scheduler import Scheduler, Wait
-from pytest_cpjob.virtual_time.waits import Joins, patch_conditions, patch_selectors
+from pytest_cpjob.virtual_time.waits import replace_waits
 from pytest_cpjob.virtual_time.wall_clock import WallClock
 
 _FOR_EVER: Final = 366 * 24 * 3600.0
@@ -146,12 +146,9 @@ class VirtualTime:
         undo.later(lambda: self._clock.forget(self._follow))
         undo.later(self.scheduler.stop)
         undo.later(self._interrupter.stop_insisting)
-        joins = Joins()
-        self.ownership.patch(joins, undo)
-        joins.patch(self, undo)
-        patch_conditions(self, undo)
-        patch_selectors(self, undo)
+        self.ownership.patch(undo)
         use_time(self, undo)
+        replace_waits(undo)
         self._swap_exact_clocks()
         # A sleep that a test has replaced itself is the test's.
         pythons = getattr(time.sleep, "stands_for", time.sleep)

@@ -12,11 +12,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
-from pytest_cpjob.patching import Undo
+from pytest_cpjob.patching import Patches, Undo
 from pytest_cpjob.threads import Run
 from pytest_cpjob.virtual_time.activity import MOST_REAL, STEP, real_time
+from pytest_cpjob.virtual_time.current import current_time
 from pytest_cpjob.virtual_time.scheduler import Time, Wait
 
 _MICROSECOND: Final = 1e-6
@@ -25,85 +27,87 @@ _MICROSECOND: Final = 1e-6
 # -- conditions ------------------------------------------------------------------------------------
 
 
-def patch_conditions(time: Time, undo: Undo) -> None:
-    """Let `Condition.wait` wait on the job clock, until the undo."""
-    original = threading.Condition.wait
+def _conditions(original: Callable[..., bool]) -> Callable[..., bool]:
+    """Make `Condition.wait` wait on the job clock."""
 
     def wait(self: Any, timeout: float | None = None) -> bool:
+        time = current_time()
+        if time is None:
+            return original(self, timeout)
         run = time.run_of_a_wait(timeout)
         if run is None or not hasattr(self, "_waiters"):
             with time.real_wait(timeout):
                 return original(self, timeout)
-        notified = _wait(self, run, timeout)
+        notified = _wait(self, time, run, timeout)
         if notified is not None:
             return notified
         # The run is over, and the thread goes on: so does its wait, for real.
         return original(self, timeout)
 
-    def _wait(self: Any, run: Run, timeout: float | None) -> bool | None:
-        """CPython's own `Condition.wait`, with a wait of ours in the place of its lock."""
-        if not self._is_owned():
-            raise RuntimeError("cannot wait on un-acquired lock")
-        time.may_go_on(run)
-        waiter = time.new_wait(run, timeout)
-        self._waiters.append(waiter)
-        saved = self._release_save()
-        try:
-            time.scheduler.pass_time(waiter)
-        finally:
-            self._acquire_restore(saved)
-            if waiter.outcome != "notified" and waiter in self._waiters:
-                self._waiters.remove(waiter)
-        time.may_go_on(run, waited=waiter.outcome != "notified")
-        if waiter.outcome == "notified":
-            return True
-        return None if timeout is None else False
+    return wait
 
-    undo.set_attribute(threading.Condition, "wait", wait)
+
+def _wait(self: Any, time: Time, run: Run, timeout: float | None) -> bool | None:
+    """CPython's own `Condition.wait`, with a wait of ours in the place of its lock."""
+    if not self._is_owned():
+        raise RuntimeError("cannot wait on un-acquired lock")
+    time.may_go_on(run)
+    waiter = time.new_wait(run, timeout)
+    self._waiters.append(waiter)
+    saved = self._release_save()
+    try:
+        time.scheduler.pass_time(waiter)
+    finally:
+        self._acquire_restore(saved)
+        if waiter.outcome != "notified" and waiter in self._waiters:
+            self._waiters.remove(waiter)
+    time.may_go_on(run, waited=waiter.outcome != "notified")
+    if waiter.outcome == "notified":
+        return True
+    return None if timeout is None else False
 
 
 # -- joins -----------------------------------------------------------------------------------------
 
+_joins: Final[weakref.WeakKeyDictionary[threading.Thread, list[Wait]]] = weakref.WeakKeyDictionary()
+"""By thread of a run that has not ended, who waits for its end."""
 
-class Joins:
-    """Who waits for the end of which thread of a run."""
 
-    def __init__(self) -> None:
-        self._waits: weakref.WeakKeyDictionary[threading.Thread, list[Wait]] = (
-            weakref.WeakKeyDictionary()
-        )
+def thread_begun(thread: threading.Thread) -> None:
+    """Take note of a thread whose end will be told."""
+    _joins[thread] = []
 
-    def begun(self, thread: threading.Thread) -> None:
-        """Take note of a thread whose end will be told."""
-        self._waits[thread] = []
 
-    def ended(self, thread: threading.Thread) -> None:
-        """Let those go on that wait for this thread."""
-        for wait in self._waits.pop(thread, ()):
+def thread_ended(thread: threading.Thread) -> None:
+    """Let those go on that wait for this thread."""
+    for wait in _joins.pop(thread, ()):
+        wait.end("notified")
+
+
+def _joining(original: Callable[..., None]) -> Callable[..., None]:
+    """Make `Thread.join` wait on the job clock."""
+
+    def join(self_: threading.Thread, timeout: float | None = None) -> None:
+        time = current_time()
+        if time is None:
+            return original(self_, timeout)
+        run = time.run_of_a_wait(timeout)
+        waiting = _joins.get(self_)
+        if run is None or waiting is None or self_ is threading.current_thread():
+            with time.real_wait(timeout):
+                return original(self_, timeout)
+        wait = time.new_wait(run, timeout)
+        wait.can_be_vain = False
+        waiting.append(wait)
+        if self_ not in _joins:  # it has ended meanwhile
             wait.end("notified")
+        outcome = time.scheduler.pass_time(wait)
+        if outcome != "notified":
+            time.may_go_on(run, waited=True)
+        if outcome == "notified" or timeout is None:
+            original(self_)
 
-    def patch(self, time: Time, undo: Undo) -> None:
-        """Let `Thread.join` wait on the job clock, until the undo."""
-        original = threading.Thread.join
-
-        def join(self_: threading.Thread, timeout: float | None = None) -> None:
-            run = time.run_of_a_wait(timeout)
-            waiting = self._waits.get(self_)
-            if run is None or waiting is None or self_ is threading.current_thread():
-                with time.real_wait(timeout):
-                    return original(self_, timeout)
-            wait = time.new_wait(run, timeout)
-            wait.can_be_vain = False
-            waiting.append(wait)
-            if self_ not in self._waits:  # it has ended meanwhile
-                wait.end("notified")
-            outcome = time.scheduler.pass_time(wait)
-            if outcome != "notified":
-                time.may_go_on(run, waited=True)
-            if outcome == "notified" or timeout is None:
-                original(self_)
-
-        undo.set_attribute(threading.Thread, "join", join)
+    return join
 
 
 # -- selectors -------------------------------------------------------------------------------------
@@ -163,16 +167,13 @@ class SelectorWait(Wait):
         return self._looked >= since
 
 
-def patch_selectors(time: Time, undo: Undo) -> None:
-    """Let selectors, and so event loops, wait on the job clock, until the undo."""
-    for name in _SELECTORS:
-        owner = getattr(selectors, name, None)
-        if owner is not None:
-            undo.set_attribute(owner, "select", _select(time, owner.select))
+def _selecting(original: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """Make selectors, and so event loops, wait on the job clock."""
 
-
-def _select(time: Time, original: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
     def select(self: Any, timeout: float | None = None) -> list[Any]:
+        time = current_time()
+        if time is None:
+            return original(self, timeout)
         run = time.run_of_a_wait(timeout)
         if run is None:
             with time.real_wait(timeout):
@@ -213,3 +214,19 @@ def _is_a_loops_own(selector: Any) -> bool:
     except RuntimeError:
         return False
     return True
+
+
+def replace_waits(undo: Undo) -> None:
+    """Let waits ask the current time, until the undo."""
+    # As they are now: gevent, for one, has classes of its own.
+    kinds = (getattr(selectors, name, None) for name in _SELECTORS)
+    _patches(threading.Condition, threading.Thread, *kinds).put_in_place(undo)
+
+
+@lru_cache(8)
+def _patches(condition: Any, thread: Any, *kinds: Any) -> Patches:
+    return Patches(
+        (condition, "wait", _conditions),
+        (thread, "join", _joining),
+        *((kind, "select", _selecting) for kind in kinds if kind is not None),
+    )
