@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_cpjob.call_sites import Site
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from pytest_cpjob.iam.denials import Denial
 
 
-@dataclass(slots=True, eq=False)
 class PendingCall:
     """A client's call from its beginning to its end.
 
@@ -39,13 +37,7 @@ class PendingCall:
         is_the_endpoints: whether it goes to the stub's own endpoint, which records it.
     """
 
-    service: str
-    operation: str
-    request: Mapping[str, Any]
-    by_test: bool
-    caller: Caller
-    endpoint_url: str = ""
-    site: Site | None = None
+    # On the class, since most calls leave them as they are.
     is_async: bool = False
     signer: Any = None
     job: JobRecord | None = None
@@ -60,6 +52,24 @@ class PendingCall:
     is_the_endpoints: bool = False
     denial: Denial | None = None
     refusal: ServiceError | None = None
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        request: Mapping[str, Any],
+        by_test: bool,
+        caller: Caller,
+        endpoint_url: str = "",
+        site: Site | None = None,
+    ) -> None:
+        self.service = service
+        self.operation = operation
+        self.request = request
+        self.by_test = by_test
+        self.caller = caller
+        self.endpoint_url = endpoint_url
+        self.site = site
 
     @property
     def name(self) -> str:
