@@ -96,6 +96,7 @@ class Patches:
         self._replaced = [
             _Replaced(owner, name, None, None, None, wrap) for owner, name, wrap in replacements
         ]
+        self._first: dict[int, object] = {}
         self._count = 0
         self.are_in_place = False
 
@@ -108,8 +109,8 @@ class Patches:
             there = owner.__dict__.get(name, _ABSENT)
             if there is not before or there is _ABSENT:
                 ours = self._make(at, there)
-            setattr(owner, name, ours)
             self._count = at + 1
+            setattr(owner, name, ours)
 
     def _make(self, at: int, there: object) -> object:
         """Make what replaces an attribute, unless it was made of the same before."""
@@ -127,7 +128,12 @@ class Patches:
 
     def _take_back(self) -> None:
         self.are_in_place = False
-        for owner, name, before, ours, _, _ in self._replaced[: self._count]:
+        for at, (owner, name, before, ours, _, _) in enumerate(self._replaced[: self._count]):
+            if before is not self._first.setdefault(at, before):
+                # A test's own, say, which is not to be kept for later ones.
+                self._replaced[at] = self._replaced[at]._replace(
+                    before=None, ours=None, original=None
+                )
             if owner.__dict__.get(name) is not ours:
                 _set_back_later(owner, name, ours, before)
             elif before is _ABSENT:

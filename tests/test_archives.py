@@ -236,11 +236,12 @@ def test_an_archive_cut_anywhere_is_files_or_an_artifact_error(kind: str, keep: 
     assert isinstance(found, dict) or found.startswith(WHAT)
 
 
-@pytest.mark.parametrize(("kind", "at"), [("self-extracting zip", 3591), ("zip with lzma", 575)])
-def test_a_zip_whose_directory_is_nowhere_is_broken(kind: str, at: int) -> None:
+@pytest.mark.parametrize("kind", ["self-extracting zip", "zip with lzma"])
+def test_a_zip_whose_directory_is_nowhere_is_broken(kind: str) -> None:
     """Found by the mutations above on Python 3.14, whose is_zipfile raises ValueError for it."""
     content = bytearray(READABLE[kind]())
-    content[at % len(content)] ^= 2
+    size_of_directory = content.rfind(b"PK\5\6") + 12
+    content[size_of_directory + 1] ^= 2
 
     assert " is a broken zip: " in refused(bytes(content))
     assert [where for where, _ in readable_parts(io.BytesIO(content), WHAT)] == [WHAT]

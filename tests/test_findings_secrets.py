@@ -534,3 +534,41 @@ def test_a_timeline_masks_what_it_would_cut_short_or_wrap(cpjob: CodePipelineStu
     token = credentials(job.event)["sessionToken"]
     assert not any(token[at : at + 16] in text for at in range(0, len(token) - 16, 8))
     assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "handler.setLevel(logging.CRITICAL)",
+        "handler.setFormatter(logging.Formatter('%(name)s'))",
+        "handler.addFilter(lambda record: False)",
+    ],
+)
+def test_what_a_test_does_to_the_roots_handlers_hides_nothing_in_the_next(
+    pytester: pytest.Pytester, change: str
+) -> None:
+    pytester.makepyfile(
+        f"""
+        import logging
+        import boto3
+
+        CLIENT = boto3.client("codepipeline", region_name="us-east-1")
+
+        def test_changes_handlers(cpjob):
+            cpjob.add_job()
+            for handler in logging.getLogger().handlers:
+                {change}
+
+        def test_leaks(cpjob):
+            def handler(event, context):
+                job = event["CodePipeline.job"]
+                logging.error("%s", job["data"]["artifactCredentials"]["secretAccessKey"])
+                CLIENT.put_job_success_result(jobId=job["id"])
+            cpjob.add_lambda_job().invoke(handler)
+        """
+    )
+
+    result = pytester.runpytest("-p", "no:randomly", "-p", "no:logging")
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["leaked-secret*"])

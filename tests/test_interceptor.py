@@ -12,12 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
+import botocore.hooks
 import botocore.session
 import pytest
 from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from botocore.hooks import EventAliaser
 from botocore.httpsession import URLLib3Session
 from botocore.loaders import JSONFileLoader, Loader
 from botocore.session import Session
@@ -262,6 +264,44 @@ def test_a_tracer_that_wraps_in_each_test_and_stays_adds_no_layers(
         assert (seen, len(cpjob.calls)) == (["PutJobSuccessResult"], 1)
 
     assert layers == layers[:1] * 3
+
+
+def test_a_mock_that_was_there_before_a_stub_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def use(method: Callable[..., Any]) -> weakref.ref[Any]:
+        with monkeypatch.context() as patch:
+            patch.setattr(BaseClient, "_make_api_call", method)
+            with CodePipelineStub():
+                pass
+        return weakref.ref(method)
+
+    with CodePipelineStub():
+        pass
+    kept = use(tracing([], BaseClient._make_api_call))
+    gc.collect()
+
+    assert kept() is None
+
+
+def test_a_function_of_botocores_whose_code_is_replaced_sees_the_calls() -> None:
+    seen: list[str] = []
+
+    def watching(self: Any, event_name: str, **kwargs: Any) -> Any:
+        _seen.append(event_name)  # type: ignore[name-defined]  # noqa: F821
+        return self._emitter.emit(self._alias_event_name(event_name), **kwargs)
+
+    with CodePipelineStub() as cpjob:
+        EARLY.put_job_success_result(jobId=cpjob.add_lambda_job().id)
+    before = EventAliaser.emit.__code__
+    vars(botocore.hooks)["_seen"] = seen
+    try:
+        EventAliaser.emit.__code__ = watching.__code__
+        with CodePipelineStub() as cpjob:
+            EARLY.put_job_success_result(jobId=cpjob.add_lambda_job().id)
+    finally:
+        EventAliaser.emit.__code__ = before
+        del vars(botocore.hooks)["_seen"]
+
+    assert any(name.startswith("before-call") or "before-parameter" in name for name in seen)
 
 
 def wrapped(function: Any) -> Iterator[Any]:

@@ -140,3 +140,45 @@ def test_an_error_of_ours_fails_the_test_that_asked(
 
 def test_without_one_all_pass(tmp_path: Path) -> None:
     outcome_of(tmp_path, "contract.hints:hints").assert_outcomes(passed=8)
+
+
+PLANTED_IN_MASKING = """
+import warnings
+
+def test_warns(cpjob):
+    cpjob.add_job()
+    warnings.warn("something")
+
+def test_writes(cpjob, record_testsuite_property):
+    cpjob.add_job()
+    record_testsuite_property("shown", "something")
+
+def test_has_a_part(cpjob, subtests):
+    cpjob.add_job()
+    with subtests.test("something"):
+        assert False
+
+def test_other():
+    pass
+"""
+
+
+@pytest.mark.parametrize("name", ["warns", "writes", "has_a_part"])
+def test_what_cannot_be_masked_is_not_shown(tmp_path: Path, name: str) -> None:
+    (tmp_path / "test_suite.py").write_text(PLANTED_IN_MASKING, "utf-8")
+    conftest = CONFTEST.replace("{target}", "contract.masking:Secrets.hide")
+    # Not undone: pytest tells of warnings, and writes its file, after the fixtures.
+    conftest = conftest.replace("    setattr(owner, name, before)\n", "")
+    (tmp_path / "conftest.py").write_text(conftest, "utf-8")
+
+    result = run(tmp_path, "-k", f"{name} or other", "--junitxml=report.xml", "-W", "default")
+
+    shown = result.stdout.str() + (tmp_path / "report.xml").read_text("utf-8")
+    if "fixture 'subtests' not found" in shown:
+        pytest.skip("pytest-subtests is not installed, or pytest before 9")
+    assert "INTERNALERROR" not in shown
+    assert "pytest-cpjob itself has failed while it masked this" in shown
+    assert 'value="something"' not in shown
+    assert "UserWarning: something" not in shown
+    # A warning is told when the last report of its test is made.
+    assert result.ret == (0 if name == "warns" else pytest.ExitCode.TESTS_FAILED)

@@ -24,7 +24,7 @@ from moto import mock_aws
 
 from pytest_cpjob import CodePipelineStub, ContractError
 from pytest_cpjob.contract.long_words import long_words
-from pytest_cpjob.contract.masking import mask
+from pytest_cpjob.contract.masking import mask, masking
 from pytest_cpjob.contract.part_index import PartIndex
 from pytest_cpjob.contract.secret_search import SecretIndex
 
@@ -264,6 +264,20 @@ def test_a_secret_encoded_over_several_lines_is_quoted_in_none(cpjob: CodePipeli
     text = str(caught.value)
     assert "stdout (base64)" in text
     assert not any(encoded[at : at + 12] in text for at in range(20, len(encoded) - 12))
+
+
+@pytest.mark.parametrize("following", ["hello world", "123 456\nabc"])
+def test_what_comes_after_an_encoded_secret_is_shown(
+    cpjob: CodePipelineStub, following: str
+) -> None:
+    """Base64 goes on in the next line, as mails break it; a log's next line may look like that."""
+    job = cpjob.add_lambda_job()
+    key = job.details["jobDetails"]["data"]["artifactCredentials"]["secretAccessKey"]
+    encoded = base64.b64encode(f"{key}.".encode()).decode().rstrip("=")
+
+    shown = masking(cpjob._harness.service)(f"sent {encoded}\n{following}")
+
+    assert shown == f"sent <masked>\n{following}"
 
 
 def test_secrets_that_come_later_are_masked_too(

@@ -224,6 +224,9 @@ INI_ERRORS = {
     "cpjob_aws_enf = x": (
         "unknown option 'cpjob_aws_enf' in the ini file; did you mean 'cpjob_aws_env'?"
     ),
+    "cpjob_role_policy = no.json": (
+        "cpjob_role_policy *no.json: cannot be read: No such file or directory"
+    ),
     "cpjob_own_role = maybe": "cpjob_own_role: invalid truth value 'maybe'; write true or false",
     "cpjob_aws_env = maybe": "cpjob_aws_env: invalid truth value 'maybe'; write true or false",
 }

@@ -78,8 +78,10 @@ def test_a_worker_that_brings_no_job_further_is_ended_and_its_last_calls_are_sho
     with pytest.raises(WorkerError) as caught:
         cpjob.run_worker(never_reports)
 
+    [job] = cpjob.jobs
     assert str(caught.value) == (
-        "the worker made 20 calls without any job changing state (1 open); its last calls were:\n"
+        f"the worker made 20 calls without any job changing state (1 open; job {job.id}"
+        " (Build:Custom:Docs:1) was acknowledged, and has no result); its last calls were:\n"
         "- +20s codepipeline.GetJobDetails -> JobNotFoundException\n"
         "- +22.5s codepipeline.PollForJobs\n"
         "- +22.5s codepipeline.GetJobDetails -> JobNotFoundException\n"

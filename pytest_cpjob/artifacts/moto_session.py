@@ -139,8 +139,9 @@ def _patches() -> Patches:
 def _starting(original: Callable[..., None]) -> Callable[..., None]:
     def start(mock: MockAWS, *args: Any, **kwargs: Any) -> None:
         original(mock, *args, **kwargs)
-        if _watching is not None:
-            _watching.started(mock)
+        watching = _watching
+        if watching is not None:
+            watching.started(mock)
 
     return start
 
@@ -148,8 +149,9 @@ def _starting(original: Callable[..., None]) -> Callable[..., None]:
 def _stopping(original: Callable[..., None]) -> Callable[..., None]:
     def stop(mock: MockAWS, *args: Any, **kwargs: Any) -> None:
         original(mock, *args, **kwargs)
-        if _watching is not None:
-            _watching.stopped(mock)
+        watching = _watching
+        if watching is not None:
+            watching.stopped(mock)
 
     return stop
 

@@ -196,14 +196,18 @@ def _are_botocores_own(logs: tuple[object, ...], others: tuple[object, ...]) -> 
     """Decide of all the places that are no parts of a client."""
     of_none = (*logs, *others)
     key = tuple(map(id, of_none))
+    # The same objects, but a log's parent and a function's code can be replaced in them.
+    functions = others[: len(_FUNCTIONS)]
+    if not all(map(_leaves_debug_to_its_parent, _LOGS.values())):
+        return False
+    if not all(each is _MISSING or is_botocores(each) for each in functions):
+        return False
     if key in _found:
-        return all(map(_leaves_debug_to_its_parent, _LOGS.values()))
+        return True
     at: dict[str, Any] = dict(zip((*_LOGS, *_LEVELS, *_AFTER_PARTS), of_none, strict=True))
     if not (
         all(at[place] is False for place in (*_LISTENING, *_HIDING))
         and all(at[place] is log for place, log in _LOGS.items())
-        and all(map(_leaves_debug_to_its_parent, _LOGS.values()))
-        and all(at[place] is _MISSING or is_botocores(at[place]) for place in _FUNCTIONS)
     ):
         return False
     if len(_found) == _MOST_FOUND:

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from botocore.client import BaseClient
@@ -87,7 +88,8 @@ class Plan(NamedTuple):
     def count_success(self) -> None:
         """Tell botocore's quota of retries, to which each success gives some back."""
         for release in self.quotas:
-            release(context={}, http_response=_Response)
+            with suppress(Exception):  # the call has taken effect, whatever a newer botocore counts
+                release(context={}, http_response=_Response)
 
 
 class Seen:

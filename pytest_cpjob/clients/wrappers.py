@@ -109,8 +109,9 @@ def _calling_async(original: Method, seat: Seat) -> Method:
 def _reading(original: Method, seat: Seat) -> Method:
     def _emit_api_params(client: BaseClient, *args: Any, **kwargs: Any) -> Any:
         params = original(client, *args, **kwargs)
-        if seat.seated is not None:
-            seat.seated.read(params)
+        seated = seat.seated
+        if seated is not None:
+            seated.read(params)
         return params
 
     return _emit_api_params
@@ -119,8 +120,9 @@ def _reading(original: Method, seat: Seat) -> Method:
 def _reading_async(original: Method, seat: Seat) -> Method:
     async def _emit_api_params(client: BaseClient, *args: Any, **kwargs: Any) -> Any:
         params = await original(client, *args, **kwargs)
-        if seat.seated is not None:
-            seat.seated.read(params)
+        seated = seat.seated
+        if seated is not None:
+            seated.read(params)
         return params
 
     return _emit_api_params
@@ -128,17 +130,19 @@ def _reading_async(original: Method, seat: Seat) -> Method:
 
 def _answering(original: Method, seat: Seat) -> Method:
     def make_request(endpoint: Any, operation_model: Any, request: dict[str, Any]) -> Any:
-        if seat.seated is None:
+        seated = seat.seated
+        if seated is None:
             return original(endpoint, operation_model, request)
-        return seat.seated.make_request(original, endpoint, operation_model, request)
+        return seated.make_request(original, endpoint, operation_model, request)
 
     return make_request
 
 
 def _guarded(original: Method, seat: Seat) -> Method:
     def send(session: Any, request: Any) -> Any:
-        if seat.seated is not None:
-            seat.seated.check_leaving(request)
+        seated = seat.seated
+        if seated is not None:
+            seated.check_leaving(request)
         return original(session, request)
 
     return send
@@ -146,8 +150,9 @@ def _guarded(original: Method, seat: Seat) -> Method:
 
 def _guarded_async(original: Method, seat: Seat) -> Method:
     async def send(session: Any, request: Any) -> Any:
-        if seat.seated is not None:
-            seat.seated.check_leaving(request)
+        seated = seat.seated
+        if seated is not None:
+            seated.check_leaving(request)
         return await original(session, request)
 
     return send
@@ -182,8 +187,9 @@ def _until_aiobotocore(_: Method) -> Any:
     def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:
         super(BaseClient, cls).__init_subclass__(**kwargs)
         is_aiobotocores = cls.__name__ == "AioBaseClient" and "_make_api_call" in vars(cls)
-        if is_aiobotocores and seat.seated is not None:
-            seat.seated.wrap_aiobotocore(cls)
+        seated = seat.seated
+        if is_aiobotocores and seated is not None:
+            seated.wrap_aiobotocore(cls)
 
     vars(__init_subclass__)["seat"] = seat
     return classmethod(__init_subclass__)

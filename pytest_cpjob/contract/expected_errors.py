@@ -55,8 +55,9 @@ def _heard(original: Callable[..., Any]) -> Callable[..., Any]:
         traceback: TracebackType | None,
     ) -> Any:
         caught = original(self, kind, error, traceback)
-        if caught and error is not None and _met is not None:
-            _met(error)
+        met = _met
+        if caught and error is not None and met is not None:
+            met(error)
         return caught
 
     return __exit__

@@ -43,7 +43,7 @@ def capture_output(listener: Listener, undo: Undo) -> None:
         undo.later(partial(tee.stop, name))
     root = logging.getLogger()
     if not any(isinstance(each, _LogHandler) and each.tells(listener) for each in root.handlers):
-        handler = _spare.pop() if _spare else _LogHandler()
+        handler = _unused_handler()
         handler.listener = listener
         root.addHandler(handler)
         undo.later(partial(_release, handler))
@@ -150,10 +150,19 @@ _spare: Final[list[_LogHandler]] = []
 """Handlers that nobody uses: `logging` keeps a list of all, and to make one takes a while."""
 
 
+def _unused_handler() -> _LogHandler:
+    try:
+        return _spare.pop()
+    except IndexError:
+        return _LogHandler()
+
+
 def _release(handler: _LogHandler) -> None:
     logging.getLogger().removeHandler(handler)
     handler.listener = None
-    _spare.append(handler)
+    # What a test has done to it, as it may to all handlers of the root, is not the next test's.
+    if handler.level == logging.NOTSET and handler.formatter is None and not handler.filters:
+        _spare.append(handler)
 
 
 def _site_of_record(record: logging.LogRecord) -> Site | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
@@ -219,7 +219,15 @@ class SecretIndex:
         for start, value in self.plain("".join(decoded)):
             number = bisect_right(ends, start)
             origin, piece = pieces[number]
-            yield Found(value, form, origin, origin + len(piece))
+            yield Found(value, form, origin, origin + _length_needed(value, piece, decode))
+
+
+def _length_needed(value: str, piece: str, decode: Callable[[Sequence[str]], list[str]]) -> int:
+    """Return how long a piece has to be for a value in it: later lines may be something else."""
+    end = len(piece)
+    while (line := piece.rfind("\n", 0, end)) >= 0 and value in decode([piece[:line]])[0]:
+        end = line
+    return end
 
 
 def _one_by_one(values: Iterable[str], text: str) -> Iterator[tuple[int, str]]:

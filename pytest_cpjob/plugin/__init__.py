@@ -210,7 +210,7 @@ def pytest_runtest_makereport(
         from pytest_cpjob.plugin.masked_reports import mask_report, mask_written
 
         mask_report(report)
-        mask_written(getattr(item, "funcargs", None) or {})
+        mask_written(getattr(item, "funcargs", None) or {}, report)
     return report
 
 

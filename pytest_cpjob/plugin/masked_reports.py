@@ -43,16 +43,23 @@ def mask_report(report: pytest.TestReport) -> None:
     try:
         _mask(report, _hiding())
     except Exception as error:
-        # What is not masked is not shown, nor is what the error says, which may be of the report.
-        report.outcome = "failed"
-        where = "".join(traceback.format_tb(error.__traceback__))
-        report.longrepr = (
-            "pytest-cpjob itself has failed while it masked this test's report, of which nothing"
-            f" is shown therefore; please report it: {type(error).__name__} in\n{where}"
-        )
-        report.sections = []
-        report.user_properties = []
-        vars(report).pop("wasxfail", None)
+        _show_nothing(report, error)
+
+
+def _show_nothing(report: pytest.TestReport, error: Exception) -> None:
+    """Let a test fail of which something cannot be masked.
+
+    Nothing of it is shown, nor what the error says, which may be of the report.
+    """
+    report.outcome = "failed"
+    where = "".join(traceback.format_tb(error.__traceback__))
+    report.longrepr = (
+        "pytest-cpjob itself has failed while it masked this test's report, of which nothing"
+        f" is shown therefore; please report it: {type(error).__name__} in\n{where}"
+    )
+    report.sections = []
+    report.user_properties = []
+    vars(report).pop("wasxfail", None)
 
 
 def _mask(report: pytest.TestReport, hidden: Hide) -> None:
@@ -65,18 +72,24 @@ def _mask(report: pytest.TestReport, hidden: Hide) -> None:
         report.wasxfail = hidden(report.wasxfail)
 
 
-def mask_written(fixtures: Mapping[str, Any]) -> None:
+def mask_written(fixtures: Mapping[str, Any], report: pytest.TestReport) -> None:
     """Mask what a test has given to pytest's XML file past its report.
 
     What these fixtures give is a method of what keeps the values until the file is written.
     """
-    hidden = _hiding()
     attributes = _kept_by(fixtures.get("record_xml_attribute"), "attrs")
-    if isinstance(attributes, dict):
-        attributes.update({name: hidden(str(value)) for name, value in attributes.items()})
     properties = _kept_by(fixtures.get("record_testsuite_property"), "global_properties")
-    if isinstance(properties, list):
-        properties[:] = [(hidden(str(name)), hidden(str(value))) for name, value in properties]
+    try:
+        hidden = _hiding()
+        if isinstance(attributes, dict):
+            attributes.update({name: hidden(str(value)) for name, value in attributes.items()})
+        if isinstance(properties, list):
+            properties[:] = [(hidden(str(name)), hidden(str(value))) for name, value in properties]
+    except Exception as error:
+        _show_nothing(report, error)
+        for kept in (attributes, properties):
+            if isinstance(kept, (dict, list)):
+                kept.clear()
 
 
 def _kept_by(method: Any, name: str) -> Any:
@@ -93,17 +106,28 @@ def mask_part(report: pytest.TestReport, harness: Harness | None) -> None:
             if title in ("Captured stdout call", "Captured stderr call"):
                 harness.observer.wrote(title.split()[1], text, None)
     mask_report(report)
-    hidden = _hiding()
     context: Any = vars(report)["context"]
-    for name in ("msg", "kwargs"):
+    shown = {"msg": context.msg, "kwargs": context.kwargs}
+    try:
+        shown = _value(shown, _hiding())
+    except Exception as error:
+        _show_nothing(report, error)
+        shown = {"msg": None, "kwargs": {}}
+    for name, value in shown.items():
         # It is frozen, and new ones would show the shown values once more.
-        object.__setattr__(context, name, _value(getattr(context, name), hidden))
+        object.__setattr__(context, name, value)
 
 
 def mask_warning(recorded: warnings.WarningMessage) -> None:
     """Mask a warning before anybody shows it, or sends it to pytest-xdist's controller."""
     text = str(recorded.message)
-    hidden = hide(text)
+    try:
+        hidden = hide(text)
+    except Exception as error:
+        hidden = (
+            "pytest-cpjob itself has failed while it masked this warning, which is not shown"
+            f" therefore; please report it: {type(error).__name__}"
+        )
     if hidden != text:
         recorded.message = UserWarning(hidden)  # its category stays
 

@@ -140,6 +140,10 @@ def check_ini(config: pytest.Config) -> None:
         )
     try:
         _check_layer(_without_prefix(values))
+        if values["cpjob_role_policy"] is not None:
+            from pytest_cpjob.iam.role_policies import permissions_given
+
+            permissions_given(_ini_values(config)["role_policy"])
     except ValueError as error:
         raise pytest.UsageError(f"cpjob_{' '.join(str(error).split())}") from None
 

@@ -8,7 +8,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import ExitStack
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final, NoReturn
 
 from pytest_cpjob.contract.output_capture import capture_output
@@ -161,11 +161,17 @@ class WorkerRun:
         if calls > MOST_CALLS:
             equal = [(line, len(list(lines))) for line, lines in groupby(self._last)]
             last = "\n".join(f"- {line}{f' ({n} times)' if n > 1 else ''}" for line, n in equal)
-            open_jobs = self._service.registry.open_jobs
             self._give_up(
                 f"the worker made {MOST_CALLS} calls without any job changing state"
-                f" ({open_jobs} open); its last calls were:\n{last}"
+                f" ({self._open_jobs()}); its last calls were:\n{last}"
             )
+
+    def _open_jobs(self) -> str:
+        """Say how many jobs are open, and which of them the worker has in hand."""
+        registry = self._service.registry
+        in_hand = (job for job in list(registry.in_order) if job.is_open and job.acknowledged)
+        named = [f"{job.label} was acknowledged, and has no result" for job in islice(in_hand, 3)]
+        return "; ".join([f"{registry.open_jobs} open", *named])
 
     def _begin_poll(self, poll: Poll) -> None:
         self._ended.discard(threading.current_thread())

@@ -166,8 +166,9 @@ def _submitting(original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _looking(original: Callable[..., Any]) -> Callable[..., Any]:
     def look(future: Any, timeout: float | None = None) -> Any:
-        if _current is not None:
-            _current.looked_at(future)
+        ownership = _current
+        if ownership is not None:
+            ownership.looked_at(future)
         return original(future, timeout)
 
     return look
