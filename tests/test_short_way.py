@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 from unittest.mock import patch
@@ -21,12 +21,19 @@ from botocore.client import BaseClient
 from botocore.config import Config
 from botocore.endpoint import Endpoint
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.history import HistoryRecorder
+from botocore.hooks import EventAliaser, HierarchicalEmitter
+from botocore.model import ServiceModel
+from botocore.regions import EndpointRulesetResolver
+from botocore.serialize import JSONSerializer
 from botocore.stub import Stubber
+from botocore.useragent import UserAgentString
+from botocore.validate import ParamValidationDecorator, ParamValidator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_cpjob import CodePipelineStub
-from pytest_cpjob.clients import call_router, short_way
+from pytest_cpjob.clients import call_router, long_way, short_way
 from pytest_cpjob.clients.short_way import ShortWay
 from pytest_cpjob.service import job_operations
 from pytest_cpjob.service.call_log import CallEntry
@@ -291,6 +298,165 @@ def test_who_could_tell_from_the_first_call_on_gets_the_long_way(
         for _ in range(2):
             assert not went_short(ways, lambda: client.poll_for_jobs(actionTypeId=DOCS))
     assert went_short(ways, lambda: client.poll_for_jobs(actionTypeId=DOCS))
+
+
+# -- each place of the long way --------------------------------------------------------------------
+
+
+def answer_of(client: Any, watched: AbstractContextManager[object]) -> dict[str, Any]:
+    """Poll a job of a new stub, always the same one."""
+    with CodePipelineStub(seed=1, allow=["no-result", "not-acknowledged"]) as cpjob, watched:
+        cpjob.add_job(action_type="Build:Custom:Docs:1")
+        return plain(client.poll_for_jobs(actionTypeId=DOCS))
+
+
+def counting(original: Any, seen: list[str]) -> Any:
+    """Return what counts the calls of a function, or of a property's, and calls on."""
+    if isinstance(original, property):
+        assert original.fget is not None
+        return property(counting(original.fget, seen))
+
+    def count(*args: Any, **kwargs: Any) -> Any:
+        seen.append(original.__name__)
+        return original(*args, **kwargs)
+
+    return count
+
+
+@contextmanager
+def putting_over(owner: Any, name: str, seen: list[str]) -> Iterator[None]:
+    """Put a function over what is there now."""
+    with patch.object(owner, name, counting(getattr(owner, name), seen)):
+        yield
+
+
+WATCHED_OF_CLIENTS = (
+    "_emit_api_params",
+    "_resolve_endpoint_ruleset",
+    "_convert_to_request_dict",
+    "_make_request",
+    "_service_model",
+)
+WATCHED_FUNCTIONS: dict[str, tuple[Any, str]] = {
+    **{f"kind.{name}": (BaseClient, name) for name in WATCHED_OF_CLIENTS},
+    **{
+        f"{kind.__name__}.{name}": (kind, name)
+        for kind, names in {
+            ServiceModel: ("operation_model",),
+            HistoryRecorder: ("record",),
+            EventAliaser: ("emit", "emit_until_response", "_alias_event_name"),
+            HierarchicalEmitter: ("emit", "emit_until_response", "_emit"),
+            EndpointRulesetResolver: ("construct_endpoint",),
+            UserAgentString: ("to_string",),
+            ParamValidationDecorator: ("serialize_to_request",),
+            ParamValidator: ("validate",),
+            JSONSerializer: ("serialize_to_request",),
+            Endpoint: ("make_request",),
+        }.items()
+        for name in names
+    },
+    "botocore.useragent.modify_components": (botocore.useragent, "modify_components"),
+    **{
+        f"_of_client['{name}']": (botocore.client, name)
+        for name in (
+            "prepare_request_dict",
+            "resolve_checksum_context",
+            "apply_request_checksum",
+            "maybe_compress_request",
+            "first_non_none_response",
+        )
+    },
+    "_of_client.get('resolve_auth_scheme_preference', _MISSING)": (
+        botocore.client,
+        "resolve_auth_scheme_preference",
+    ),
+}
+"""Where a test can put a function over botocore's, by how `long_way` writes the place."""
+
+NOT_CALLED = {"resolve_auth_scheme_preference", "_service_model"}
+"""By calls of CodePipeline's; that somebody stands there is enough for the long way."""
+
+
+def test_no_function_of_the_long_way_is_without_a_test() -> None:
+    assert WATCHED_FUNCTIONS.keys() == set(long_way._FUNCTIONS)
+
+
+@pytest.mark.parametrize(("owner", "name"), WATCHED_FUNCTIONS.values(), ids=list(WATCHED_FUNCTIONS))
+def test_a_function_over_one_of_botocores_is_called_and_changes_no_answer(
+    ways: Ways, owner: Any, name: str
+) -> None:
+    if not hasattr(owner, name):
+        pytest.skip(f"this botocore has no {name}")
+    client, seen = client_of(), list[str]()
+    shortly = answer_of(client, nullcontext())
+    assert ways.short == 1
+
+    assert answer_of(client, putting_over(owner, name, seen)) == shortly
+    assert ways.short == 1
+    assert seen or name in NOT_CALLED
+
+
+@pytest.mark.parametrize("name", WATCHED_OF_CLIENTS)
+def test_a_function_over_one_of_a_clients_own_class_is_one_too(ways: Ways, name: str) -> None:
+    client, seen = client_of(), list[str]()
+    shortly = answer_of(client, nullcontext())
+
+    assert answer_of(client, putting_over(type(client), name, seen)) == shortly
+    assert ways.short == 1
+    assert seen or name in NOT_CALLED
+
+
+PARTS: dict[str, Callable[[Any], Any]] = {
+    "client": lambda client: client,
+    "model": lambda client: client.meta.service_model,
+    "recorder": lambda _: botocore.client.history_recorder,
+    "events": lambda client: client.meta.events,
+    "emitter": lambda client: client.meta.events._emitter,
+    "resolver": lambda client: client._ruleset_resolver,
+    "creator": lambda client: client._user_agent_creator,
+    "validating": lambda client: client._serializer,
+    "validator": lambda client: client._serializer._param_validator,
+    "serializer": lambda client: client._serializer._serializer,
+    "endpoint": lambda client: client._endpoint,
+}
+HIDDEN: list[tuple[str, str]] = [
+    *(("client", name) for name in WATCHED_OF_CLIENTS),
+    ("model", "operation_model"),
+    ("recorder", "record"),
+    *(("events", name) for name in ("emit", "emit_until_response", "_alias_event_name")),
+    *(("emitter", name) for name in ("emit", "emit_until_response", "_emit")),
+    ("resolver", "construct_endpoint"),
+    ("creator", "to_string"),
+    ("validating", "serialize_to_request"),
+    ("validator", "validate"),
+    ("serializer", "serialize_to_request"),
+    ("endpoint", "make_request"),
+]
+"""What a part of a client can have of its own, in front of its class's."""
+
+
+def test_no_method_that_can_be_hidden_is_without_a_test() -> None:
+    assert len(HIDDEN) == len(long_way._HIDING)
+
+
+@pytest.mark.parametrize(("part", "name"), HIDDEN)
+def test_a_function_that_one_object_has_of_its_own_is_called_and_changes_no_answer(
+    ways: Ways, part: str, name: str
+) -> None:
+    client, seen = client_of(), list[str]()
+    shortly = answer_of(client, nullcontext())
+    assert ways.short == 1
+
+    @contextmanager
+    def hiding() -> Iterator[None]:
+        of_it = vars(PARTS[part](client))
+        of_it[name] = counting(getattr(PARTS[part](client), name), seen)
+        yield
+        del of_it[name]
+
+    assert answer_of(client, hiding()) == shortly
+    assert ways.short == 1
+    assert seen or name in NOT_CALLED
 
 
 def test_it_is_decided_once_while_nothing_changes(cpjob: CodePipelineStub, ways: Ways) -> None:
