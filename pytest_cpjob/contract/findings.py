@@ -63,7 +63,7 @@ KINDS: Final[dict[str, FindingKind]] = {
     ),
     "refused-request": FindingKind(
         "contract",
-        "AWS rejected a request, and the code swallowed the error",
+        "AWS rejected a request to CodePipeline, and the code swallowed the error",
         "AWS does not accept this request: what it was to report or do has not happened.",
         "Send what the API takes, and let the error be seen; a test that wants it expects it with"
         " pytest.raises.",
