@@ -17,6 +17,7 @@ from typing import Any
 import boto3
 import pytest
 from artifact_clients import place, s3_of
+from user_projects import run as run_suite
 
 from pytest_cpjob import (
     HOSTILE_ARTIFACTS,
@@ -568,7 +569,7 @@ def test_what_a_test_does_to_the_roots_handlers_hides_nothing_in_the_next(
         """
     )
 
-    result = pytester.runpytest("-p", "no:randomly", "-p", "no:logging")
+    result = run_suite(pytester.path, "-p", "no:logging")
 
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["leaked-secret*"])

@@ -398,7 +398,9 @@ def test_a_failure_in_one_thread_ends_the_others(
             CLIENT.acknowledge_job(jobId=job["id"], nonce=job["nonce"])
         main_waits_for_an_event()
 
-    with pytest.raises(WorkerError, match=r"30 calls without any job changing state \(1 open\)"):
+    with pytest.raises(
+        WorkerError, match=r"30 calls without any job changing state \(1 open; job "
+    ):
         cpjob.run_worker(never_reports)
 
     assert not set(threading.enumerate()) - before
