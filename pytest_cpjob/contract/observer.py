@@ -105,15 +105,9 @@ class Observer:
         inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
         self.test_code.add(inspect.unwrap(inner).__code__)
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
-        """Capture what is written meanwhile; a test may read away what pytest has captured."""
-        undo = Undo()
-        try:
-            capture_output(self, undo)
-            yield
-        finally:
-            undo.all()
+    def listen(self, undo: Undo) -> None:
+        """Hear what is written until the undo; a test may read away what pytest has captured."""
+        capture_output(self, undo)
 
     def wrote(self, where: str, text: str, site: Site | None) -> None:
         """Keep what the code writes, to find secrets in, and the line that wrote it."""

@@ -78,7 +78,9 @@ class Application:
 
     def warm_up(self) -> None:
         """Let moto answer once, for nobody."""
-        self._moto.answer(HttpRequest("GET", "/", Message(), b"", 0))
+        headers = Message()
+        headers["Host"] = "localhost"  # older versions of moto cannot do without
+        self._moto.answer(HttpRequest("GET", "/", headers, b"", 0))
 
     def fail(self, what: str, error: BaseException) -> None:
         """Record an internal error."""

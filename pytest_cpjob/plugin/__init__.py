@@ -175,10 +175,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     __tracebackhide__ = True  # a warning of pytest's own may be raised through here
     # Inside pytest's own capture, which replaces sys.stdout for each phase.
     item.stash[RUNNING] = True
+    undo = Undo()
     try:
-        with harness.observer.listening():
-            return (yield)
+        harness.observer.listen(undo)
+        return (yield)
     finally:
+        undo.all()
         del item.stash[RUNNING]
 
 
@@ -191,12 +193,15 @@ def pytest_runtest_makereport(
     if harness is not None and call.when == "call" and not is_part:
         harness.end_running()
         _fail_for_findings(harness, item, call)
-    undo = Undo()
-    try:
-        _hide_frames(item, call, undo)
+    if call.excinfo is None:
         report = yield
-    finally:
-        undo.all()
+    else:
+        undo = Undo()
+        try:
+            _hide_frames(call.excinfo.value, item, undo)
+            report = yield
+        finally:
+            undo.all()
     if call.when == "teardown" and _active_harness() is None:
         restore_late_attributes()
         # Not imported at pytest's start: only a stub changes variables.
@@ -246,12 +251,12 @@ def _fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInf
         call.excinfo = pytest.ExceptionInfo.from_current()
 
 
-def _hide_frames(item: pytest.Item, call: pytest.CallInfo[None], undo: Undo) -> None:
+def _hide_frames(error: BaseException, item: pytest.Item, undo: Undo) -> None:
     """Leave out frames that are neither the test's nor of the code under test."""
-    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+    if not item.config.getoption("fulltrace"):
         from pytest_cpjob.plugin.tracebacks import hide_frames
 
-        hide_frames(call.excinfo.value, undo, of_aws=HARNESS in item.stash)
+        hide_frames(error, undo, of_aws=HARNESS in item.stash)
 
 
 def _explain(
