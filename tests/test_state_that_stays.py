@@ -314,13 +314,23 @@ def whole():
     for name in ("last_exc", "last_type", "last_value", "last_traceback"):
         vars(sys).pop(name, None)
     gc.collect()
-    open_files = "/proc/self/fd"
     return {
         **small(),
         "output": [sys.stdout, sys.stderr],
         "threads": [thread.name for thread in threading.enumerate()],
-        "files": len(os.listdir(open_files)) if os.path.isdir(open_files) else 0,
+        "files": len(open_files()),
     }
+
+def open_files():
+    found = []
+    for number in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+        try:
+            path = os.readlink(f"/proc/self/fd/{number}")
+        except OSError:  # that of the listing itself
+            continue
+        if ".so" not in path:  # ctypes lets libffi keep its own file open
+            found.append(path)
+    return found
 
 def differences(before, after):
     return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
