@@ -23,6 +23,7 @@ import os
 from collections.abc import Callable
 from functools import cache
 from logging import DEBUG, Logger
+from operator import is_
 from types import CodeType, FunctionType, MethodType
 from typing import Any, Final
 
@@ -152,11 +153,10 @@ _HIDING: Final = (
     "'serialize_to_request' in serializer.__dict__",
     "'make_request' in endpoint.__dict__",
 )
-_AFTER_PARTS: Final = (*_FUNCTIONS, *_LISTENING, *_HIDING)
-_PLACES: Final = (*_LOGS, *_LEVELS, *_PARTS, *_AFTER_PARTS)
+_PLACES: Final = (*_LOGS, *_LEVELS, *_PARTS, *_FUNCTIONS, *_LISTENING, *_HIDING)
 _FIRST_PART: Final = len(_LOGS) + len(_LEVELS)
 _FIRST_FUNCTION: Final = _FIRST_PART + len(_PARTS)
-_MOST_FOUND: Final = 16
+_FIRST_FLAG: Final = _FIRST_FUNCTION + len(_FUNCTIONS)
 
 view_of: Final[Callable[[BaseClient], tuple[object, ...]]] = eval(
     f"lambda client: ({', '.join(_PLACES)})"
@@ -173,47 +173,24 @@ claim to be equal to what it wraps."""
 
 def is_botocores_own(view: tuple[object, ...]) -> bool:
     """Whether a view shows nothing but botocore's own, or our wraps, and nobody who listens."""
+    logs = view[: len(_LOGS)]
     parts = view[_FIRST_PART:_FIRST_FUNCTION]
+    functions = view[_FIRST_FUNCTION:_FIRST_FLAG]
     at: dict[str, Any] = dict(zip(_PARTS, parts, strict=True))
     return (
-        all(map(_is_of_class, _PARTS.values(), parts))
+        all(flag is False for flag in view[_FIRST_FLAG:])
+        and all(map(is_, logs, _LOGS.values()))
+        and all(map(_leaves_debug_to_its_parent, _LOGS.values()))
+        and all(map(_is_of_class, _PARTS.values(), parts))
         and at[_CLASS].__mro__[1:] == (BaseClient, object)
         and at["meta._client_config"] is at[_CONFIG]
         and at["config.signature_version"] is not botocore.UNSIGNED
-        and _are_botocores_own(view[:_FIRST_PART], view[_FIRST_FUNCTION:])
+        and all(each is _MISSING or is_botocores(each) for each in functions)
     )
 
 
 def _is_of_class(kind: type | None, part: object) -> bool:
     return kind is None or type(part) is kind
-
-
-_found: Final[dict[tuple[int, ...], tuple[object, ...]]] = {}
-"""What was found to be botocore's own, by the identities of all of it: test after test the same."""
-
-
-def _are_botocores_own(logs: tuple[object, ...], others: tuple[object, ...]) -> bool:
-    """Decide of all the places that are no parts of a client."""
-    of_none = (*logs, *others)
-    key = tuple(map(id, of_none))
-    # The same objects, but a log's parent and a function's code can be replaced in them.
-    functions = others[: len(_FUNCTIONS)]
-    if not all(map(_leaves_debug_to_its_parent, _LOGS.values())):
-        return False
-    if not all(each is _MISSING or is_botocores(each) for each in functions):
-        return False
-    if key in _found:
-        return True
-    at: dict[str, Any] = dict(zip((*_LOGS, *_LEVELS, *_AFTER_PARTS), of_none, strict=True))
-    if not (
-        all(at[place] is False for place in (*_LISTENING, *_HIDING))
-        and all(at[place] is log for place, log in _LOGS.items())
-    ):
-        return False
-    if len(_found) == _MOST_FOUND:
-        _found.clear()
-    _found[key] = of_none  # which keeps the identities its own
-    return True
 
 
 def _leaves_debug_to_its_parent(log: Logger) -> bool:
