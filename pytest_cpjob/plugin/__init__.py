@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -15,12 +14,6 @@ from pytest_cpjob.clients.import_guard import ImportGuard
 from pytest_cpjob.defaults import BUILT_IN_REGION, CHECKS, WARNINGS
 from pytest_cpjob.patching import Undo, restore_late_attributes
 from pytest_cpjob.plugin.fixtures import (
-    CALLED,
-    EARLIER_OUTPUT,
-    FAILED,
-    HARNESS,
-    NOT_PASSED,
-    RUNNING,
     SWEEP,
     _cpjob_server,
     _cpjob_sweep,
@@ -37,6 +30,7 @@ from pytest_cpjob.plugin.fixtures import (
 )
 from pytest_cpjob.plugin.loading import load_own_modules_plainly
 from pytest_cpjob.plugin.options import BUILT_IN, REPORT, SEED, add_options, check_flags, check_ini
+from pytest_cpjob.plugin.progress import EARLIER_OUTPUT, PROGRESS, Progress
 
 if TYPE_CHECKING:
     from pytest_cpjob.harness import Harness
@@ -159,7 +153,8 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
     forget(item)
     if (module := sys.modules.get("pytest_cpjob.harness")) is not None:
         module.forget_test()
-    item.stash[EARLIER_OUTPUT] = len(item._report_sections)
+    if item._report_sections:
+        item.stash[EARLIER_OUTPUT] = len(item._report_sections)
     guard = item.config.stash.get(_IMPORT_GUARD, None)
     if guard is None or "cpjob" not in getattr(item, "fixturenames", ()):
         return (yield)
@@ -169,30 +164,30 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    harness = item.stash.get(HARNESS, None)
-    if harness is None:
+    progress = item.stash.get(PROGRESS, None)
+    if progress is None:
         return (yield)
     __tracebackhide__ = True  # a warning of pytest's own may be raised through here
     # Inside pytest's own capture, which replaces sys.stdout for each phase.
-    item.stash[RUNNING] = True
+    progress.is_running = True
     undo = Undo()
     try:
-        harness.observer.listen(undo)
+        progress.harness.observer.listen(undo)
         return (yield)
     finally:
         undo.all()
-        del item.stash[RUNNING]
+        progress.is_running = False
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    harness = item.stash.get(HARNESS, None)
-    is_part = RUNNING in item.stash
-    if harness is not None and call.when == "call" and not is_part:
-        harness.end_running()
-        _fail_for_findings(harness, item, call)
+    progress = item.stash.get(PROGRESS, None)
+    if progress is not None and call.when == "call" and not progress.is_running:
+        progress.has_ended = True
+        progress.harness.end_running()
+        _fail_for_findings(progress.harness, item, call)
     if call.excinfo is None:
         report = yield
     else:
@@ -207,8 +202,11 @@ def pytest_runtest_makereport(
         # Not imported at pytest's start: only a stub changes variables.
         if (module := sys.modules.get("pytest_cpjob.variables")) is not None:
             module.restore_late_variables()
-    if harness is not None:
-        _explain(harness, item, call, report, is_part=is_part)
+    if progress is not None:
+        _note(progress, call, report)
+        _explain(progress, item, call, report)
+        if call.when == "teardown":
+            forget(item)
     elif report.failed and call.when == "setup":
         _explain_scope(report)
     if _has_stubs():
@@ -256,60 +254,74 @@ def _hide_frames(error: BaseException, item: pytest.Item, undo: Undo) -> None:
     if not item.config.getoption("fulltrace"):
         from pytest_cpjob.plugin.tracebacks import hide_frames
 
-        hide_frames(error, undo, of_aws=HARNESS in item.stash)
+        hide_frames(error, undo, of_aws=PROGRESS in item.stash)
+
+
+def _note(progress: Progress, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Take note of what a report says of a test."""
+    if call.excinfo is None or call.when == "teardown":
+        return
+    if report.failed or not progress.is_running:
+        progress.has_passed = False
+        progress.has_failed |= report.failed
 
 
 def _explain(
-    harness: Harness,
-    item: pytest.Item,
-    call: pytest.CallInfo[None],
-    report: pytest.TestReport,
-    *,
-    is_part: bool,
+    progress: Progress, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
 ) -> None:
     """Say in a report what became of the test's jobs, and keep what a later report needs."""
-    from pytest_cpjob.plugin import report as reporting
+    is_last = call.when == "teardown"
+    if not (is_last or report.failed or progress.harness.service.registry.jobs):
+        return
+    for explain in (_explain_jobs, _tell) if is_last or report.failed else (_explain_jobs,):
+        try:
+            explain(progress, item, call, report)
+        except Exception as error:
+            _fail_for_ours(report, error)
 
-    stash = item.stash
-    if call.excinfo is not None and call.when != "teardown" and (report.failed or not is_part):
-        stash[NOT_PASSED] = True
-        stash[FAILED] = stash.get(FAILED, False) or report.failed
-    stash[CALLED] = stash.get(CALLED, False) or (call.when == "call" and not is_part)
-    with _failing_for_ours(report):
-        if not is_part:
-            reporting.capture_sections(harness, item, report)
-        if report.failed:
-            from pytest_cpjob.plugin.explanation import explain_failure
 
-            explain_failure(harness, report, call)
-        elif call.when == "teardown" and stash.get(FAILED, False):
-            from pytest_cpjob.plugin.explanation import add_late_findings
+def _explain_jobs(
+    progress: Progress, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    """Say what the jobs of a test that has failed, or fails now, have met."""
+    harness = progress.harness
+    if not progress.is_running:
+        from pytest_cpjob.plugin.report import capture_sections
 
-            add_late_findings(harness, report)
-    with _failing_for_ours(report):
-        if call.when == "teardown":
-            failed = report.failed or stash.get(NOT_PASSED, False)
-            vars(report)["cpjob"] = reporting.tell(harness, failed=failed)
-            if item.config.stash[REPORT]:
-                _keep_record(harness, item.config, report)
-        if call.when == "call" and report.failed and harness.executions:
-            from pytest_cpjob.plugin.executions import show_executions
+        capture_sections(harness, item, report)
+    if report.failed:
+        from pytest_cpjob.plugin.explanation import explain_failure
 
-            show_executions(harness, report)
+        explain_failure(harness, report, call)
+    elif call.when == "teardown" and progress.has_failed:
+        from pytest_cpjob.plugin.explanation import add_late_findings
+
+        add_late_findings(harness, report)
+
+
+def _tell(
+    progress: Progress, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+) -> None:
+    """Tell what the run's own reports need, and show the executions of a test that has failed."""
+    harness = progress.harness
     if call.when == "teardown":
-        forget(item)
+        from pytest_cpjob.plugin.report import tell
+
+        vars(report)["cpjob"] = tell(harness, failed=report.failed or not progress.has_passed)
+        if item.config.stash[REPORT]:
+            _keep_record(harness, item.config, report)
+    elif call.when == "call" and harness.executions:
+        from pytest_cpjob.plugin.executions import show_executions
+
+        show_executions(harness, report)
 
 
-@contextmanager
-def _failing_for_ours(report: pytest.TestReport) -> Iterator[None]:
+def _fail_for_ours(report: pytest.TestReport, error: Exception) -> None:
     """Let a report fail for an error of ours, to which the test's own failure is never lost."""
-    try:
-        yield
-    except Exception as error:
-        report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
-        if report.passed:
-            report.outcome = "failed"
-            report.longrepr = "".join(traceback.format_exception(error))
+    report.sections.append(("cpjob", f"the jobs cannot be described: {error!r}"))
+    if report.passed:
+        report.outcome = "failed"
+        report.longrepr = "".join(traceback.format_exception(error))
 
 
 def _keep_record(harness: Harness, config: pytest.Config, report: pytest.TestReport) -> None:

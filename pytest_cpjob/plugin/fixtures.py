@@ -12,6 +12,7 @@ import pytest
 
 from pytest_cpjob.patching import Undo
 from pytest_cpjob.plugin.options import report_width, settings_of
+from pytest_cpjob.plugin.progress import EARLIER_OUTPUT, PROGRESS, Progress
 
 if TYPE_CHECKING:
     from pytest_cpjob import (
@@ -26,20 +27,7 @@ if TYPE_CHECKING:
         ThirdPartyJobDetailsFactory,
     )
     from pytest_cpjob.endpoint.server import EndpointServer
-    from pytest_cpjob.harness import Harness
 
-HARNESS: Final[pytest.StashKey[Harness]] = pytest.StashKey()
-"""The harness of a test's stub, from the fixture's set-up to the report about its teardown."""
-CALLED: Final = pytest.StashKey[bool]()
-"""Whether the test itself has finished."""
-RUNNING: Final = pytest.StashKey[bool]()
-"""Whether the test itself runs now: a report that is made meanwhile is of a part of it."""
-NOT_PASSED: Final = pytest.StashKey[bool]()
-"""Whether the set-up or the test itself failed or was skipped."""
-FAILED: Final = pytest.StashKey[bool]()
-"""Whether the set-up or the test itself failed, and was not skipped or expected to."""
-EARLIER_OUTPUT: Final = pytest.StashKey[int]()
-"""How many sections of output pytest had of a test, from earlier runs of it, when it was set up."""
 _COUNTER: Final = pytest.StashKey[Iterator[int]]()
 SWEEP: Final = "_cpjob_sweep"
 """The name of the parameter for the variation of a sweep."""
@@ -47,10 +35,11 @@ SWEEP: Final = "_cpjob_sweep"
 
 def forget(item: pytest.Item) -> None:
     """Delete what is stored for a test, so that it does not outlive the report."""
-    kept: tuple[Any, ...] = (HARNESS, CALLED, NOT_PASSED, FAILED, EARLIER_OUTPUT, _COUNTER)
-    for key in kept:
-        if key in item.stash:
-            del item.stash[key]
+    stash = item.stash
+    kept: tuple[pytest.StashKey[Any], ...] = (PROGRESS, EARLIER_OUTPUT, _COUNTER)
+    for key in kept if stash else ():
+        if key in stash:
+            del stash[key]
 
 
 @pytest.fixture
@@ -79,7 +68,7 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     harness = stub._harness
     harness.observer.directory = str(request.config.invocation_params.dir)
     harness.report_width = functools.partial(report_width, request.config)
-    stash = request.node.stash
+    progress = Progress(harness)
 
     def finish() -> None:
         if not harness.is_active:
@@ -87,7 +76,7 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
         try:
             harness.settle()
             # A test that was interrupted by Ctrl-C has no report, so nothing is checked.
-            if stash.get(CALLED, False) and not stash.get(NOT_PASSED, False):
+            if progress.has_ended and progress.has_passed:
                 stub.check()
         finally:
             harness.stop()
@@ -102,7 +91,7 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
     parameters = getattr(request.node, "callspec", None)
     if parameters is not None and SWEEP in parameters.params:
         harness.vary(parameters.params[SWEEP])
-    stash[HARNESS] = harness
+    request.node.stash[PROGRESS] = progress
     return stub
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_cpjob.errors import ContractError
-from pytest_cpjob.plugin.fixtures import EARLIER_OUTPUT
+from pytest_cpjob.plugin.progress import EARLIER_OUTPUT
 
 if TYPE_CHECKING:
     from pytest_cpjob.harness import Harness
