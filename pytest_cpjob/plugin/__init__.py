@@ -13,6 +13,7 @@ import pytest
 from pytest_cpjob.clients.import_guard import ImportGuard
 from pytest_cpjob.defaults import BUILT_IN_REGION, CHECKS, WARNINGS
 from pytest_cpjob.patching import Undo, restore_late_attributes
+from pytest_cpjob.plugin import current_test
 from pytest_cpjob.plugin.fixtures import (
     SWEEP,
     _cpjob_server,
@@ -80,6 +81,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.stash[_UNDO] = undo
     early_config.add_cleanup(undo.all)
     load_own_modules_plainly(undo)
+    current_test.have_own(undo)
     check_flags(early_config)
     makes_clients = early_config.getini("cpjob_aws_env")
     stops_calls = early_config.getini("cpjob_stop_calls_at_import")
@@ -149,6 +151,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    current_test.begin(item)
     # An earlier run of the same test may have been ended before its last report.
     forget(item)
     if (module := sys.modules.get("pytest_cpjob.harness")) is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from pytest_cpjob.patching import Undo
+from pytest_cpjob.plugin.current_test import current_test
 from pytest_cpjob.plugin.options import report_width, settings_of
 from pytest_cpjob.plugin.progress import EARLIER_OUTPUT, PROGRESS, Progress
 
@@ -51,23 +52,24 @@ def _parts(request: pytest.FixtureRequest) -> tuple[Any, Iterator[int], dict[str
     """What every factory of one test is created with: a stream, a counter and defaults."""
     from pytest_cpjob.documents.streams import Stream
 
-    settings = settings_of(request)
+    settings = settings_of(request.node)
     counter = request.node.stash.setdefault(_COUNTER, itertools.count())
     stream = Stream(settings.seed, settings.test_id)
     return stream, counter, {"region": settings.region, "account_id": settings.account_id}
 
 
 @pytest.fixture
-def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
+def cpjob() -> CodePipelineStub:
     """CodePipeline's job service, answering every boto3 client during this test.
     >>> assert cpjob.add_lambda_job().invoke(lambda_handler).status == "Succeeded"
     """
     from pytest_cpjob.stub import CodePipelineStub
 
-    stub = CodePipelineStub._with(settings_of(request))
+    item = current_test()
+    stub = CodePipelineStub._with(settings_of(item))
     harness = stub._harness
-    harness.observer.directory = str(request.config.invocation_params.dir)
-    harness.report_width = functools.partial(report_width, request.config)
+    harness.observer.directory = str(item.config.invocation_params.dir)
+    harness.report_width = functools.partial(report_width, item.config)
     progress = Progress(harness)
 
     def finish() -> None:
@@ -83,15 +85,15 @@ def cpjob(request: pytest.FixtureRequest) -> CodePipelineStub:
 
     # Not `yield`: a fixture's return annotation is what users annotate their arguments with. And
     # before the start: whatever is raised from then on, the stub does not stay active.
-    request.addfinalizer(finish)  # noqa: PT021
+    item.addfinalizer(finish)
     stub._start()
-    function = _test_function(request.node)
+    function = _test_function(item)
     if function is not None:
         harness.observer.is_tested_by(function)
-    parameters = getattr(request.node, "callspec", None)
+    parameters = getattr(item, "callspec", None)
     if parameters is not None and SWEEP in parameters.params:
         harness.vary(parameters.params[SWEEP])
-    request.node.stash[PROGRESS] = progress
+    item.stash[PROGRESS] = progress
     return stub
 
 

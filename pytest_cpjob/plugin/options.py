@@ -207,19 +207,19 @@ def _without_prefix(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name.removeprefix("cpjob_"): value for name, value in values.items()}
 
 
-def settings_of(request: pytest.FixtureRequest) -> Settings:
+def settings_of(item: pytest.Item) -> Settings:
     """Resolve the options for one test: marker, outer markers, command line, ini."""
     from pytest_cpjob.requirements import require
     from pytest_cpjob.settings import resolve
 
     require("pytest")
-    config = request.config
+    config = item.config
     try:
-        markers = [_options_of(marker) for marker in request.node.iter_markers("cpjob")]
+        markers = [_options_of(marker) for marker in item.iter_markers("cpjob")]
     except ValueError as error:
         told = f"@pytest.mark.cpjob: {error}"
         raise pytest.fail.Exception(told, pytrace=False) from None
-    test_id = request.node.nodeid
+    test_id = item.nodeid
     if markers:
         return resolve([*markers, *_of_the_run(config)], test_id=test_id)
     if _UNMARKED not in config.stash:

@@ -1,0 +1,38 @@
+"""The test that this process sets up or runs now, for the fixture that most tests here have.
+
+It could ask pytest for `request`, as other fixtures do. But pytest makes an object of that for each
+fixture, and inspects a signature for it, three times a test: longer than a stub takes to start.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from pytest_cpjob.patching import Undo
+
+_item: pytest.Item | None = None
+
+
+def begin(item: pytest.Item) -> None:
+    """Take this test for the current one from now on."""
+    global _item
+    _item = item
+
+
+def current_test() -> pytest.Item:
+    """Return the current test."""
+    if _item is None:
+        raise LookupError("no test has been set up by pytest's hook pytest_runtest_setup")
+    return _item
+
+
+def have_own(undo: Undo) -> None:
+    """Let a run of pytest inside a test, as `pytester` makes it, have its own until the undo."""
+    undo.later(partial(_resume, _item))
+
+
+def _resume(item: pytest.Item | None) -> None:
+    global _item
+    _item = item
