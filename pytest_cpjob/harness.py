@@ -17,7 +17,7 @@ from botocore.exceptions import ReadTimeoutError
 
 from pytest_cpjob.artifacts.moto_session import MotoSession
 from pytest_cpjob.artifacts.store import ArtifactStore
-from pytest_cpjob.aws.environment import hide_machine, secrets_of_machine
+from pytest_cpjob.aws.environment import hide_machine, secrets_of_machine, variables_of_machine
 from pytest_cpjob.clients.call_router import CallRouter
 from pytest_cpjob.clients.interceptor import ClientInterceptor
 from pytest_cpjob.clients.leftover_threads import cut_off, release, threads_cut_off
@@ -165,9 +165,10 @@ class Harness:
             stand_in_for_locks(self.undo)
             watch_idle_threads(self.undo)
             self.router.outside_runs = DirectPolls(self.undo)
-            self._moto.watch(self.undo)
-            self.service.secret_texts |= secrets_of_machine()
-            hide_machine(self.undo, self.settings.region)
+            variables = variables_of_machine()
+            self._moto.watch(self.undo, variables)
+            self.service.secret_texts |= secrets_of_machine(variables)
+            hide_machine(self.undo, self.settings.region, variables)
             watch_expected_errors(self.observer.met, self.undo)
             self._interceptor.install()
         except BaseException:

@@ -62,20 +62,17 @@ class Undo:
             raise failure
 
 
-class _Replaced(NamedTuple):
+class _Place(NamedTuple):
     """An attribute, what stood there when it was replaced last, and what was made to replace it.
 
     Attributes:
         before: `_ABSENT` where the attribute is inherited.
-        original: what was found there, inherited or not.
     """
 
     owner: Any
     name: str
     before: object
     ours: object
-    original: object
-    wrap: Callable[[Any], object]
 
 
 class Patches:
@@ -93,53 +90,58 @@ class Patches:
     """
 
     def __init__(self, *replacements: tuple[Any, str, Callable[[Any], object]]) -> None:
-        self._replaced = [
-            _Replaced(owner, name, None, None, None, wrap) for owner, name, wrap in replacements
-        ]
+        self._places = [_Place(owner, name, None, None) for owner, name, _ in replacements]
+        self._wraps = [wrap for _, _, wrap in replacements]
+        # What was found there, inherited or not; and the first that ever was.
+        self._originals: list[object] = [None] * len(replacements)
         self._first: dict[int, object] = {}
+        self._others: set[int] = set()
         self._count = 0
         self.are_in_place = False
 
     def put_in_place(self, undo: Undo) -> None:
         """Replace the attributes until the undo, which leaves alone what others have set since."""
         undo.later(self._take_back)
-        self._count = 0
         self.are_in_place = True
-        for at, (owner, name, before, ours, _, _) in enumerate(self._replaced):
+        self._count = 0
+        for owner, name, before, ours in self._places:
             there = owner.__dict__.get(name, _ABSENT)
             if there is not before or there is _ABSENT:
-                ours = self._make(at, there)
-            self._count = at + 1
+                ours = self._make(self._count, there)
+            self._count += 1
             setattr(owner, name, ours)
 
     def _make(self, at: int, there: object) -> object:
         """Make what replaces an attribute, unless it was made of the same before."""
-        old = self._replaced[at]
-        original = getattr(old.owner, old.name)
-        if there is old.before and original == old.original:
-            return old.ours
-        ours = old.wrap(original)
-        self._replaced[at] = old._replace(before=there, ours=ours, original=original)
+        owner, name, before, ours = self._places[at]
+        original = getattr(owner, name)
+        if there is before and original == self._originals[at]:
+            return ours
+        ours = self._wraps[at](original)
+        self._places[at] = _Place(owner, name, there, ours)
+        self._originals[at] = original
+        if there is not self._first.setdefault(at, there):
+            self._others.add(at)
         return ours
 
     def those_in_place(self) -> list[Any]:
         """Return what has replaced the attributes."""
-        return [each.ours for each in self._replaced]
+        return [each.ours for each in self._places]
 
     def _take_back(self) -> None:
         self.are_in_place = False
-        for at, (owner, name, before, ours, _, _) in enumerate(self._replaced[: self._count]):
-            if before is not self._first.setdefault(at, before):
-                # A test's own, say, which is not to be kept for later ones.
-                self._replaced[at] = self._replaced[at]._replace(
-                    before=None, ours=None, original=None
-                )
+        for owner, name, before, ours in self._places[: self._count]:
             if owner.__dict__.get(name) is not ours:
                 _set_back_later(owner, name, ours, before)
             elif before is _ABSENT:
                 delattr(owner, name)
             else:
                 setattr(owner, name, before)
+        while self._others:
+            # What stood there may be a test's own, and is not to be kept for later ones.
+            at = self._others.pop()
+            self._places[at] = self._places[at]._replace(before=None, ours=None)
+            self._originals[at] = None
 
 
 def _restore_attribute(owner: Any, name: str, value: object, before: object) -> None:

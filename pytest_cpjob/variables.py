@@ -71,13 +71,19 @@ def values_of(names: Iterable[str]) -> dict[str, str | None]:
     return found
 
 
-def set_variables(values: Mapping[str, str | None], undo: Undo) -> None:
+def set_variables(
+    values: Mapping[str, str | None], undo: Undo, before: Mapping[str, str | None] | None = None
+) -> None:
     """Set variables, or remove those that are to be None, until the undo, unless others change one.
 
     Who has changed one may have kept our value to put back later: see `restore_late_variables`.
+
+    Args:
+        before: what they are now, where that is known.
     """
     environ = os.environ
-    before = values_of(values)
+    if before is None:
+        before = values_of(values)
     undo.later(partial(_restore, environ, values, before))
     for name, value in values.items():
         _put(environ, name, before[name], value)

@@ -10,14 +10,13 @@ what it has changed when it stops, as it does without us.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS
 from pytest_cpjob.patching import Patches, Undo, when_imported
 from pytest_cpjob.requirements import require
-from pytest_cpjob.variables import values_of
 
 if TYPE_CHECKING:
     from moto.core.models import MockAWS
@@ -42,14 +41,18 @@ class MotoSession:
         self.was_there = False
         self._undo = Undo()
         self._mocks: list[MockAWS] = []
-        self._variables: dict[str, str | None] = {}
+        self._variables: Mapping[str, str | None] = {}
 
     # -- the user's own mocks ----------------------------------------------------------------------
 
-    def watch(self, undo: Undo) -> None:
-        """See every `mock_aws` that starts or stops until the undo."""
+    def watch(self, undo: Undo, variables: Mapping[str, str | None]) -> None:
+        """See every `mock_aws` that starts or stops until the undo.
+
+        Args:
+            variables: those of the machine, before the stub hides them.
+        """
         global _watching
-        self._variables = values_of(DUMMY_CREDENTIALS)
+        self._variables = variables
         _watching = self
         undo.later(self._leave_mocks)
         when_imported("moto.core.models", lambda: _patches().put_in_place(undo), undo)
@@ -83,9 +86,9 @@ class MotoSession:
         global _watching
         _watching = None
         for mock in self._mocks:
-            for name, value in self._variables.items():
-                if mock._orig_creds.get(name) == DUMMY_CREDENTIALS[name]:
-                    mock._orig_creds[name] = value
+            for name, dummy in DUMMY_CREDENTIALS.items():
+                if mock._orig_creds.get(name) == dummy:
+                    mock._orig_creds[name] = self._variables[name]
         self._mocks.clear()
 
     # -- our own -----------------------------------------------------------------------------------

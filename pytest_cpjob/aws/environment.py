@@ -41,7 +41,12 @@ NOT_WHILE_ACTIVE: Final = (
     "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_USE_FIPS_ENDPOINT",
 )
-_LOOKED_AT: Final = (*NOT_WHILE_ACTIVE, "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID")
+_LOOKED_AT: Final = (
+    *NOT_WHILE_ACTIVE,
+    *DUMMY_CREDENTIALS,
+    "AWS_DEFAULT_REGION",
+    "AWS_SHARED_CREDENTIALS_FILE",
+)
 _LENGTHS: Final = {"AWS_SECRET_ACCESS_KEY": range(40, 41), "AWS_SESSION_TOKEN": range(100, 10_000)}
 """How long real ones are: IAM's and STS's keys are all of one length, STS's tokens of hundreds."""
 _BASE64: Final = frozenset(string.ascii_letters + string.digits + "+/=")
@@ -73,33 +78,39 @@ def _says_something(path: str) -> bool:
         return False
 
 
-def secrets_of_machine() -> set[str]:
-    """Return the secrets among the variables that look like AWS's own.
+def variables_of_machine() -> Mapping[str, str | None]:
+    """Return what a stub hides, or has to know of, as it is now; None for what is not set."""
+    return values_of(_LOOKED_AT)
+
+
+def secrets_of_machine(variables: Mapping[str, str | None]) -> set[str]:
+    """Return the secrets among the machine's variables that look like AWS's own.
 
     A dummy, such as `testing`, is a word that a report may be full of.
     """
     return {
         value
-        for name, value in values_of(_LENGTHS).items()
-        if value is not None and len(value) in _LENGTHS[name] and _BASE64.issuperset(value)
+        for name, lengths in _LENGTHS.items()
+        if (value := variables[name]) is not None
+        and len(value) in lengths
+        and _BASE64.issuperset(value)
     }
 
 
-def hide_machine(undo: Undo, region: str) -> None:
+def hide_machine(undo: Undo, region: str, variables: Mapping[str, str | None]) -> None:
     """Replace a developer's real credentials by dummy ones until the undo.
 
     A region is set where no variable names one: a hidden profile's, or that of a file that only
     this machine has, would be gone or another on the next machine. Credentials are not touched
     where moto's own are in place already.
     """
-    there = values_of(_LOOKED_AT)
     # Sessions read it for the names of its profiles, and with them the keys.
     hidden: dict[str, str | None] = {"AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     for name in NOT_WHILE_ACTIVE:
-        if there[name] is not None:
+        if variables[name] is not None:
             hidden[name] = None
-    if not there["AWS_DEFAULT_REGION"]:
+    if not variables["AWS_DEFAULT_REGION"]:
         hidden["AWS_DEFAULT_REGION"] = region
-    if there["AWS_ACCESS_KEY_ID"] != MOTOS_KEY:
+    if variables["AWS_ACCESS_KEY_ID"] != MOTOS_KEY:
         hidden.update(DUMMY_CREDENTIALS)
-    set_variables(hidden, undo)
+    set_variables(hidden, undo, variables)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from traceback import walk_tb
 from types import CodeType, MappingProxyType
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.call_sites import Site
@@ -99,11 +99,18 @@ class Observer:
         self.test_code: set[CodeType] = set()
         self.directory = os.getcwd()
 
-    def is_tested_by(self, function: Callable[..., object]) -> None:
-        """Learn whose frames are the test's own: an error that is raised there, the test saw."""
+    def is_tested_by(self, function: Any) -> None:
+        """Learn whose frames are the test's own: an error that is raised there, the test saw.
+
+        What is no function of Python's, such as a doctest, has none.
+        """
         # Hypothesis keeps the test itself inside.
         inner = getattr(getattr(function, "hypothesis", None), "inner_test", function)
-        self.test_code.add(inspect.unwrap(inner).__code__)
+        if hasattr(inner, "__wrapped__"):
+            inner = inspect.unwrap(inner)
+        code = getattr(inner, "__code__", None)
+        if code is not None:
+            self.test_code.add(code)
 
     def listen(self, undo: Undo) -> None:
         """Hear what is written until the undo; a test may read away what pytest has captured."""

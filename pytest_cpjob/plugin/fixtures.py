@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -87,9 +86,7 @@ def cpjob() -> CodePipelineStub:
     # before the start: whatever is raised from then on, the stub does not stay active.
     item.addfinalizer(finish)
     stub._start()
-    function = _test_function(item)
-    if function is not None:
-        harness.observer.is_tested_by(function)
+    harness.observer.is_tested_by(_test_function(item))
     parameters = getattr(item, "callspec", None)
     if parameters is not None and SWEEP in parameters.params:
         harness.vary(parameters.params[SWEEP])
@@ -97,12 +94,12 @@ def cpjob() -> CodePipelineStub:
     return stub
 
 
-def _test_function(item: Any) -> Any:
+def _test_function(item: pytest.Item) -> object:
     """Return the function that a test runs; a doctest has none."""
-    function: Any = getattr(item, "function", None)
+    function: object = getattr(item, "function", None)
     while isinstance(function, functools.partial):
         function = function.func
-    return function if hasattr(inspect.unwrap(function), "__code__") else None
+    return function
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_cpjob.aws.environment import hide_machine
+from pytest_cpjob.aws.environment import hide_machine, variables_of_machine
 from pytest_cpjob.patching import Undo
 from tests.benchmarks import sides
 from tests.benchmarks.action import by_hand
@@ -14,7 +14,7 @@ from tests.benchmarks.measuring import Row, alone, always, compared
 def rows(parts: str) -> Iterator[Row]:
     """Measure the parts of these letters, on a machine that has something configured."""
     undo = Undo()
-    hide_machine(undo, "us-east-1")
+    hide_machine(undo, "us-east-1", variables_of_machine())
     try:
         for letter, measure in {"b": documents, "c": calls, "d": stubs, "e": whole_tests}.items():
             if letter in parts:
