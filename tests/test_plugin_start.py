@@ -40,9 +40,11 @@ def test_importing_the_plugin_imports_few_modules_beside_pythons_own() -> None:
         "pytest_cpjob.defaults",
         "pytest_cpjob.patching",
         "pytest_cpjob.plugin",
+        "pytest_cpjob.plugin.current_test",
         "pytest_cpjob.plugin.fixtures",
         "pytest_cpjob.plugin.loading",
         "pytest_cpjob.plugin.options",
+        "pytest_cpjob.plugin.progress",
     ]
 
 

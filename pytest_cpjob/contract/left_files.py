@@ -70,6 +70,10 @@ class _Listing(NamedTuple):
     files: tuple[str, ...]
     folders: tuple[str, ...]
 
+    def holds(self, changed: int) -> bool:
+        """Whether this is still what a folder of that time has in it."""
+        return self.changed == changed and self.at - self.since >= _SETTLED
+
 
 class Look(NamedTuple):
     """What is under the temporary folder at one moment.
@@ -88,24 +92,36 @@ _listings: dict[str, _Listing] = {}
 
 
 def look() -> Look:
-    """Return what is there now."""
+    """Return what is there now.
+
+    Each invocation looks twice, so that a folder in which nothing has changed is to cost no more
+    than the calls of the system.
+    """
     global _listings
     known = _listings
     listings: dict[str, _Listing] = {}
     stamps: dict[str, tuple[int, int]] = {}
+    now = times().elapsed  # no library that moves time moves this one
     ahead = [(folder, 0) for folder in _temporary_folders()]
     for folder, depth in ahead:  # it grows meanwhile
         if folder in listings or len(listings) == _MOST_FOLDERS:
             continue
-        listing = _listed(folder, known.get(folder))
-        if listing is None:
+        try:
+            changed = stat(folder).st_mtime_ns
+        except OSError:
             continue
+        listing = known.get(folder)
+        if listing is None or not listing.holds(changed):
+            listing = _listed(folder, listing, changed, now)
         listings[folder] = listing
         for path in listing.files:
-            with suppress(OSError):
-                stamps[path] = _stamp(lstat(path))
+            try:
+                seen = lstat(path)
+            except OSError:
+                continue
+            stamps[path] = seen.st_mtime_ns, seen.st_size
         if depth < _DEEPEST:
-            ahead += ((each, depth + 1) for each in listing.folders)
+            ahead += [(each, depth + 1) for each in listing.folders]
     _listings = listings
     return Look(listings, stamps)
 
@@ -151,18 +167,9 @@ def _temporary_folders() -> Iterable[str]:
     return dict.fromkeys(folder for folder in folders if isinstance(folder, str))
 
 
-def _listed(folder: str, known: _Listing | None) -> _Listing | None:
-    """List a folder, or return what is known of it if nothing can have changed."""
-    now = times().elapsed  # no library that moves time moves this one
-    try:
-        changed = stat(folder).st_mtime_ns
-    except OSError:
-        return None
-    since = now
-    if known is not None and known.changed == changed:
-        since = known.since
-        if known.at - since >= _SETTLED:
-            return known
+def _listed(folder: str, known: _Listing | None, changed: int, now: float) -> _Listing:
+    """List a folder, and read of each entry only what is not known of it."""
+    since = known.since if known is not None and known.changed == changed else now
     before = {} if known is None else known.entries
     entries: dict[str, _Entry | None] = {}
     # Another user's cannot be read, and is empty for us.
@@ -206,10 +213,6 @@ def _files(paths: Iterable[str]) -> Iterator[str]:
             elif S_ISDIR(mode):
                 with scandir(path) as entries:
                     ahead += sorted(entry.path for entry in entries)
-
-
-def _stamp(seen: os.stat_result) -> tuple[int, int]:
-    return seen.st_mtime_ns, seen.st_size
 
 
 def _logs_of_pytest() -> set[str]:

@@ -22,9 +22,16 @@ def begin(item: pytest.Item) -> None:
 
 
 def current_test() -> pytest.Item:
-    """Return the current test."""
+    """Return the current test.
+
+    Raises:
+        LookupError: pytest has set up none, which only another plugin can bring about.
+    """
     if _item is None:
-        raise LookupError("no test has been set up by pytest's hook pytest_runtest_setup")
+        raise LookupError(
+            "cpjob: the fixture was asked for outside of a test: pytest's hook pytest_runtest_setup"
+            " was not called for one; use `with CodePipelineStub() as cpjob` there"
+        )
     return _item
 
 
