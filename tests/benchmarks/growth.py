@@ -29,14 +29,14 @@ from tests.benchmarks.measuring import Row, quartiles
 LINEAR: Final = 1.5
 """How much longer one of ten times as many may take: caches of the processor are felt."""
 
-LARGE: Final = 100 * 1024 * 1024
+LARGE: Final = 500 * 1024 * 1024
 
 
 def rows() -> Iterator[Row]:
     """(i) Each of many jobs, calls and files; the memory that a large artifact takes."""
     for what, each, count in (
-        ("adding one of {:,} jobs", each_job, 2_000),
-        ("one of {:,} answered calls", each_call, 20_000),
+        ("adding one of {:,} jobs", each_job, 10_000),
+        ("one of {:,} answered calls", each_call, 100_000),
         ("reading one of {:,} files of an output", each_file, 4_000),
         ("looking for the secrets of one of {:,} jobs in what all print", each_secret, 1_000),
         ("telling of one of {:,} calls, each with new credentials", each_told_call, 1_000),
