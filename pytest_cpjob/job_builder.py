@@ -70,6 +70,7 @@ class Declared(NamedTuple):
     Attributes:
         inputs: the input artifacts with their places; by default those that have contents.
         execution_id: of the pipeline's one execution.
+        execution_retries: how often that was retried so far.
         permissions: what the function's own role may do, None if that is unknown.
         role: the name of the role that CodePipeline acts as.
         function: the code that the action runs.
@@ -79,6 +80,7 @@ class Declared(NamedTuple):
 
     inputs: Sequence[Artifact] | None = None
     execution_id: str | None = None
+    execution_retries: int = 0
     permissions: Permissions | None = None
     role: str | None = None
     function: FunctionCode | None = None
@@ -293,7 +295,10 @@ class JobBuilder:
         )
         facts = _with_sources(facts, contents, stream)
         if declared.execution_id is not None:
-            facts = facts._replace(pipeline_execution_id=declared.execution_id)
+            facts = facts._replace(
+                pipeline_execution_id=declared.execution_id,
+                execution_retries=declared.execution_retries,
+            )
         if captured is not None:
             facts = facts._replace(**captured.executions)
         if self.variation is not None and self.variation.is_for(

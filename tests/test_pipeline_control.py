@@ -352,6 +352,39 @@ def test_a_retry_keeps_what_has_succeeded(cpjob: CodePipelineStub) -> None:
     assert job.input_artifacts["Post"].key == job_before.input_artifacts["Post"].key
 
 
+def test_events_count_the_attempts_as_the_events_of_single_jobs_do(
+    cpjob: CodePipelineStub,
+) -> None:
+    execution = run_flaky(cpjob)
+    execution.retry("Release")
+    noted = [
+        (event["detail-type"].split()[1], event["detail"])
+        for event in execution.events
+        if event["detail"].get("stage") in (None, "Release")
+        and event["detail"].get("action") in (None, "Tell")
+    ]
+
+    assert [(level, at["state"], at["pipeline-execution-attempt"]) for level, at in noted] == [
+        ("Pipeline", "STARTED", 1.0),
+        ("Stage", "STARTED", 0.0),
+        ("Action", "STARTED", 1.0),
+        ("Action", "FAILED", 1.0),
+        ("Stage", "FAILED", 0.0),
+        ("Pipeline", "FAILED", 1.0),
+        ("Pipeline", "RESUMED", 2.0),
+        ("Stage", "RESUMED", 1.0),
+        ("Action", "STARTED", 2.0),
+        ("Action", "SUCCEEDED", 2.0),
+        ("Stage", "SUCCEEDED", 1.0),
+        ("Pipeline", "SUCCEEDED", 2.0),
+    ]
+    attempts = execution.actions["Tell"].attempts
+    told = [each.job.state_change_event()["detail"] for each in attempts if each.job is not None]
+    started = [at for level, at in noted if (level, at["state"]) == ("Action", "STARTED")]
+    assert [at["pipeline-execution-attempt"] for at in told] == [1.0, 2.0]
+    assert told == started
+
+
 def test_a_retry_of_all_actions_begins_the_stage_anew(cpjob: CodePipelineStub) -> None:
     execution = run_flaky(cpjob)
     key = execution.artifacts["Post"].key

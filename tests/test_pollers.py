@@ -314,14 +314,14 @@ def test_an_ended_lambda_action_is_told_with_its_function(cpjob: CodePipelineStu
 
 
 @pytest.mark.parametrize(
-    ("of", "state", "members"),
+    ("of", "state", "members", "attempt"),
     [
-        ("stage", "RESUMED", {"stage": "Build", "state": "RESUMED"}),
-        ("pipeline", "SUPERSEDED", {"state": "SUPERSEDED"}),
+        ("stage", "RESUMED", {"stage": "Build", "state": "RESUMED"}, 0.0),
+        ("pipeline", "SUPERSEDED", {"state": "SUPERSEDED"}, 1.0),
     ],
 )
 def test_stages_and_pipelines_have_events_too(
-    docs_job: Job, of: Any, state: str, members: dict[str, str]
+    docs_job: Job, of: Any, state: str, members: dict[str, str], attempt: float
 ) -> None:
     event = docs_job.state_change_event(state, of=of)
 
@@ -332,7 +332,7 @@ def test_stages_and_pipelines_have_events_too(
         "start-time": event["detail"]["start-time"],
         **members,
         "version": 1.0,
-        "pipeline-execution-attempt": 1.0,
+        "pipeline-execution-attempt": attempt,
     }
     with pytest.raises(ValueError, match=r"^state: expected one of STARTED, "):
         docs_job.state_change_event("ABANDONED", of=of)

@@ -71,7 +71,6 @@ def action_state_change(
     stream: Stream,
     moment: Moment,
     result: ExecutionResult | None = None,
-    attempt: int = 1,
 ) -> dict[str, Any]:
     """Return the event "CodePipeline Action Execution State Change" of a job's action.
 
@@ -96,11 +95,11 @@ def action_state_change(
         "region": facts.region,
         "type": {"owner": owner, "provider": provider, "category": category, "version": version},
     }
-    return _change("Action", facts, members, stream, moment, attempt)
+    return _change("Action", facts, members, stream, moment)
 
 
 def stage_state_change(
-    facts: JobFacts, state: str, stream: Stream, moment: Moment, attempt: int = 1
+    facts: JobFacts, state: str, stream: Stream, moment: Moment
 ) -> dict[str, Any]:
     """Return the event "CodePipeline Stage Execution State Change" of a job's stage.
 
@@ -109,7 +108,7 @@ def stage_state_change(
     """
     _check_state(state, STAGE_STATES)
     members = {"stage": facts.stage_name, "state": state}
-    return _change("Stage", facts, members, stream, moment, attempt)
+    return _change("Stage", facts, members, stream, moment)
 
 
 def pipeline_state_change(
@@ -118,7 +117,6 @@ def pipeline_state_change(
     stream: Stream,
     moment: Moment,
     trigger: Mapping[str, str] | None = None,
-    attempt: int = 1,
 ) -> dict[str, Any]:
     """Return the event "CodePipeline Pipeline Execution State Change" of a job's pipeline.
 
@@ -131,7 +129,7 @@ def pipeline_state_change(
     members: dict[str, Any] = {"state": state}
     if trigger is not None and state == "STARTED":
         members = {"execution-trigger": dict(trigger), **members}
-    return _change("Pipeline", facts, members, stream, moment, attempt)
+    return _change("Pipeline", facts, members, stream, moment)
 
 
 def scheduled_event(stream: Stream, region: str, account_id: str, at: int) -> dict[str, Any]:
@@ -146,6 +144,15 @@ def scheduled_event(stream: Stream, region: str, account_id: str, at: int) -> di
     }
 
 
+def execution_attempt(level: str, retries: int) -> float:
+    """Return an event's `pipeline-execution-attempt`, for an execution retried so often.
+
+    Actions were captured to count from 1, stages from 0. What pipelines count from, and how each
+    goes on after a retry, is our choice.
+    """
+    return float(retries if level == "Stage" else retries + 1)
+
+
 def _check_state(state: str, states: tuple[str, ...]) -> None:
     if state not in states:
         raise ValueError(f"state: expected one of {', '.join(states)}, got {state!r}")
@@ -157,7 +164,6 @@ def _change(
     members: Mapping[str, Any],
     stream: Stream,
     moment: Moment,
-    attempt: int,
 ) -> dict[str, Any]:
     return {
         **_envelope(stream, facts.region, facts.account_id, moment.at),
@@ -171,7 +177,7 @@ def _change(
             **members,
             # EventBridge has both as numbers with a decimal point.
             "version": 1.0,
-            "pipeline-execution-attempt": float(attempt),
+            "pipeline-execution-attempt": execution_attempt(level, facts.execution_retries),
         },
     }
 

@@ -150,6 +150,8 @@ class JobFacts(NamedTuple):
     encryption_key: str | None
     pipeline_execution_id: str
     action_execution_id: str
+    execution_retries: int = 0
+    """How often a stage of the pipeline's execution had been retried when the job began."""
 
     def __repr__(self) -> str:
         shown = ", ".join(

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pytest_cpjob.documents import timestamps
+from pytest_cpjob.documents.eventbridge import execution_attempt
 from pytest_cpjob.documents.facts import ArtifactFacts
 from pytest_cpjob.documents.streams import Stream
 
@@ -21,7 +22,7 @@ def state_change(
     execution_id: str,
     at: int,
     started_at: int,
-    attempt: int,
+    retries: int,
     stream: Stream,
     **detail: Any,
 ) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def state_change(
         level: `Pipeline`, `Stage` or `Action`.
         state: such as `STARTED`.
         at, started_at: milliseconds since 1970.
-        attempt: how often the execution was retried.
+        retries: how often the execution was retried.
         detail: what else stands in `detail`, `_` for `-` in the names.
     """
     _, _, _, region, account_id, name = pipeline_arn.split(":", 5)
@@ -51,7 +52,7 @@ def state_change(
             **{key.replace("_", "-"): value for key, value in detail.items()},
             "state": state,
             "version": 1.0,
-            "pipeline-execution-attempt": float(attempt),
+            "pipeline-execution-attempt": execution_attempt(level, retries),
         },
     }
 

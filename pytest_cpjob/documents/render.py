@@ -91,7 +91,9 @@ def artifact(facts: ArtifactFacts) -> Artifact:
 
 def pipeline_context(facts: JobFacts) -> PipelineContext:
     """Return where a job comes from; model shape PipelineContext."""
-    _, account, region, pipeline, stage, action, _, _, _, _, _, _, execution, own_execution = facts
+    _, account, region, pipeline, stage, action, _, _, _, _, _, _, execution, own_execution, _ = (
+        facts
+    )
     owner = f"arn:{partition_of(region)}:codepipeline:{region}:{account}"
     return {
         "pipelineName": pipeline,
@@ -117,7 +119,7 @@ def _action_context(facts: JobFacts) -> ActionContext:
 
 def _job_data(facts: JobFacts, credentials: Credentials) -> JobData:
     # Of a poll and of details a worker asks for many: one step takes all of the facts out.
-    _, _, _, _, _, _, action_type, configuration, inputs, outputs, token, key, _, _ = facts
+    _, _, _, _, _, _, action_type, configuration, inputs, outputs, token, key, _, _, _ = facts
     data: JobData = {
         "actionTypeId": action_type.as_dict(),
         "actionConfiguration": {"configuration": {**configuration}},

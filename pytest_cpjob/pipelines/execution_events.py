@@ -66,7 +66,7 @@ class EventLog:
                 execution_id=execution.id,
                 at=self._record.date(self._now()),
                 started_at=self._record.date(started_at),
-                attempt=execution.retries,
+                retries=execution.retries,
                 stream=self._stream.at("event", execution.number, len(execution.events)),
                 **detail,
             )
