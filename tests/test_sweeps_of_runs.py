@@ -278,3 +278,62 @@ def test_a_sweep_that_cannot_be_names_marker_rule_and_way_out(pytester: pytest.P
         "@pytest.mark.cpjob_faults: the test ran nothing of Words: let it run a pipeline that has"
         " it as far as there, or take the marker away" in text
     )
+
+
+UNFIT = """
+    import pytest
+    from my_actions import PERFORMERS, PIPELINE
+
+
+    @pytest.mark.cpjob_faults(action="Nope")
+    def test_run(cpjob):
+        cpjob.add_pipeline(PIPELINE).run(PERFORMERS)
+
+
+    @pytest.mark.cpjob_job_variants("plain", "null-revision", "encryption-key", action="Nope")
+    @pytest.mark.parametrize("name", ["site", "docs"])
+    def test_jobs(cpjob, name):
+        if name == "docs":
+            cpjob.add_pipeline(PIPELINE).run(PERFORMERS)
+
+
+    @pytest.fixture
+    def execution(cpjob):
+        return cpjob.add_pipeline(PIPELINE).run(PERFORMERS)
+
+
+    @pytest.mark.cpjob_faults("get-timed-out", "put-timed-out", action="Nope")
+    def test_fixture(execution):
+        pass
+
+
+    @pytest.mark.cpjob_faults("get-timed-out", "put-timed-out", action="Words")
+    def test_other_failures(cpjob):
+        cpjob.add_pipeline(PIPELINE).run(PERFORMERS)
+        raise ValueError("the test's own failure")
+"""
+
+
+def test_a_sweep_that_does_not_fit_fails_once(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(my_actions=CODE, test_unfit=UNFIT)
+
+    result = pytester.runpytest("-rs", "-p", "no:faker", "-p", "no:randomly")
+
+    # Of the faults one fails; of the jobs one for each of two reasons; of the rest all.
+    result.assert_outcomes(failed=1 + 2 + 2, skipped=14 + 4 + 1, errors=1)
+    first = "test_unfit.py::test_run?details-throttled?"
+    result.stdout.fnmatch_lines(
+        [
+            "*the pipeline has no action 'Nope'; expected one of *",
+            "SKIPPED ?14? test_unfit.py:*: @pytest.mark.cpjob_faults does not fit this test: see"
+            f" {first}",
+            "SKIPPED ?2? test_unfit.py:*: @pytest.mark.cpjob_job_variants does not fit this test:"
+            " see test_unfit.py::test_jobs?*?",
+            "SKIPPED ?2? test_unfit.py:*: @pytest.mark.cpjob_job_variants does not fit this test:"
+            " see test_unfit.py::test_jobs?*?",
+        ]
+    )
+    # Where no error has left the test, what it lacks is told by itself.
+    result.stdout.no_fnmatch_line("*direct cause*")
+    again = pytester.runpytest("-p", "no:faker", "-k", "test_run and truncated-zip")
+    again.assert_outcomes(failed=1, deselected=24)

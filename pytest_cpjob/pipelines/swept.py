@@ -10,8 +10,7 @@ from pytest_cpjob.pipelines.named_actions import NamedActions
 from pytest_cpjob.pipelines.performers import Performances
 from pytest_cpjob.pipelines.records import ExecutionRecord, PipelineRecord, StageRun
 from pytest_cpjob.pipelines.variables import Action
-from pytest_cpjob.settings import OptionError
-from pytest_cpjob.sweeps.variations import Variation
+from pytest_cpjob.sweeps.variations import UnfitSweepError, Variation
 
 _WITHOUT_CALLS: Final = {
     "stand-in": "is performed by a stand-in, which gets no job and makes no calls",
@@ -31,7 +30,7 @@ def check_sweep(
         others: the test's pipelines, another of which may have the action.
 
     Raises:
-        OptionError: no pipeline has the action, it makes no calls, or actions whose order is
+        UnfitSweepError: no pipeline has the action, it makes no calls, or actions whose order is
             swept do not start together.
     """
     sweep = harness.builder.variation
@@ -47,7 +46,7 @@ def check_sweep(
         for other in others:
             if other is not record and _has_all(other, sweep):
                 return
-        raise OptionError(f"@pytest.mark.{sweep.marker}: {error}") from None
+        raise UnfitSweepError(sweep.marker, str(error)) from None
 
 
 def _has_all(record: PipelineRecord, sweep: Variation) -> bool:

@@ -191,6 +191,16 @@ def pytest_runtest_makereport(
         progress.has_ended = True
         progress.harness.end_running()
         _fail_for_findings(progress.harness, item, call)
+    is_swept = (
+        call.excinfo is not None
+        and progress is not None
+        and not progress.is_running
+        and progress.harness.builder.variation is not None
+    )
+    if is_swept:
+        from pytest_cpjob.plugin.unfit_sweeps import skip_unfit
+
+        skip_unfit(item, call)
     if call.excinfo is None:
         report = yield
     else:
@@ -200,6 +210,10 @@ def pytest_runtest_makereport(
             report = yield
         finally:
             undo.all()
+    if is_swept and report.skipped:
+        from pytest_cpjob.plugin.unfit_sweeps import place_skip
+
+        place_skip(item, report)
     if call.when == "teardown" and _active_harness() is None:
         restore_late_attributes()
         # Not imported at pytest's start: only a stub changes variables.

@@ -50,15 +50,20 @@ def fail_for_findings(harness: Harness, item: pytest.Item, call: pytest.CallInfo
         return
     sweep = harness.builder.variation
     if sweep is not None and not harness.builder.has_varied and (sweep.action or sweep.order):
+        from pytest_cpjob.plugin.unfit_sweeps import skip_told
+        from pytest_cpjob.sweeps.variations import UnfitSweepError
+
         wanted = sweep.action or ", ".join(sweep.order)
+        why = UnfitSweepError(
+            sweep.marker,
+            f"the test ran nothing of {wanted}: let it run a pipeline that has it as far as there,"
+            " or take the marker away",
+        )
         try:
-            pytest.fail(
-                f"@pytest.mark.{sweep.marker}: the test ran nothing of {wanted}: let it run a"
-                " pipeline that has it as far as there, or take the marker away",
-                pytrace=False,
-            )
+            pytest.fail(str(why), pytrace=False)
         except pytest.fail.Exception:
             call.excinfo = pytest.ExceptionInfo.from_current()
+        skip_told(item, call, why)
 
 
 def tell(harness: Harness, *, failed: bool) -> dict[str, Any]:

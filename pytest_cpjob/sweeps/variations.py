@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_cpjob.artifacts.contents import SAMPLE_SOURCE, content_of, holding
 from pytest_cpjob.artifacts.hostile import HOSTILE_ARTIFACTS
+from pytest_cpjob.settings import OptionError
 
 if TYPE_CHECKING:
     from pytest_cpjob.artifacts.contents import InputContent
@@ -27,6 +28,23 @@ def _nothing(kind: Kind, arguments: Arguments) -> None:
 
 def _as_it_is(facts: JobFacts) -> JobFacts:
     return facts
+
+
+class UnfitSweepError(OptionError):
+    """A sweep names what the pipelines of its test do not have; seen when the test runs.
+
+    Attributes:
+        marker: the name of the sweep's marker.
+        reason: what does not fit.
+    """
+
+    def __init__(self, marker: str, reason: str) -> None:
+        super().__init__(marker, reason)
+        self.marker = marker
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"@pytest.mark.{self.marker}: {self.reason}"
 
 
 class Variation(NamedTuple):
