@@ -347,6 +347,59 @@ def test_a_marker_on_a_test_without_cpjob_is_an_error(pytester: pytest.Pytester,
     result.stdout.no_fnmatch_line("*pytest_cpjob?plugin*")
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("cpjob_fault", "cpjob_faults"), ("cpjob_job_variant", "cpjob_job_variants")],
+)
+def test_a_misspelt_marker_names_the_nearest(
+    pytester: pytest.Pytester, name: str, meant: str
+) -> None:
+    pytester.makepyfile(
+        test_function=f"""
+        import pytest
+
+        @pytest.mark.{name}("plain")
+        def test_one(cpjob): ...
+        """,
+        test_module=f"""
+        import pytest
+
+        pytestmark = pytest.mark.{name}
+
+        def test_two(): ...
+        """,
+    )
+
+    # pytest itself only warns of it, which a project may ignore.
+    result = pytester.runpytest("-p", "no:faker", "-W", "ignore")
+
+    result.assert_outcomes(errors=2)
+    for test in ("test_function.py::test_one", "test_module.py::test_two"):
+        result.stdout.fnmatch_lines(
+            [
+                f"*{test}: unknown marker @pytest.mark.{name} (register one of your own in"
+                f" pytest's option markers); did you mean '{meant}'?"
+            ]
+        )
+    result.stdout.no_fnmatch_line("*pytest_cpjob?plugin*")
+
+
+def test_registered_markers_of_the_users_own_may_begin_as_ours(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmarkers =\n    cpjob_slow: waits\n    cpjob_at(day): when it runs")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.cpjob_slow
+        @pytest.mark.cpjob_at("Monday")
+        @pytest.mark.cpjob_job_variants("plain", "aws-cn")
+        def test_one(cpjob): ...
+        """
+    )
+
+    pytester.runpytest("-p", "no:faker").assert_outcomes(passed=2)
+
+
 def test_a_modules_marker_is_for_its_tests_of_cpjob(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

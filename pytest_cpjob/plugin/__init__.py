@@ -438,9 +438,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    swept = [
-        (name, marker) for name in _SWEEPS for marker in metafunc.definition.iter_markers(name)
-    ]
+    marks = [mark for mark in metafunc.definition.iter_markers() if mark.name.startswith("cpjob_")]
+    if not marks:
+        return
+    others = [mark.name for mark in marks if mark.name not in _SWEEPS]
+    if others:
+        from pytest_cpjob.plugin.unknown_markers import refuse_unknown_markers
+
+        refuse_unknown_markers(metafunc, others)
+    swept = [(name, mark) for name in _SWEEPS for mark in marks if mark.name == name]
     if not swept:
         return
     if "cpjob" not in metafunc.fixturenames:
