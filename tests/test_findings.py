@@ -478,6 +478,22 @@ def test_a_result_again_after_a_lost_answer_is_none(cpjob: CodePipelineStub) -> 
     assert add(cpjob).invoke(handler).status == "Succeeded"
 
 
+def test_a_failure_after_a_success_whose_answer_was_lost_is_none(cpjob: CodePipelineStub) -> None:
+    cpjob.fail("PutJobSuccessResult", ReadTimeoutError(endpoint_url="https://x"), after=True)
+
+    def handler(event: Any, context: Any) -> None:
+        try:
+            succeed(event)
+        except ReadTimeoutError as error:
+            details = {"type": "JobFailed", "message": str(error)}
+            with pytest.raises(ClientError, match="InvalidJobStateException"):
+                codepipeline.put_job_failure_result(
+                    jobId=event["CodePipeline.job"]["id"], failureDetails=details
+                )
+
+    assert add(cpjob).invoke(handler).status == "Succeeded"
+
+
 def test_a_result_again_after_a_fault_refused_it_is_none(cpjob: CodePipelineStub) -> None:
     cpjob.fail("PutJobSuccessResult", "ThrottlingException")
 
