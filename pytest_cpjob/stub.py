@@ -537,7 +537,8 @@ class CodePipelineStub:
         Raises:
             WorkerError: it never idles, never acknowledges, waits for ever, or its threads do not
                 end; the message shows its last calls, or the threads' names.
-            Exception: what the worker raised, also in a thread pool's future that it did not ask.
+            Exception: what the worker raised, also in a thread, or in a thread pool's future that
+                it did not ask.
 
         >>> job = cpjob.add_job(action_type="Build:Custom:Docs:1")
         >>> cpjob.run_worker(main)

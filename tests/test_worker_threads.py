@@ -406,15 +406,136 @@ def test_a_failure_in_one_thread_ends_the_others(
     assert not set(threading.enumerate()) - before
 
 
-def test_an_exception_in_a_workers_thread_is_heard_as_ever(
+def test_an_exception_that_ended_a_workers_thread_fails_its_test(
+    pytester: pytest.Pytester,
+) -> None:
+    """pytest itself warns of it, as ever."""
+    pytester.makepyfile(
+        """
+        import threading
+        import time
+
+        def breaks():
+            raise ValueError("no such branch")
+
+        def test_one(cpjob):
+            def main():
+                threading.Thread(target=breaks).start()
+                time.sleep(60)
+                print("went on")
+
+            cpjob.run_worker(main)
+
+        def test_exit(cpjob):
+            cpjob.run_worker(lambda: threading.Thread(target=exit).start())
+        """
+    )
+
+    result = pytester.runpytest_subprocess("-p", "no:faker", "-p", "no:randomly")
+
+    outcomes = result.parseoutcomes()
+    assert (outcomes["failed"], outcomes["passed"]) == (1, 1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *ValueError: no such branch",
+            "went on",
+            "*PytestUnhandledThreadExceptionWarning: Exception in thread *",
+            "FAILED *::test_one*",
+        ]
+    )
+
+
+def breaks() -> None:
+    raise MemoryError("too little")
+
+
+@pytest.fixture
+def default_hook(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let nobody have set a hook, and pytest warn of nothing; older pytests set theirs by phase."""
+    return lambda: monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)
+
+
+@pytest.mark.parametrize("daemon", [False, True])
+def test_an_exception_that_ended_a_thread_leaves_run_worker_once_the_others_are_done(
+    cpjob: CodePipelineStub,
+    capsys: pytest.CaptureFixture[str],
+    daemon: bool,
+    default_hook: Callable[[], None],
+) -> None:
+    default_hook()
+
+    def works_on() -> None:
+        start(breaks, daemon=daemon)
+        poll_for_ever()
+
+    jobs = add(cpjob, 2)
+    with pytest.raises(MemoryError, match="too little"):
+        cpjob.run_worker(works_on)
+
+    assert [job.status for job in jobs] == ["Succeeded", "Succeeded"]
+    assert "MemoryError: too little" in capsys.readouterr().err
+
+
+def test_it_comes_before_what_the_worker_is_given_up_for(
+    cpjob: CodePipelineStub, default_hook: Callable[[], None]
+) -> None:
+    default_hook()
+
+    def waits_for_ever() -> None:
+        start(breaks)
+        threading.Event().wait()
+
+    add(cpjob, 1)
+    with pytest.raises(MemoryError):
+        cpjob.run_worker(waits_for_ever)
+
+
+def test_what_the_worker_itself_raises_comes_first(
+    cpjob: CodePipelineStub, default_hook: Callable[[], None]
+) -> None:
+    default_hook()
+
+    def raises() -> None:
+        start(breaks).join()
+        raise ValueError("a thread has died")
+
+    with pytest.raises(ValueError, match="a thread has died"):
+        cpjob.run_worker(raises)
+
+
+def test_an_exception_of_which_a_users_own_hook_hears_is_the_hooks(
     cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[object] = []
     monkeypatch.setattr(threading, "excepthook", lambda args: heard.append(args.exc_type))
 
-    def breaks() -> None:
-        raise MemoryError
-
     cpjob.run_worker(lambda: start(breaks).join())
 
     assert heard == [MemoryError]
+
+
+def test_an_exception_of_which_the_workers_own_hook_hears_is_the_hooks(
+    cpjob: CodePipelineStub, default_hook: Callable[[], None]
+) -> None:
+    default_hook()
+    heard: list[object] = []
+
+    def sets_a_hook() -> None:
+        threading.excepthook = lambda args: heard.append(args.exc_type)
+        start(breaks).join()
+
+    cpjob.run_worker(sets_a_hook)
+
+    assert heard == [MemoryError]
+
+
+def test_a_thread_of_the_tests_own_is_none_of_the_workers(
+    cpjob: CodePipelineStub, capsys: pytest.CaptureFixture[str], default_hook: Callable[[], None]
+) -> None:
+    default_hook()
+    cpjob.add_action_type("Build:Custom:Docs:1")
+    cpjob.at(10, lambda: start(breaks).join())
+
+    cpjob.run_worker(lambda: time.sleep(60))
+
+    assert "MemoryError: too little" in capsys.readouterr().err

@@ -195,6 +195,19 @@ class _Hook:
         self._before(happened)
 
 
+def nobody_hears_of_threads() -> bool:
+    """Whether an exception that ends a thread is only printed, or warned of by pytest.
+
+    Otherwise `threading.excepthook` is the user's own, who deals with such exceptions.
+    """
+    hook = threading.excepthook
+    while isinstance(hook, _Hook):
+        hook = hook._before
+    function = getattr(hook, "func", hook)  # pytest's is a `functools.partial`
+    module = getattr(function, "__module__", None) or ""
+    return hook is threading.__excepthook__ or module.partition(".")[0] in ("pytest", "_pytest")
+
+
 def _tell_warning(warning: Any, listener: Listener) -> None:
     # Of what nobody has caught pytest makes warnings; it was heard already.
     if not warning.category.__module__.startswith(("pytest", "_pytest")):

@@ -24,7 +24,7 @@ MOST_CALLS: Final = 10_000
 """Calls without any job's change of state, after which a worker counts as one that never idles."""
 
 MOST_CALLS_AFTER_AN_ERROR: Final = 100
-"""The same, once a task of a pool has raised, in which the worker may look at its future."""
+"""The same, once a thread or task has raised, in which the worker may look at a task's future."""
 
 MOST_CONTINUATIONS: Final = 1_000
 """Times that a worker may continue one action, after which it counts as one that never ends it."""
@@ -89,7 +89,8 @@ class WorkerRun:
 
         Raises:
             WorkerError: it does not idle, or threads of it do not end.
-            Exception: what it raised, in a task of a pool too unless the worker looked at it.
+            Exception: what it raised, in a task of a pool too unless the worker looked at it, and
+                in a plain thread unless `threading.excepthook` is the user's own.
         """
         if inspect.iscoroutinefunction(target):
             raise WorkerError(
@@ -251,19 +252,19 @@ class WorkerRun:
             self._is_done = True
             return True
         if seconds >= 0 and self._failure is None:
-            self._failure = WorkerError(
+            self._failure = self._swallowed() or WorkerError(
                 "the worker waits, without a time-out, for what none of its threads can bring about"
                 " any more"
             )
         return seconds >= 0
 
     def _give_up(self, what: str) -> NoReturn:
-        # What a task raised comes first: it may well be why the worker goes on.
+        # What a task or thread raised comes first: it may well be why the worker goes on.
         self.fail(self._swallowed() or WorkerError(what))
         self._end_thread()
 
     def _swallowed(self) -> BaseException | None:
-        """Return what a task of a pool raised, and the worker has not looked at."""
+        """Return what ended a thread, or a task of a pool raised and the worker never looked at."""
         errors = self._time.ownership.swallowed(self)
         return next((error for error in errors if not isinstance(error, RunEnded)), None)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+from pytest_cpjob.contract.output_capture import nobody_hears_of_threads
 from pytest_cpjob.patching import Patches, Undo, when_imported
 from pytest_cpjob.threads import Run, RunEnded, begin_run, current_run, join_run, mark_idle
 from pytest_cpjob.virtual_time.waits import thread_begun, thread_ended
@@ -67,12 +68,14 @@ class Ownership:
         working: threads that work for a run at this time, but were not started by it.
         pool_threads: threads that perform tasks, one after another.
         failed: tasks that raised.
+        fatal: runs, each with an exception that ended a thread of it.
     """
 
     def __init__(self) -> None:
         self.working: dict[threading.Thread, Run] = {}
         self.pool_threads: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self.failed: list[Task] = []
+        self.fatal: list[tuple[Run, BaseException]] = []
         self._before: dict[int, Run | None] = {}
         self._looked_at: weakref.WeakSet[Any] = weakref.WeakSet()
         self._started: weakref.WeakKeyDictionary[threading.Thread, Run] = (
@@ -105,11 +108,14 @@ class Ownership:
         return _AtWork(self, task)
 
     def swallowed(self, run: Run) -> list[BaseException]:
-        """Return what tasks of a run raised, and nobody looked at."""
+        """Return what threads and tasks of a run raised, and nobody looked at."""
         return [
-            task.error
-            for task in self.failed
-            if task.run is run and task.error is not None and task.future not in self._looked_at
+            *(error for whose, error in self.fatal if whose is run),
+            *(
+                task.error
+                for task in self.failed
+                if task.run is run and task.error is not None and task.future not in self._looked_at
+            ),
         ]
 
     # -- what is inherited -----------------------------------------------------------------------
@@ -127,7 +133,7 @@ class Ownership:
         """Let a thread begin as a part of a run."""
         self._started[thread] = run
         thread_begun(thread)
-        _begin_with(thread, run)
+        _begin_with(self, thread, run)
 
     def looked_at(self, future: Any) -> None:
         """Take note that somebody has asked for a future's outcome."""
@@ -189,7 +195,7 @@ def _futures() -> Patches:
     return Patches(*((future_class, name, _looking) for name in ("result", "exception")))
 
 
-def _begin_with(thread: threading.Thread, run: Run) -> None:
+def _begin_with(ownership: Ownership, thread: threading.Thread, run: Run) -> None:
     """Let a thread begin as a part of a run, and tell of its end."""
     function = thread.run
 
@@ -201,6 +207,12 @@ def _begin_with(thread: threading.Thread, run: Run) -> None:
         except RunEnded:
             # Nobody's mistake, so nothing for `threading.excepthook` to tell of.
             return
+        except SystemExit:
+            raise  # it ends a thread, silently
+        except BaseException as error:
+            if not run.is_over and nobody_hears_of_threads():
+                ownership.fatal.append((run, error))
+            raise
         finally:
             thread_ended(thread)
 
