@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import boto3
 import pytest
+from moto import mock_aws
 from pipeline_definitions import declaration, kind
 from pipeline_workers import announce, fail, performers, silent, succeed
 
-from pytest_cpjob import CodePipelineStub, CpjobError, Pipeline, PipelineExecution, StandIn
+from pytest_cpjob import (
+    CodePipelineStub,
+    CpjobError,
+    Pipeline,
+    PipelineExecution,
+    StandIn,
+    UnfakedCallError,
+)
 
 DAY = 24 * 3600
 
@@ -315,6 +324,82 @@ def test_a_handler_stops_its_own_pipeline(cpjob: CodePipelineStub) -> None:
     assert execution.status == "Stopped"
     assert execution.actions["Announce"].status == "Succeeded"
     assert execution.actions["Tell"].status is None
+
+
+# -- deletion ----------------------------------------------------------------------------------
+
+
+def names_listed(client: Any) -> list[str]:
+    return [each["name"] for each in client.list_pipelines()["pipelines"]]
+
+
+@pytest.mark.parametrize("in_moto", [False, True])
+def test_a_deleted_pipeline_is_not_there_any_more(cpjob: CodePipelineStub, in_moto: bool) -> None:
+    client = boto3.client("codepipeline", region_name="us-east-1")
+    with mock_aws() if in_moto else nullcontext():
+        pipeline = cpjob.add_pipeline(declaration())
+        cpjob.add_pipeline(with_approval(name="other"))
+
+        client.delete_pipeline(name="web")
+        client.delete_pipeline(name="web")
+
+        assert names_listed(client) == ["other"]
+        for ask in (
+            client.get_pipeline,
+            client.get_pipeline_state,
+            client.start_pipeline_execution,
+        ):
+            with pytest.raises(client.exceptions.PipelineNotFoundException):
+                ask(name="web")
+        client.delete_pipeline(name="other")
+        assert names_listed(client) == []
+        for use in (pipeline.run, lambda: pipeline.add_job("Announce")):
+            with pytest.raises(
+                CpjobError, match=r"'web' was deleted \(DeletePipeline\): add it again"
+            ):
+                use()
+        cpjob.add_pipeline(declaration())
+        assert names_listed(client) == ["web"]
+
+
+def test_a_handler_deletes_its_own_pipeline(cpjob: CodePipelineStub) -> None:
+    def delete(event: dict[str, Any], context: object) -> None:
+        boto3.client("codepipeline", region_name="us-east-1").delete_pipeline(name="web")
+        announce(event, context)
+
+    execution = cpjob.add_pipeline(declaration()).run(
+        performers(Announce=delete), variables={"Owner": "docs"}
+    )
+
+    assert execution.status == "Stopped"
+    assert execution.actions["Announce"].status == "Abandoned"
+    assert execution.actions["Tell"].status is None
+    with pytest.raises(CpjobError, match="StageNotRetryableException"):
+        execution.retry("Release")
+
+
+def test_a_single_job_s_pipeline_is_deleted(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job(pipeline_name="docs")
+    client = cpjob.client()
+
+    client.delete_pipeline(name="docs")
+    assert names_listed(client) == []
+    client.put_job_success_result(jobId=job.id)
+    cpjob.add_lambda_job(pipeline_name="docs")
+
+    assert job.result is None
+    assert names_listed(client) == ["docs"]
+    assert (
+        len(client.list_pipeline_executions(pipelineName="docs")["pipelineExecutionSummaries"]) == 1
+    )
+
+
+@pytest.mark.cpjob(allow=["unfaked-call"])
+def test_a_pipeline_that_the_test_does_not_have_is_not_ours_to_delete(
+    cpjob: CodePipelineStub, pipeline: Pipeline
+) -> None:
+    with pytest.raises(UnfakedCallError, match=r"codepipeline\.DeletePipeline"):
+        cpjob.client().delete_pipeline(name="another")
 
 
 # -- retry -------------------------------------------------------------------------------------

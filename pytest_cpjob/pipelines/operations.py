@@ -45,10 +45,13 @@ class PipelineOperations:
 
     def answers(self, operation: str, request: Request) -> bool:
         """Whether a call is answered here: moto's own pipelines stay moto's."""
-        names = self._registry.names()
+        names = {*self._registry.names(), *self._registry.deleted}
         if operation == "ListPipelines" or not names:
             return bool(names)
         name = next((request[each] for each in _NAME_MEMBERS if each in request), None)
+        if operation == "DeletePipeline":
+            # To delete an unknown one is no error: an answer would hide a misspelt name.
+            return name in names
         return name in names or not self._registry.is_motos(str(name))
 
     def go_on(self) -> None:
@@ -75,10 +78,13 @@ class PipelineOperations:
             "PutApprovalResult": self.put_approval_result,
             "EnableStageTransition": self.enable_transition,
             "DisableStageTransition": self.disable_transition,
+            "DeletePipeline": self.delete,
         }
         name = str(next(request[each] for each in _NAME_MEMBERS if each in request))
         record = self._registry.find(name)
         if record is None:
+            if operation == "DeletePipeline":
+                return {}  # deleted before: the model has no error for that
             raise self._not_found(operation, name)
         return handlers[operation](record, request)
 
@@ -240,6 +246,15 @@ class PipelineOperations:
         stage = request["stageName"]
         record.disabled[request["transitionType"], stage] = request["reason"]
         record.disabled_at[stage] = self._service.clock.now
+        return {}
+
+    def delete(self, record: PipelineRecord, request: Request) -> Response:
+        """DeletePipeline: what runs is abandoned."""
+        progress = self._registry.progress_of(record)
+        for execution in record.executions:
+            if not execution.has_ended:
+                progress.stop(execution, abandon=True, reason=None)
+        self._registry.delete(record)
         return {}
 
 

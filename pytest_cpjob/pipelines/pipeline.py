@@ -115,6 +115,7 @@ class Pipeline:
         __tracebackhide__ = True
         if not self._harness.is_active:
             raise CpjobError("the stub is not active: add jobs while it is")
+        self._check_is_there()
         try:
             return self._add_job(
                 self._action(action),
@@ -242,6 +243,7 @@ class Pipeline:
         __tracebackhide__ = True
         if not self._harness.is_active:
             raise CpjobError("the stub is not active: run pipelines while it is")
+        self._check_is_there()
         try:
             performances = performances_of(self._definition, _mapping("performers", performers))
             given = _mapping("variables", variables)
@@ -253,6 +255,14 @@ class Pipeline:
         execution = PipelineExecution(self._harness, self._runs, record)
         self._harness.executions.append(execution)
         return execution
+
+    def _check_is_there(self) -> None:
+        __tracebackhide__ = True
+        if self._runs.record.is_deleted:
+            raise CpjobError(
+                f"the pipeline {self.name!r} was deleted (DeletePipeline): add it again with"
+                " cpjob.add_pipeline"
+            )
 
     # -- what the definition says of one action ----------------------------------------------------
 

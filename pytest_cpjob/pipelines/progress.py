@@ -253,6 +253,10 @@ class Progress:
         Raises:
             ServiceError: the stage cannot be retried.
         """
+        if self._record.is_deleted:
+            raise ServiceError(
+                "StageNotRetryableException", f"The pipeline {self._record.name} was deleted"
+            )
         latest = self._record.latest_in(stage_name)
         if latest is not None and latest.number > execution.number:
             raise ServiceError(

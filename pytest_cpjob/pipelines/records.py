@@ -207,6 +207,7 @@ class PipelineRecord:
         disabled: by direction and stage, why a transition is disabled.
         disabled_at: by stage, since when.
         started_tokens: by clientRequestToken, the execution that it has started.
+        is_deleted: whether DeletePipeline has deleted it.
     """
 
     declaration: Mapping[str, Any]
@@ -218,6 +219,7 @@ class PipelineRecord:
     disabled: dict[tuple[str, str], str] = field(default_factory=dict)
     disabled_at: dict[str, float] = field(default_factory=dict)
     started_tokens: dict[str, str] = field(default_factory=dict)
+    is_deleted: bool = False
 
     @property
     def name(self) -> str:

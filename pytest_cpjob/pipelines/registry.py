@@ -14,9 +14,14 @@ from pytest_cpjob.pipelines.single_jobs import SingleJobs
 
 
 class PipelineRegistry:
-    """Every pipeline that a test has, by name."""
+    """Every pipeline that a test has, by name.
+
+    Attributes:
+        deleted: the names of those that it has deleted.
+    """
 
     def __init__(self, harness: Harness) -> None:
+        self.deleted: set[str] = set()
         self._harness = harness
         self._runs: dict[str, PipelineRuns] = {}
         self._singles = SingleJobs(harness)
@@ -24,6 +29,13 @@ class PipelineRegistry:
     def add(self, runs: PipelineRuns) -> None:
         """Take a pipeline in; of two of one name the later counts."""
         self._runs[runs.record.name] = runs
+
+    def delete(self, record: PipelineRecord) -> None:
+        """Forget a pipeline."""
+        record.is_deleted = True
+        self.deleted.add(record.name)
+        if self._runs.pop(record.name, None) is None:
+            self._singles.delete(record.name)
 
     def records(self) -> list[PipelineRecord]:
         """Return the pipelines that the test has added."""

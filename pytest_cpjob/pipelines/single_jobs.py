@@ -42,6 +42,10 @@ class SingleJobs:
                 note_added(execution, record, progress)
         return record
 
+    def delete(self, name: str) -> None:
+        """Forget a pipeline; a job that is added later makes another of its name."""
+        del self._records[name]
+
     def progress_of(self, record: PipelineRecord) -> Progress:
         """Return what changes a pipeline; nothing begins by itself in it."""
         service = self._harness.service

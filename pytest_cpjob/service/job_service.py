@@ -66,6 +66,7 @@ _OF_PIPELINES: Final = frozenset(
         "PutApprovalResult",
         "EnableStageTransition",
         "DisableStageTransition",
+        "DeletePipeline",
     }
 )
 _MOVING: Final = frozenset(
