@@ -45,6 +45,7 @@ def test_a_service_that_stays_well_passes(cpjob: CodePipelineStub) -> None:
     looks: list[str] = []
     job = add_job(cpjob, 10, SHOP, SEARCH)
 
+    # What `append` returns is None, and so each look is well.
     run(cpjob, lambda address: not looks.append(address))  # type: ignore[func-returns-value]
 
     assert job.success == JobSuccess()

@@ -98,7 +98,7 @@ def action(given: dict[str, Any], name: str) -> dict[str, Any]:
     [found] = [
         each for stage in given["stages"] for each in stage["actions"] if each["name"] == name
     ]
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def load(definition: object, **given: Any) -> Definition:

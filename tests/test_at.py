@@ -39,7 +39,7 @@ def test_several_happen_in_the_order_of_their_times_and_then_of_the_calls(
 ) -> None:
     happened: list[tuple[str, float]] = []
     for name, seconds in [("c", 20), ("a", 10), ("d", 20), ("b", 10)]:
-        cpjob.at(seconds, lambda name=name: happened.append((name, cpjob.now)))  # type: ignore[misc]
+        cpjob.at(seconds, lambda name=name: happened.append((name, cpjob.now)))
 
     cpjob.advance(15)
     assert happened == [("a", 10), ("b", 10)]
@@ -73,7 +73,7 @@ def test_a_time_that_cannot_be_is_refused(cpjob: CodePipelineStub, seconds: Any)
 
 def test_what_cannot_be_called_is_refused(cpjob: CodePipelineStub) -> None:
     with pytest.raises(ValueError, match=r"^action: expected a function without arguments, got 7"):
-        cpjob.at(10, 7)  # type: ignore[arg-type]
+        cpjob.at(10, 7)
 
 
 @pytest.mark.parametrize("how", ["invoke", "run_worker", "advance"])

@@ -23,6 +23,7 @@ EARLY = {
     for name in ("cloudformation", "codepipeline", "dynamodb", "s3", "ssm", "sts")
 }
 
+# Only now, and so not at the top of the file.
 from moto import mock_aws  # noqa: E402
 from moto.core.config import default_user_config  # noqa: E402
 from moto.core.models import MockAWS, botocore_stubber, patch_client  # noqa: E402

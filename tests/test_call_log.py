@@ -213,7 +213,7 @@ def test_calls_are_equal_when_everything_but_the_thread_is(other: dict[str, Any]
 
 def test_a_call_cannot_be_changed_and_survives_copies() -> None:
     with pytest.raises(FrozenInstanceError):
-        CALL.error = "ThrottlingException"  # type: ignore[misc]
+        CALL.error = "ThrottlingException"
 
     assert pickle.loads(pickle.dumps(CALL)) == copy.deepcopy(CALL) == CALL
 
@@ -302,7 +302,7 @@ def test_results_print_what_they_hold_and_cannot_be_changed() -> None:
     )
     assert "output_variables={'pages': '1'}" in repr(JobSuccess(output_variables={"pages": "1"}))
     with pytest.raises(FrozenInstanceError):
-        failure.message = "paper"  # type: ignore[misc]
+        failure.message = "paper"
 
 
 def test_a_refused_result_is_none(cpjob: CodePipelineStub) -> None:

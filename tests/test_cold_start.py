@@ -64,7 +64,7 @@ def of_the_package() -> dict[str, ModuleType]:
 
 
 def variables(cpjob: CodePipelineStub) -> list[dict[str, str]]:
-    return [dict(result.output_variables) for result in cpjob.results]  # type: ignore[union-attr]
+    return [dict(result.output_variables) for result in cpjob.results]
 
 
 # -- names -----------------------------------------------------------------------------------------
@@ -183,7 +183,6 @@ AT_IMPORT = (
 
 
 def test_calls_at_import_are_answered_by_moto(cpjob: CodePipelineStub, write: Write) -> None:
-    pytest.importorskip("moto.sts")
     write({"docs_action.py": AT_IMPORT + ENDING})
     job = cpjob.add_lambda_job(input_artifacts=["Source"])
 

@@ -308,14 +308,14 @@ def test_an_exception_has_a_message_of_its_own(cpjob: CodePipelineStub) -> None:
     with pytest.raises(ValueError, match="message: ReadTimeoutError has a text of its own"):
         cpjob.fail("GetJobDetails", ReadTimeoutError(endpoint_url=URL), message="slow")
     with pytest.raises(ValueError, match="message: expected the text of the error, got 5"):
-        cpjob.fail("GetJobDetails", "ThrottlingException", message=5)  # type: ignore[arg-type]
+        cpjob.fail("GetJobDetails", "ThrottlingException", message=5)
 
 
 def test_an_error_that_is_neither_code_nor_exception_is_told_the_codes(
     cpjob: CodePipelineStub,
 ) -> None:
     with pytest.raises(ValueError, match="got 42") as caught:
-        cpjob.fail("GetJobDetails", 42)  # type: ignore[arg-type]
+        cpjob.fail("GetJobDetails", 42)
 
     assert "codepipeline can answer GetJobDetails with:\n- ValidationException" in str(caught.value)
 

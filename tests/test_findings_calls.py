@@ -211,6 +211,7 @@ def test_what_a_test_under_hypothesis_expects_is_none(cpjob: CodePipelineStub, n
 def test_what_a_unittest_test_expects_is_none() -> None:
     class ItsTest(unittest.TestCase):
         def runTest(self) -> None:
+            # unittest's own is tested.
             with CodePipelineStub(), self.assertRaises(ParamValidationError):  # noqa: PT027
                 CLIENT.put_job_failure_result(jobId="nope")
 
@@ -237,11 +238,12 @@ def refused_in_a_function() -> None:
 
 
 def refused_by_a_call() -> None:
+    # This form is tested.
     pytest.raises(ParamValidationError, CLIENT.put_job_success_result)  # noqa: RUF061
 
 
 def refused_in_unittest() -> None:
-    with unittest.TestCase().assertRaises(RuntimeError):  # noqa: PT027
+    with unittest.TestCase().assertRaises(RuntimeError):  # noqa: PT027  # unittest's own is tested
         raise_another()
 
 

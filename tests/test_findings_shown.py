@@ -7,11 +7,11 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import boto3  # noqa: F401 -- what an inner pytest run were to import first would be forgotten with it
-import moto  # noqa: F401
+import moto  # noqa: F401 -- as above
 import pytest
 from user_projects import run_alike
 
-import pytest_cpjob.stub  # noqa: F401
+import pytest_cpjob.stub  # noqa: F401 -- as above
 
 HANDLERS = """
     import boto3

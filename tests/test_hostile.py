@@ -234,7 +234,7 @@ def test_what_a_handler_copies_to_its_output_is_read_or_named_for_what_it_is(
 
     if name in UNREADABLE:
         with pytest.raises(ArtifactError) as error:
-            copy.files  # noqa: B018
+            copy.files  # noqa: B018  # reading it raises
         assert str(error.value).startswith(f"output artifact 'Copy' of job {job.id}")
         assert UNREADABLE[name] in str(error.value)
     elif name == "empty":

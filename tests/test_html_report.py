@@ -138,7 +138,7 @@ def project(folder: Path, tests: str = SUITE) -> Path:
 @pytest.fixture(scope="module", params=["0", "2"], ids=["alone", "two-workers"])
 def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A user's project after a run with both kinds of report."""
-    pytest.importorskip("xdist")
+    pytest.importorskip("xdist", reason="the extra test has it")
     where = project(tmp_path_factory.mktemp("reported"))
     result = run(where, f"-n{request.param}", *FILES)
     assert result.parseoutcomes() == {"passed": 5, "failed": 3, "xfailed": 1}
@@ -332,7 +332,7 @@ def test_a_summary_is_never_longer_than_a_ci_service_shows() -> None:
 
 
 def test_of_a_test_that_was_run_again_the_last_run_is_shown(tmp_path: Path) -> None:
-    pytest.importorskip("pytest_rerunfailures")
+    pytest.importorskip("pytest_rerunfailures", reason="the extra test has it")
     tests = """
         import my_action
 
@@ -473,8 +473,8 @@ def test_without_the_option_nothing_of_the_report_is_imported_or_kept(tmp_path: 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_pytest_htmls_page_has_the_same_of_each_test(tmp_path: Path, workers: str) -> None:
-    pytest.importorskip("pytest_html")
-    pytest.importorskip("xdist")
+    pytest.importorskip("pytest_html", reason="the extra test has it")
+    pytest.importorskip("xdist", reason="the extra test has it")
     project(tmp_path)
 
     result = run(tmp_path, "--html=all.html", "--self-contained-html", "-n", workers, beside="html")

@@ -71,7 +71,7 @@ def test_other_values_stay_what_they_are_without_it(cpjob: CodePipelineStub) -> 
             InputArtifact(SOURCE, revision="x" * 1501),
             "input_artifacts['Source'].revision: Member must have length",
         ),
-        (InputArtifact(5), "input_artifacts['Source']: "),  # type: ignore[arg-type]
+        (InputArtifact(5), "input_artifacts['Source']: "),
     ],
 )
 def test_what_a_source_could_not_give_is_refused(

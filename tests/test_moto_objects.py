@@ -144,7 +144,7 @@ def test_the_locks_and_the_encryption_of_a_tests_own_bucket_hold(cpjob: CodePipe
                 head["ObjectLockRetainUntilDate"].date(),
                 head["ServerSideEncryption"],
                 s3.get_object_acl(Bucket=bucket, Key="a")["Grants"],
-                ours.head(bucket, "a")._replace(version_id=None),  # type: ignore[union-attr]
+                ours.head(bucket, "a")._replace(version_id=None),
             )
         )
 

@@ -85,7 +85,7 @@ def test_a_handler_whose_clients_are_made_at_import_is_collected_and_tested(
 
 
 def test_so_it_is_in_the_workers_of_xdist(machine: pytest.Pytester) -> None:
-    pytest.importorskip("xdist")
+    pytest.importorskip("xdist", reason="the extra test has it")
     machine.makepyfile(my_action=LIGHT_HANDLER, test_my_action=TEST)
     run(machine, "-n", "1").assert_outcomes(passed=1)
 

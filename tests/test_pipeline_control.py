@@ -517,7 +517,7 @@ def test_a_stage_or_a_mode_that_is_not_there_is_a_mistake(pipeline: Pipeline) ->
     with pytest.raises(ValueError, match="the pipeline has no stage 'Relase'"):
         execution.retry("Relase")
     with pytest.raises(ValueError, match="mode: expected FAILED_ACTIONS or ALL_ACTIONS"):
-        execution.retry("Release", "ALL")  # type: ignore[arg-type]
+        execution.retry("Release", "ALL")
 
 
 # -- executions that meet ----------------------------------------------------------------------

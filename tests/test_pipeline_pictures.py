@@ -209,7 +209,7 @@ def test_a_failing_test_shows_whole_causes_and_no_values(pytester: pytest.Pytest
 
 
 def test_an_html_report_has_the_picture(pytester: pytest.Pytester) -> None:
-    pytest.importorskip("pytest_html")
+    pytest.importorskip("pytest_html", reason="the extra test has it")
     pytester.makepyfile(FAILING)
 
     run(pytester.path, "--html=report.html", "--self-contained-html", beside="html")

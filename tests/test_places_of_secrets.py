@@ -223,7 +223,7 @@ SUITE = r"""
     # -- parts of a test
 
     needs_subtests = pytest.mark.skipif(
-        not hasattr(pytest, "Subtests"), reason="of pytest 9"
+        not hasattr(pytest, "Subtests"), reason="subtests came with pytest 9"
     )
 
     @needs_subtests
@@ -434,7 +434,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
 @pytest.mark.parametrize("place", PLACES)
 def test_a_secret_is_masked_where_it_is_seen(everything: Outcome, place: str, kind: str) -> None:
     if place.startswith("part") and not hasattr(pytest, "Subtests"):
-        pytest.skip("of pytest 9")
+        pytest.skip("subtests came with pytest 9")
     for name in PLACES[place]:
         # pytest leaves out the middle of a long argument, and of a broken exception's.
         assert f"[{place} {kind}: <masked>" in everything.seen[name], name
@@ -449,7 +449,7 @@ def test_nothing_else_shows_a_secret(everything: Outcome, name: str) -> None:
 @pytest.mark.parametrize("place", FOUND)
 def test_what_reaches_a_log_is_found(everything: Outcome, place: str, kind: str) -> None:
     if place.startswith("part") and not hasattr(pytest, "Subtests"):
-        pytest.skip("of pytest 9")
+        pytest.skip("subtests came with pytest 9")
     what = "the secret property 'Password'" if kind == "property" else kind
     line = rf"^FAILED test_suite.py::test_{place}\[{kind}\] - (.*)$"
     [failed] = re.findall(line, everything.seen[TERMINAL], re.MULTILINE)
@@ -570,9 +570,9 @@ def test_attributes_in_an_xml_file_are_masked(tmp_path: Path) -> None:
     assert left_in(outcome.seen[JUNIT], outcome.secrets) == []
 
 
-@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="of pytest 9")
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="subtests came with pytest 9")
 def test_annotations_on_github_are_masked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pytest_github_actions_annotate_failures")
+    pytest.importorskip("pytest_github_actions_annotate_failures", reason="the extra test has it")
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     outcome = outcome_of(tmp_path, "-k", "test_message or test_part or test_warning")
 

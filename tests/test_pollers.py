@@ -340,7 +340,7 @@ def test_stages_and_pipelines_have_events_too(
 
 def test_what_has_no_events_is_refused(docs_job: Job) -> None:
     with pytest.raises(ValueError, match=r"^of: expected one of .*, got 'job'$"):
-        docs_job.state_change_event(of="job")  # type: ignore[arg-type]
+        docs_job.state_change_event(of="job")
 
 
 def test_an_action_without_artifacts_has_none_in_its_events(cpjob: CodePipelineStub) -> None:

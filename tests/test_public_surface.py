@@ -160,7 +160,7 @@ def test_the_options_of_pytest(pytester: pytest.Pytester) -> None:
 )
 def test_an_error_lists_them_all(wrong: dict[str, object], names: str) -> None:
     with pytest.raises(ValueError, match="; expected one of ") as caught:
-        CodePipelineStub(**wrong)  # type: ignore[arg-type]
+        CodePipelineStub(**wrong)
 
     assert sorted(str(caught.value).partition("; expected one of ")[2].split(", ")) == listed(names)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as ElementTree
 
 import boto3  # noqa: F401 -- what an inner pytest run were to import first would be forgotten with it
-import moto  # noqa: F401
+import moto  # noqa: F401 -- as above
 import pytest
 from forked_pytest import run_forked
 
-import pytest_cpjob.stub  # noqa: F401
+import pytest_cpjob.stub  # noqa: F401 -- as above
 
 HANDLERS = """
     import boto3

@@ -21,7 +21,7 @@ from pytest_cpjob.requirements import FLOORS, require
 
 @pytest.mark.parametrize("module", [boto3, botocore], ids=lambda module: module.__name__)
 def test_a_stub_refuses_too_old_a_boto3(module: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = module.__name__  # type: ignore[attr-defined]
+    name = module.__name__
     monkeypatch.setattr(module, "__version__", "1.9.253")
 
     with pytest.raises(CpjobError) as caught:

@@ -31,7 +31,7 @@ def digest(name: str, body: bytes) -> str:
     return base64.b64encode(hashlib.new(name, body).digest()).decode()
 
 
-class _Auth(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
+class _Auth(S3SigV4Auth):
     """Signs as somebody whose clock, region or service is another."""
 
     def __init__(self, credentials: Any, service: str, region: str, minutes: float) -> None:

@@ -718,7 +718,7 @@ def run(steps: list[tuple[str, str, str]]) -> list[object]:
                     stack.callback(log.setLevel, logging.NOTSET)
                     records: list[logging.LogRecord] = []
                     keep = logging.Handler()
-                    keep.emit = records.append  # type: ignore[method-assign]
+                    keep.emit = records.append
                     log.addHandler(keep)
                     stack.callback(log.removeHandler, keep)
                     stack.callback(lambda records=records: seen.append(len(records)))

@@ -165,11 +165,11 @@ import asyncio
 def test(cpjob): asyncio.run(asyncio.to_thread(run, cpjob))
 """,
     "gevent": """
-gevent = pytest.importorskip('gevent')
+gevent = pytest.importorskip('gevent', reason='no extra has it')
 def test(cpjob): gevent.spawn(run, cpjob).get()
 """,
     "trio": """
-trio = pytest.importorskip('trio')
+trio = pytest.importorskip('trio', reason='no extra has it')
 def test(cpjob): trio.run(trio.to_thread.run_sync, run, cpjob)
 """,
     "a thread that ends late": """

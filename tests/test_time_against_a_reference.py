@@ -116,7 +116,7 @@ class Programs(RuleBasedStateMachine):
             history, possible = histories_of(program, in_pool=self.in_pool)
         except (Deadlock, TooMany):
             return
-        assert history in possible, program  # type: ignore[operator]
+        assert history in possible, program
 
 
 def test_programs_of_threads_have_a_history_that_real_clocks_allow() -> None:

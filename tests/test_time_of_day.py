@@ -30,7 +30,7 @@ def no_time_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def time_machine() -> Any:
     """The installed time-machine, for tests that drive it, or want it there."""
-    return pytest.importorskip("time_machine")
+    return pytest.importorskip("time_machine", reason="the extra test has it")
 
 
 def now_here() -> datetime:
@@ -247,7 +247,7 @@ def test_a_tests_own_time_machine_wins(
 
 
 def test_a_tests_own_freezegun_wins(cpjob: CodePipelineStub, run: Run) -> None:
-    freezegun = pytest.importorskip("freezegun")
+    freezegun = pytest.importorskip("freezegun", reason="the extra test has it")
     seen: list[Any] = []
 
     def sleeps() -> None:
@@ -267,7 +267,7 @@ def test_a_tests_own_freezegun_wins(cpjob: CodePipelineStub, run: Run) -> None:
 def test_under_a_tests_own_freezegun_a_loops_timers_come_at_their_times(
     cpjob: CodePipelineStub,
 ) -> None:
-    freezegun = pytest.importorskip("freezegun")
+    freezegun = pytest.importorskip("freezegun", reason="the extra test has it")
     with freezegun.freeze_time("2026-02-03"):
         cpjob.invoke(lambda event, context: asyncio.run(asyncio.sleep(30)))
 
@@ -288,7 +288,7 @@ def test_under_a_tests_own_time_machine_a_loop_is_ended_without_advice_to_instal
 def test_under_a_tests_own_freezegun_a_loop_is_ended_without_advice_to_install_anything(
     cpjob: CodePipelineStub,
 ) -> None:
-    freezegun = pytest.importorskip("freezegun")
+    freezegun = pytest.importorskip("freezegun", reason="the extra test has it")
     with (
         freezegun.freeze_time("2026-02-03"),
         pytest.raises(HandlerError, match=r"ended '<lambda>' here$"),
@@ -299,7 +299,7 @@ def test_under_a_tests_own_freezegun_a_loop_is_ended_without_advice_to_install_a
 def test_threads_are_waited_for_while_freezegun_has_stopped_the_clocks(
     cpjob: CodePipelineStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    freezegun = pytest.importorskip("freezegun")
+    freezegun = pytest.importorskip("freezegun", reason="the extra test has it")
     monkeypatch.setattr(worker, "PATIENCE", 0.05)
     let_go = threading.Lock()
     let_go.acquire()

@@ -144,8 +144,8 @@ def mypys_errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tup
 
     One run for all: what takes time are our own modules, boto3's and moto's.
     """
-    pytest.importorskip("mypy")
-    pytest.importorskip("types_boto3_codepipeline")
+    pytest.importorskip("mypy", reason="the extra test has it")
+    pytest.importorskip("types_boto3_codepipeline", reason="the extra test has it")
     folder = tmp_path_factory.mktemp("mypy")
     (folder / "mistakes.py").write_text(MISTAKES, "utf-8")
     # Neither this project's configuration nor a cache, which one run only writes.
@@ -186,8 +186,8 @@ def test_mypy_finds_a_users_mistakes(mypys_errors: dict[str, list[tuple[int, str
 
 
 def test_pyright_accepts(tmp_path: Path) -> None:
-    pytest.importorskip("pyright")
-    pytest.importorskip("types_boto3_codepipeline")
+    pytest.importorskip("pyright", reason="no extra has it: it brings node; CI installs it")
+    pytest.importorskip("types_boto3_codepipeline", reason="the extra test has it")
     pyright = [sys.executable, "-m", "pyright"]
     if subprocess.run([*pyright, "--version"], capture_output=True, check=False).returncode:
         pytest.skip("the pyright package could not fetch pyright itself")

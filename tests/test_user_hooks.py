@@ -48,7 +48,7 @@ def test_parameters_that_a_hook_changes_in_place_are_those_that_are_answered(
     on(client, "before-parameter-build.codepipeline.PutJobSuccessResult", add, last=last)
     client.put_job_success_result(jobId=job.id)
 
-    assert cpjob.results[0].output_variables == {"stage": "prod"}  # type: ignore[union-attr]
+    assert cpjob.results[0].output_variables == {"stage": "prod"}
     assert cpjob.calls[-1].request["outputVariables"] == {"stage": "prod"}
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from user_projects import ACTION, DOCUMENTS, LEAVES_NOTHING, documents_in, documents_of, run
 
-pytest.importorskip("xdist")
+pytest.importorskip("xdist", reason="the extra test has it")
 pytest.importorskip("flask", reason="the endpoint needs the extra server")
 
 REPLAY = "cpjob: replay these documents with "

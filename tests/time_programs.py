@@ -114,7 +114,7 @@ def _ended(state: State, thread: int, result: object) -> State:
     )
 
 
-def _with(items: tuple, index: int, item: object) -> tuple:  # type: ignore[type-arg]
+def _with(items: tuple, index: int, item: object) -> tuple:
     return (*items[:index], item, *items[index + 1 :])
 
 

@@ -7,6 +7,7 @@ from botocore.exceptions import NoCredentialsError
 from pytest_cpjob.errors import UnfakedCallError
 
 
+# botocore has no types.
 class CallAtImportError(UnfakedCallError, NoCredentialsError):  # type: ignore[misc]
     """A call had no credentials: code that expects that error goes on as it would without us."""
 

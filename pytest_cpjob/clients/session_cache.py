@@ -114,7 +114,7 @@ def _resolving_once(original: Callable[..., Any]) -> Callable[..., Any]:
             endpoint = _resolved[self] = original(self, operation_model, call_args, request_context)
         return endpoint
 
-    construct_endpoint.__wrapped__ = original  # type: ignore[attr-defined]
+    construct_endpoint.__wrapped__ = original  # type: ignore[attr-defined]  # a function's own
     return construct_endpoint
 
 

@@ -134,7 +134,7 @@ def left_since(before: Look) -> Iterator[tuple[str, IO[bytes]]]:
     left = MOST_BYTES
     for path in _written_since(before):
         # Others may have taken it away, or keep it for themselves.
-        with suppress(OSError), open_file(path, "rb") as opened:  # noqa: UP020
+        with suppress(OSError), open_file(path, "rb") as opened:  # noqa: UP020  # see its import
             size = fstat(opened.fileno()).st_size
             if size <= left:
                 left -= size

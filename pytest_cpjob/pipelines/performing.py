@@ -150,7 +150,7 @@ def _main(performance: Performance) -> Callable[[], object]:
     """Return a worker's main function, imported where it is given by its name."""
     by = performance.by
     if not isinstance(by, str):
-        return by  # type: ignore[return-value]
+        return by  # type: ignore[return-value]  # a function without arguments
     import importlib
 
     module_name, _, name = by.rpartition(".")

@@ -16,6 +16,7 @@ from pytest_cpjob.pipelines.preparing import Preparation
 from pytest_cpjob.pipelines.progress import Progress
 from pytest_cpjob.pipelines.records import (
     ActionRun,
+    ActionStatus,
     ExecutionRecord,
     Failure,
     PipelineRecord,
@@ -233,8 +234,8 @@ class PipelineRuns:
     def _end(self, execution: ExecutionRecord, run: ActionRun, failure: Failure | None) -> None:
         with self._harness.service.lock:
             if run.is_open:
-                status = "Succeeded" if failure is None else "Failed"
-                self.progress.end_run(execution, run, status, failure)  # type: ignore[arg-type]
+                status: ActionStatus = "Succeeded" if failure is None else "Failed"
+                self.progress.end_run(execution, run, status, failure)
 
     # -- approvals -------------------------------------------------------------------------------
 

@@ -105,7 +105,7 @@ class DirectPolls:
         def cut_sleep(seconds: float) -> None:
             original(self._cut(seconds))
 
-        cut_sleep.stands_for = original  # type: ignore[attr-defined]
+        cut_sleep.stands_for = original  # type: ignore[attr-defined]  # a function's own
         return cut_sleep
 
     def _cut(self, seconds: Any) -> Any:

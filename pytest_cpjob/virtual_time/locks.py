@@ -99,14 +99,14 @@ class Lock:
         self.release()
 
     def _at_fork_reinit(self) -> None:
-        self._lock._at_fork_reinit()  # type: ignore[attr-defined]
+        self._lock._at_fork_reinit()  # type: ignore[attr-defined]  # typeshed leaves it out
         self._waits.clear()
 
     def __repr__(self) -> str:
         return repr(self._lock)
 
 
-class RLock(_RLock):  # type: ignore[valid-type,misc]
+class RLock(_RLock):  # type: ignore[valid-type,misc]  # its type has no name
     """`threading.RLock`."""
 
     def __init__(self) -> None:

@@ -216,4 +216,4 @@ def _begin_with(ownership: Ownership, thread: threading.Thread, run: Run) -> Non
         finally:
             thread_ended(thread)
 
-    thread.run = run_thread  # type: ignore[method-assign]
+    thread.run = run_thread  # type: ignore[method-assign]  # of this one thread
