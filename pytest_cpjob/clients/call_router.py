@@ -1,8 +1,7 @@
-"""The router: decides how each call is answered, and records it in the call log."""
+"""The router: decides how each call is answered."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
@@ -10,6 +9,7 @@ from urllib.parse import unquote
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.call_sites import Site, site_of_traceback
 from pytest_cpjob.clients import credentials as credentials_of
+from pytest_cpjob.clients.call_record import CallRecord, job_ids_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3, success
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
@@ -37,6 +37,7 @@ class CallRouter:
     """Answers CodePipeline's calls from the service, and checks S3's on artifact buckets.
 
     Attributes:
+        record: where each call is noted when it has ended.
         outside_runs: who is told of calls that no run makes.
         endpoint_url: where the same stub is served over HTTP: what this process sends there is
             judged and recorded when it arrives.
@@ -64,8 +65,8 @@ class CallRouter:
         self._other_roles: set[str] = set()
         self._on_stopped = on_stopped
         self._on_stored = on_stored
-        self._in_hand = threading.local()
         self._roles = roles
+        self.record = CallRecord(service)
         self.outside_runs: CallListener | None = None
         self.endpoint_url: str | None = None
 
@@ -138,7 +139,7 @@ class CallRouter:
             return None
         call.request = request
         if job_id is None:
-            call.job_ids = _job_ids(request, answer)
+            call.job_ids = job_ids_of(request, answer)
         else:
             call.job_ids = (job_id,)
             if job is not None and not call.by_test and operation in RESULTS:
@@ -180,7 +181,7 @@ class CallRouter:
             ]
         grant = self._service.grants.find(presented.access_key_id)
         named = call.request.get("jobId") if call.service == "codepipeline" else None
-        job_id = named or (self._worked_on(current_run()) if grant is None else grant.job_id)
+        job_id = named or (self.record.worked_on(current_run()) if grant is None else grant.job_id)
         found = registry.jobs.get(job_id) if isinstance(job_id, str) else None
         return [] if found is None else [found.facts]
 
@@ -206,7 +207,7 @@ class CallRouter:
         error = refusal(call, call.denial, partition_of(self._region), self._account_id)
         call.message = error.message
         if call.service == "codepipeline":
-            call.job_ids = _job_ids(call.request, None)
+            call.job_ids = job_ids_of(call.request, None)
         if call.service == "s3":
             return refused_by_s3(url, error, head=call.operation.startswith("Head"))
         return refused(url, error)
@@ -228,7 +229,7 @@ class CallRouter:
             answer, call.changes = self._service.call(call.operation, request, call.caller)
         if call.by_test:
             self._service.go_on_after(call.operation)
-        call.job_ids = _job_ids(request, answer)
+        call.job_ids = job_ids_of(request, answer)
         reported = call.operation in RESULTS and isinstance(answer, dict)
         if reported and job is not None and not call.by_test:
             self._on_result(job)
@@ -302,83 +303,21 @@ class CallRouter:
             mine = (grant.job_id,) if grant is not None and grant.job_id in owners else owners
             call.job_ids = tuple(dict.fromkeys((*call.job_ids, *mine)))
 
-    # -- the record ------------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------------
 
     def finish(self, call: PendingCall, error: BaseException | None) -> None:
         """Record the call in the call log, and notify the runner."""
         run = current_run()
         if not call.is_the_endpoints:
-            code = None if error is None else _code(error)
-            self._service.call_log.add_call(self._entry(call, error, code, run))
-            if call.service == "codepipeline" and not call.by_test:
-                self._follow(call, code)
+            self.record.add(call, error, run)
         listener = run or self.outside_runs
         if listener is not None and not call.by_test:
             listener.called(call, error)
 
-    def _entry(
-        self, call: PendingCall, error: BaseException | None, code: str | None, run: Run | None
-    ) -> CallEntry:
-        if not call.job_ids and call.service == "codepipeline":
-            call.job_ids = _job_ids(call.request, None)
-        at, jobs, known = self._service.clock.now, self._service.registry.jobs, call.job_ids
-        if call.job is None and known:
-            known = tuple(id for id in known if id in jobs)
-        noted = Call(
-            call.service,
-            call.operation,
-            Parameters(call.request),
-            code,
-            known,
-            at,
-            threading.current_thread().name,
-        )
-        return CallEntry(
-            at,
-            noted,
-            call.caller,
-            call.changes,
-            call.message,
-            call.holder,
-            error if code is not None and _is_rejected(call, code) else None,
-            call.fault,
-            call.state,
-            self._worked_on(run),
-            call.denial,
-            call.site,
-        )
-
-    def _worked_on(self, run: Run | None) -> str | None:
-        """Return the job that this thread works on, as far as its calls have shown."""
-        if run is not None and run.job_id is not None:
-            return run.job_id
-        job_id: str | None = getattr(self._in_hand, "job_id", None)
-        return job_id
-
-    def _follow(self, call: PendingCall, code: str | None) -> None:
-        """Learn which job a worker's thread has in hand: what else it calls is about that one."""
-        if call.is_async:  # many tasks of one thread may each have a job in hand
-            return
-        if call.operation in POLLS:
-            self._in_hand.job_id = call.job_ids[0] if code is None and call.job_ids else None
-        elif call.job is not None:
-            is_done = call.operation in RESULTS and code is None
-            self._in_hand.job_id = None if is_done else call.job.id
-
     def stopped(self, what: str, site: Site | None = None, *, in_moto: bool = False) -> None:
         """Note what nothing answered: the network guard stopped it, or moto does not have it."""
-        self._on_stopped(StoppedCall(what, self._worked_on(current_run()), site, in_moto))
-
-    def raised(self, error: BaseException) -> None:
-        """Note what a worker raised, with the job that its thread has in hand, if any."""
-        job_id = self._worked_on(current_run())
-        if job_id is not None:
-            self._service.call_log.add_note(
-                self._service.clock.now,
-                job_id,
-                f"the worker raised {repr_of(error)}",
-                site_of_traceback(error.__traceback__),
-            )
+        job_id = self.record.worked_on(current_run())
+        self._on_stopped(StoppedCall(what, job_id, site, in_moto))
 
 
 def _job_of_the_run() -> str | None:
@@ -404,15 +343,6 @@ def _bucket_name(bucket: object) -> str | None:
     return None if bucket is None else str(bucket)
 
 
-def _job_ids(
-    request: Mapping[str, Any], answer: Mapping[str, Any] | ServiceError | None
-) -> tuple[str, ...]:
-    if type(answer) is dict and "jobs" in answer:
-        return tuple(job.get("id") or job["jobId"] for job in answer["jobs"])
-    job_id = request.get("jobId")
-    return (job_id,) if isinstance(job_id, str) else ()
-
-
 def _meet(fault: Fault, call: PendingCall, url: str) -> Answer:
     """Return or raise what the caller of a call with a fault gets."""
     if isinstance(fault.error, Exception):
@@ -431,19 +361,3 @@ def _become(http: Any, parsed: dict[str, Any], answer: Answer) -> None:
     http.status_code = response.status_code
     parsed.clear()
     parsed.update(body)
-
-
-def _is_rejected(call: PendingCall, code: str) -> bool:
-    """Return whether AWS would have rejected the request as invalid."""
-    if call.by_test or call.fault is not None:
-        return False
-    return code == "ParamValidationError" or (
-        code == "ValidationException" and call.service == "codepipeline"
-    )
-
-
-def _code(error: BaseException) -> str:
-    response = getattr(error, "response", None)
-    if isinstance(response, Mapping):
-        return str(response.get("Error", {}).get("Code", type(error).__name__))
-    return type(error).__name__

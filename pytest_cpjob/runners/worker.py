@@ -125,7 +125,7 @@ class WorkerRun:
                 pass
             except BaseException as error:
                 self._harness.observer.met(error)
-                self._harness.router.raised(error)
+                self._harness.router.record.raised(error)
                 raise
             self._ended.add(threading.current_thread())
             self._time.leave(threading.current_thread())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -171,8 +173,24 @@ class NoteEntry(NamedTuple):
 Entry: TypeAlias = "CallEntry | ChangeEntry | NoteEntry"
 
 
+CallNote: TypeAlias = (
+    "tuple[str, str, Mapping[str, Any], str | None, tuple[str, ...], float, str,"
+    " Caller, tuple[Change, ...], str, str | None, BaseException | None, Fault | None,"
+    " str | None, str | None, Denial | None, Site | None]"
+)
+"""A call as it is noted when it ends: the members of its `Call`, then those of its `CallEntry`
+that come after `call`."""
+
+_ERROR: Final = 11
+"""Where in it the exception is that a rejected request ended with."""
+
+
 class CallLog:
-    """All entries in order, and the same by job; appending is atomic, so threads need no lock.
+    """All entries in order, and the same by job.
+
+    A call that ends is only noted: one tuple, for which no thread waits. Whoever reads the log, most
+    often once at the end of a test, first has an entry made of each note, in the order of these. So
+    a call that is read twice is the same object.
 
     Attributes:
         rejected: the errors of rejected requests, by `id`.
@@ -180,42 +198,46 @@ class CallLog:
     """
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
         self.rejected: dict[int, BaseException] = {}
         self.caller = lru_cache(maxsize=256)(Caller)
+        # What has not been read yet. To append to a deque, or to take its first, is one step for
+        # all threads.
+        self._notes: deque[CallNote | ChangeEntry | NoteEntry] = deque()
+        self._entries: list[Entry] = []
         self._by_job: dict[str, list[Entry]] = {}
+        self._reading = threading.RLock()
 
-    def _add(self, entry: Entry, job_ids: Iterable[str]) -> None:
-        self.entries.append(entry)
-        for job_id in job_ids:
-            # One call of C's: of two threads that come first, both get the same list.
-            self._by_job.setdefault(job_id, []).append(entry)
-
-    def add_call(self, entry: CallEntry) -> None:
-        """Append a call."""
-        job_ids, job_id = entry.call.job_ids, entry.job_id
-        if not entry.changes and len(job_ids) < 2 and (job_id is None or job_ids == (job_id,)):
-            self._add(entry, job_ids)
-        else:
-            changed = (change.job_id for change in entry.changes)
-            own = () if entry.job_id is None else (entry.job_id,)
-            self._add(entry, dict.fromkeys((*entry.call.job_ids, *own, *changed)))
-        if entry.error is not None:
-            self.rejected[id(entry.error)] = entry.error
+    def add_call(self, note: CallNote) -> None:
+        """Append a call; its request belongs to the log from now on."""
+        self._notes.append(note)
+        error = note[_ERROR]
+        if error is not None:
+            self.rejected[id(error)] = error
 
     def add_changes(self, at: float, changes: tuple[Change, ...]) -> None:
         """Append changes made by the clock."""
-        entry = ChangeEntry(at, changes)
-        self._add(entry, dict.fromkeys(change.job_id for change in changes))
+        self._notes.append(ChangeEntry(at, changes))
 
     def add_note(self, at: float, job_id: str, text: str, site: Site | None = None) -> None:
         """Append something that happened to a job without a call."""
-        self._add(NoteEntry(at, job_id, text, site), (job_id,))
+        self._notes.append(NoteEntry(at, job_id, text, site))
 
     def add_delivery(self, at: float, job_id: str) -> None:
         """Append that CodePipeline delivered a Lambda job's event."""
         text = "event delivered to the function"
-        self._add(NoteEntry(at, job_id, text, is_delivery=True), (job_id,))
+        self._notes.append(NoteEntry(at, job_id, text, is_delivery=True))
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All entries, in order."""
+        with self._reading:
+            while self._notes:
+                note = self._notes.popleft()
+                entry = note if isinstance(note, (ChangeEntry, NoteEntry)) else _entry_of(note)
+                self._entries.append(entry)
+                for job_id in _jobs_of(entry):
+                    self._by_job.setdefault(job_id, []).append(entry)
+            return self._entries
 
     def tested(self) -> Iterator[CallEntry]:
         """Iterate over the calls of the code under test, in order."""
@@ -225,12 +247,32 @@ class CallLog:
         """Return the calls of the code under test in order, of one job if its id is given."""
         if job_id is None:
             return [entry.call for entry in self.tested()]
-        entries = _tested(self._by_job.get(job_id, ()))
+        entries = _tested(self.of_job(job_id))
         return [entry.call for entry in entries if job_id in entry.call.job_ids]
 
     def of_job(self, job_id: str) -> Iterator[Entry]:
         """Iterate over every entry that touched the job."""
-        return iter(self._by_job.get(job_id, ()))
+        return iter(self._by_job.get(job_id, ()) if self.entries else ())
+
+
+def _entry_of(note: CallNote) -> CallEntry:
+    service, operation, request, error, job_ids, at, thread, *_ = note
+    # Not what the code under test may still have in hand, and masked where it is shown.
+    call = Call(service, operation, Parameters(request), error, job_ids, at, thread)
+    return CallEntry(at, call, *note[7:])
+
+
+def _jobs_of(entry: Entry) -> Iterable[str]:
+    """Return the jobs that an entry is about, each once."""
+    if isinstance(entry, NoteEntry):
+        return (entry.job_id,)
+    changed = [change.job_id for change in entry.changes]
+    if isinstance(entry, ChangeEntry):
+        return dict.fromkeys(changed)
+    job_ids, own = entry.call.job_ids, () if entry.job_id is None else (entry.job_id,)
+    if not changed and len(job_ids) < 2 and own in ((), job_ids):  # as most are
+        return job_ids
+    return dict.fromkeys((*job_ids, *own, *changed))
 
 
 def _tested(entries: Iterable[Entry]) -> Iterator[CallEntry]:
