@@ -31,7 +31,7 @@ class CallRecord:
         request, job_ids = call.request, call.job_ids
         if type(request) is not dict:
             request = Parameters(request)
-        if not job_ids and call.service == "codepipeline":
+        if not job_ids and call.service == "codepipeline" and "jobId" in request:
             job_ids = call.job_ids = job_ids_of(request, None)
         if job_ids and call.job is None:
             job_ids = tuple(id for id in job_ids if id in self._jobs)

@@ -7,22 +7,21 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 from pytest_cpjob.aws.regions import partition_of
-from pytest_cpjob.call_sites import Site, site_of_traceback
+from pytest_cpjob.call_sites import Site
 from pytest_cpjob.clients import credentials as credentials_of
 from pytest_cpjob.clients.call_record import CallRecord, job_ids_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3, success
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
 from pytest_cpjob.documents.facts import JobFacts
-from pytest_cpjob.errors import repr_of
-from pytest_cpjob.service.call_log import Call, CallEntry, Parameters, StoppedCall
+from pytest_cpjob.service.call_log import StoppedCall
 from pytest_cpjob.service.errors import ServiceError
 from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.grants import Grant
 from pytest_cpjob.service.job_service import JobService
 from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.service.results import POLLS, RESULTS
-from pytest_cpjob.threads import CallListener, Run, current_run
+from pytest_cpjob.threads import CallListener, current_run
 
 if TYPE_CHECKING:
     from pytest_cpjob.artifacts.access import Access, Verdict
@@ -127,8 +126,6 @@ class CallRouter:
         service, operation = self._service, call.operation
         if service.faults.is_set_up or (self._roles.is_needed and not call.by_test):
             return None
-        if service.grants.is_issued(call.caller.access_key_id):
-            return None
         job_id = request.get("jobId")
         job = None if job_id is None else service.registry.jobs.get(job_id)
         if job is not None:
@@ -138,8 +135,9 @@ class CallRouter:
             call.refusal = answer
             return None
         call.request = request
-        if job_id is None:
-            call.job_ids = job_ids_of(request, answer)
+        if job_id is None:  # a poll; most have found nothing
+            if answer["jobs"]:
+                call.job_ids = job_ids_of(request, answer)
         else:
             call.job_ids = (job_id,)
             if job is not None and not call.by_test and operation in RESULTS:

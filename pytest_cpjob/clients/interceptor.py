@@ -24,6 +24,7 @@ from botocore.client import BaseClient
 from pytest_cpjob.aws.accepted_requests import accepted_copy
 from pytest_cpjob.call_sites import Site, call_site
 from pytest_cpjob.clients.credentials import (
+    access_key_of,
     key_signed_with,
     leave_sessions_alone,
     presented_by,
@@ -237,8 +238,12 @@ class ClientInterceptor:
         request = accepted_copy(call.operation, call.request)
         if request is None:
             return None
-        # Nothing that goes the short way is unsigned.
-        access_key_id = key_signed_with(call.signer, self._is_issued)
+        # Nothing that goes the short way is unsigned, or signed with a job's credentials.
+        credentials = call.signer._credentials
+        access_key_id = access_key_of(credentials)
+        if self._is_issued(access_key_id):
+            return None
+        access_key_id = key_signed_with(credentials, access_key_id)
         call.caller = met.caller(call.caller.thread, access_key_id, call.by_test)
         response = self._router.answer_shortly(call, request)
         if response is not None and plan.quotas:

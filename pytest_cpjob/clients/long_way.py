@@ -11,9 +11,14 @@ held before, nobody new does (`short_way` builds on this). They are:
 - `_LOGS`, the modules' logs, with their levels, and `_LISTENING`, whether somebody reads these or
   the history, which are told of each step.
 
-All of it is looked at before each call. So the places are written down as Python's expressions, and
-one function is made of all of them, which takes a third of the time of a loop. To add a place, add
-a line; a name that botocore does not have any more means the long way for every call.
+All of it is looked at before each call, which is a good part of a call's time. So the places are
+written down as Python's expressions, and one function is made of all of them, which takes a third
+of the time of a loop:
+
+    lambda client: (kind := type(client)) is seen_14 and … and (kind._make_request) is seen_35 and …
+
+To add a place, add a line; what it names by `:=` later lines can use. A name that botocore does not
+have any more means the long way for every call.
 """
 
 from __future__ import annotations
@@ -52,10 +57,9 @@ from botocore.validate import ParamValidationDecorator, ParamValidator
 _BOTOCORE: Final = os.path.dirname(botocore.__file__) + os.sep
 _OURS: Final = os.path.dirname(__file__) + os.sep
 
-_MISSING: Final = object()
 _of_client: Final = vars(botocore.client)
 _LOGS: Final = {
-    f"{module.__name__}.{name}": vars(module)[name]
+    f"(log_of_{module.__name__.rpartition('.')[2]} := {module.__name__}.{name})": vars(module)[name]
     for module in (
         botocore.client,
         botocore.hooks,
@@ -72,7 +76,7 @@ _LOGS: Final = {
 }
 """The logs of the modules on the way, by where these have them."""
 
-_LEVELS: Final = tuple(f"{place}.level" for place in _LOGS)
+_LEVELS: Final = tuple(f"{place[1:].partition(' ')[0]}.level" for place in _LOGS)
 _log: Final = logging.getLogger("botocore")
 """The parent of all of these, whose level they have unless they have one of their own."""
 
@@ -126,7 +130,11 @@ _FUNCTIONS: Final = (
     "_of_client['apply_request_checksum']",
     "_of_client['maybe_compress_request']",
     "_of_client['first_non_none_response']",
-    "_of_client.get('resolve_auth_scheme_preference', _MISSING)",  # not in all versions
+    *(
+        f"_of_client['{name}']"
+        for name in ("resolve_auth_scheme_preference",)  # not in all versions
+        if name in _of_client
+    ),
 )
 _LISTENING: Final = (
     "_log.isEnabledFor(DEBUG)",
@@ -163,12 +171,14 @@ view_of: Final[Callable[[BaseClient], tuple[object, ...]]] = eval(
 )
 """Return what each place of the way holds now, for calls of a client."""
 
-has_still: Final[Callable[[BaseClient, tuple[object, ...]], bool]] = eval(
-    "lambda client, view: "
-    + " and ".join(f"({place}) is view[{number}]" for number, place in enumerate(_PLACES))
+_SEEN: Final = tuple(f"seen_{number}" for number in range(len(_PLACES)))
+
+has_still: Final[Callable[..., Callable[[BaseClient], bool]]] = eval(
+    f"lambda {', '.join(_SEEN)}: lambda client: "
+    + " and ".join(f"({place}) is {seen}" for place, seen in zip(_PLACES, _SEEN, strict=True))
 )
-"""Whether each place holds the same object as in a view: equal is not enough, since a wrapper may
-claim to be equal to what it wraps."""
+"""Return what tells whether each place holds the same object as in a view, whose members are the
+arguments. Equal is not enough: a wrapper may claim to be equal to what it wraps."""
 
 
 def is_botocores_own(view: tuple[object, ...]) -> bool:
@@ -185,7 +195,7 @@ def is_botocores_own(view: tuple[object, ...]) -> bool:
         and at[_CLASS].__mro__[1:] == (BaseClient, object)
         and at["meta._client_config"] is at[_CONFIG]
         and at["config.signature_version"] is not botocore.UNSIGNED
-        and all(each is _MISSING or is_botocores(each) for each in functions)
+        and all(map(is_botocores, functions))
     )
 
 

@@ -37,21 +37,29 @@ class PendingCall:
         is_the_endpoints: whether it goes to the stub's own endpoint, which records it.
     """
 
-    # On the class, since most calls leave them as they are.
-    is_async: bool = False
-    signer: Any = None
-    job: JobRecord | None = None
-    job_ids: tuple[str, ...] = ()
-    changes: tuple[Change, ...] = ()
-    fault: Fault | None = None
-    hides_missing: bool = False
-    message: str = ""
-    holder: str | None = None
-    state: str | None = None
-    is_in_store: bool = False
-    is_the_endpoints: bool = False
-    denial: Denial | None = None
-    refusal: ServiceError | None = None
+    __slots__ = (
+        "by_test",
+        "caller",
+        "changes",
+        "denial",
+        "endpoint_url",
+        "fault",
+        "hides_missing",
+        "holder",
+        "is_async",
+        "is_in_store",
+        "is_the_endpoints",
+        "job",
+        "job_ids",
+        "message",
+        "operation",
+        "refusal",
+        "request",
+        "service",
+        "signer",
+        "site",
+        "state",
+    )
 
     def __init__(
         self,
@@ -70,6 +78,20 @@ class PendingCall:
         self.caller = caller
         self.endpoint_url = endpoint_url
         self.site = site
+        self.is_async = False
+        self.signer: Any = None
+        self.job: JobRecord | None = None
+        self.job_ids: tuple[str, ...] = ()
+        self.changes: tuple[Change, ...] = ()
+        self.fault: Fault | None = None
+        self.hides_missing = False
+        self.message = ""
+        self.holder: str | None = None
+        self.state: str | None = None
+        self.is_in_store = False
+        self.is_the_endpoints = False
+        self.denial: Denial | None = None
+        self.refusal: ServiceError | None = None
 
     @property
     def name(self) -> str:

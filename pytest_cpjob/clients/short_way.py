@@ -33,7 +33,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from typing import Any, Final, NamedTuple
 
 from botocore.client import BaseClient
@@ -88,8 +87,10 @@ class Plan(NamedTuple):
     def count_success(self) -> None:
         """Tell botocore's quota of retries, to which each success gives some back."""
         for release in self.quotas:
-            with suppress(Exception):  # the call has taken effect, whatever a newer botocore counts
+            try:
                 release(context={}, http_response=_Response)
+            except Exception:  # the call has taken effect, whatever a newer botocore counts
+                continue
 
 
 class Seen:
@@ -98,14 +99,16 @@ class Seen:
     It does not outlive the stub: a client's handlers may hold the client itself.
 
     Attributes:
-        latest: a view and the plans by operation, None for one that has no plan; instead of the
-            plans None if no operation may have one.
+        latest: what tells whether all is as it was seen then, and the plans by operation, None for
+            one that has no plan; instead of the plans None if no operation may have one.
     """
 
     __slots__ = ("latest",)
 
     def __init__(self) -> None:
-        self.latest: tuple[tuple[object, ...], dict[str, Plan | None] | None] | None = None
+        self.latest: (
+            tuple[Callable[[BaseClient], bool], dict[str, Plan | None] | None] | None
+        ) = None
 
 
 class ShortWay:
@@ -124,9 +127,9 @@ class ShortWay:
             return None
         try:
             latest = seen.latest
-            if latest is None or not has_still(client, latest[0]):
+            if latest is None or not latest[0](client):
                 view = view_of(client)
-                latest = seen.latest = view, {} if is_botocores_own(view) else None
+                latest = seen.latest = has_still(*view), {} if is_botocores_own(view) else None
             plans = latest[1]
             if plans is None:
                 return None

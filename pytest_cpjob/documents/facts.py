@@ -126,7 +126,8 @@ class Credentials(NamedTuple):
                 *credentials_of(stream.first_bytes(CREDENTIALS_DRAWN, "credentials", number))
             )
         drawn = stream.first_bytes(RENEWAL_DRAWN, "credentials", number)
-        return cls(*renewed_credentials_of(drawn, before.session_token))
+        # As `_make` does, in half the time: each GetJobDetails comes by here.
+        return tuple.__new__(cls, renewed_credentials_of(drawn, before.session_token))
 
 
 class JobFacts(NamedTuple):

@@ -155,16 +155,20 @@ class ActionTypes:
         self._types: dict[ActionType, RegisteredActionType] = {}
         self.version = 0
 
-    def find(self, action_type: ActionType) -> RegisteredActionType:
+    def find(self, action_type: tuple[str, str, str, str]) -> RegisteredActionType:
         """Return a type that exists and is not deleted.
+
+        Args:
+            action_type: an `ActionType`, or its members in the same order.
 
         Raises:
             ServiceError: ActionTypeNotFoundException.
         """
-        known = self._types.get(action_type)
+        known = self._types.get(action_type)  # type: ignore[call-overload]  # it is equal to one
         if known is None or known.deleted:
-            raise not_available(action_type)
-        return known
+            raise not_available(ActionType(*action_type))
+        found: RegisteredActionType = known
+        return found
 
     def secrets(self, action_type: ActionType) -> frozenset[str]:
         """Return the names of the type's secret properties; none for an unknown type."""

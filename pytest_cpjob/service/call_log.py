@@ -188,9 +188,9 @@ _ERROR: Final = 11
 class CallLog:
     """All entries in order, and the same by job.
 
-    A call that ends is only noted: one tuple, for which no thread waits. Whoever reads the log, most
-    often once at the end of a test, first has an entry made of each note, in the order of these. So
-    a call that is read twice is the same object.
+    A call that ends is only noted: one tuple, for which no thread waits. Whoever reads the log,
+    most often once at the end of a test, first makes an entry of each note, in their order. So a
+    call that is read twice is the same object.
 
     Attributes:
         rejected: the errors of rejected requests, by `id`.

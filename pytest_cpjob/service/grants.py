@@ -51,11 +51,12 @@ class Grants:
         """Issue new credentials to the job; earlier ones stay valid until they expire."""
         job.credentials_issued += 1
         credentials = Credentials.of_job(job.stream, job.credentials_issued, job.credentials)
-        inputs, outputs = job.facts.inputs, job.facts.outputs
-        if (inputs or outputs) and job.id not in self._objects:
-            self._objects[job.id] = _objects(inputs), _objects(outputs)
-        issued = (*credentials, job.id, now + limits.CREDENTIALS_LIFETIME)
-        self._issued[credentials.access_key_id] = issued
+        facts = job.facts
+        if (facts.inputs or facts.outputs) and facts.id not in self._objects:
+            self._objects[facts.id] = _objects(facts.inputs), _objects(facts.outputs)
+        key_id, key, token = credentials
+        issued = key_id, key, token, facts.id, now + limits.CREDENTIALS_LIFETIME
+        self._issued[key_id] = issued
         self._in_order.append(issued)
         job.credentials = credentials
         return credentials

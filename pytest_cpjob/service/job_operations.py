@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from pytest_cpjob.documents import render
-from pytest_cpjob.documents.facts import ActionType
 from pytest_cpjob.service import limits
 from pytest_cpjob.service.action_types import ActionTypes, RegisteredActionType
 from pytest_cpjob.service.call_log import Caller
@@ -40,7 +39,7 @@ class JobOperations:
     def poll(self, request: Request, caller: Caller) -> Response:
         """PollForJobs: hand out queued jobs of a custom action type."""
         registered = self._polled_type(request, "Custom")
-        query = dict(request.get("queryParam") or {})
+        query = request.get("queryParam") or {}
         _check_query(registered, query)
         at_most = request.get("maxBatchSize", limits.DEFAULT_BATCH_SIZE)
         taken = self._queue.take(registered.action_type, at_most, query, self._clock.now)
@@ -62,12 +61,9 @@ class JobOperations:
 
     def _polled_type(self, request: Request, owner: str) -> RegisteredActionType:
         given = request["actionTypeId"]
-        action_type = ActionType(
-            given["category"], given["owner"], given["provider"], given["version"]
-        )
-        if action_type.owner != owner:
-            raise invalid(f"ActionType with owner '{action_type.owner}' is not supported")
-        return self._types.find(action_type)
+        if given["owner"] != owner:
+            raise invalid(f"ActionType with owner '{given['owner']}' is not supported")
+        return self._types.find((given["category"], owner, given["provider"], given["version"]))
 
     def acknowledge(self, request: Request, caller: Caller) -> Response:
         """AcknowledgeJob: the first worker with the current nonce gets the job."""
@@ -213,8 +209,10 @@ class JobOperations:
         return job
 
 
-def _check_query(registered: RegisteredActionType, query: dict[str, str]) -> None:
+def _check_query(registered: RegisteredActionType, query: Mapping[str, str]) -> None:
     if not registered.declared:
+        if not query:
+            return
         unknown = sorted(query.keys() - registered.seen)
         if unknown:
             raise invalid(

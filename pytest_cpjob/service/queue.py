@@ -7,7 +7,7 @@ is always in the order of its deadlines.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_cpjob.documents.facts import ActionType
@@ -63,25 +63,25 @@ class Queue:
         self._waiting.setdefault(job.facts.action_type, deque()).append(job)
 
     def take(
-        self, action_type: ActionType, at_most: int, query: dict[str, str] | None, now: float
-    ) -> Iterator[JobRecord]:
+        self, action_type: ActionType, at_most: int, query: Mapping[str, str] | None, now: float
+    ) -> list[JobRecord]:
         """Hand out up to `at_most` waiting jobs whose configuration matches `query`."""
+        taken: list[JobRecord] = []
         waiting = self._waiting.get(action_type)
         if not waiting:
-            return
+            return taken
         passed_over: list[JobRecord] = []
-        taken = 0
-        while waiting and taken < at_most:
+        while waiting and len(taken) < at_most:
             job = waiting.popleft()
             if self._is_taken_out(job) or job.status != "Queued":
                 continue
             if query and any(job.facts.configuration.get(k) != v for k, v in query.items()):
                 passed_over.append(job)
                 continue
-            taken += 1
             self._hand_out(job, now)
-            yield job
+            taken.append(job)
         waiting.extendleft(reversed(passed_over))
+        return taken
 
     def _is_taken_out(self, job: JobRecord) -> bool:
         """Return whether a place in the line is one that its job has left, and forget the place."""
