@@ -10,12 +10,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, TypeAlias
 
 from pytest_cpjob.aws import codepipeline_model
 from pytest_cpjob.aws.constraints import Bounds, Scalar
 
 Copy = Callable[[Any], Any]
+_OfText: TypeAlias = "tuple[int, int, Callable[[str], object] | None, tuple[str, ...] | None]"
+"""The constraints of a string: its least and its greatest length, its pattern, its values."""
 
 _TYPES: Final[Mapping[str, type]] = {"integer": int, "boolean": bool}
 
@@ -88,24 +90,14 @@ def _scalar(shape: Mapping[str, Any]) -> Copy:
     return copy
 
 
-class _Text(NamedTuple):
-    """The constraints of a string, as they are asked one after the other."""
-
-    least: int
-    most: int
-    matches: Callable[[str], object] | None
-    allowed: tuple[str, ...] | None
-
-    @classmethod
-    def of(cls, shape: Mapping[str, Any]) -> _Text:
-        """Read them from a string's shape."""
-        scalar, size = Scalar(shape), Bounds(shape, "length")
-        most = sys.maxsize if size.maximum is None else size.maximum
-        return cls(size.minimum or 0, most, scalar.matches, scalar.allowed)
+def _of_text(shape: Mapping[str, Any]) -> _OfText:
+    scalar, size = Scalar(shape), Bounds(shape, "length")
+    most = sys.maxsize if size.maximum is None else size.maximum
+    return size.minimum or 0, most, scalar.matches, scalar.allowed
 
 
 def _string(shape: Mapping[str, Any]) -> Copy:
-    least, most, matches, allowed = _Text.of(shape)
+    least, most, matches, allowed = _of_text(shape)
 
     def copy(value: Any) -> Any:
         if (
@@ -147,7 +139,7 @@ def _structure(shape: Mapping[str, Any]) -> Copy:
     shapes = codepipeline_model.load().shapes
     members = {name: member["shape"] for name, member in shape["members"].items()}
     texts = {
-        name: _Text.of(shapes[each])
+        name: _of_text(shapes[each])
         for name, each in members.items()
         if shapes[each]["type"] == "string"
     }

@@ -134,7 +134,8 @@ def access_key_of(credentials: object) -> str | None:
     if credentials is None:
         return None
     values = vars(credentials)
-    key: str | None = values.get("access_key", values.get("_access_key"))
+    key: str | None
+    key = values["access_key"] if "access_key" in values else values.get("_access_key")
     return key
 
 

@@ -191,6 +191,7 @@ class ClientInterceptor:
                     response = original(client, operation, params)
                 finally:
                     pending_call.reset(token)
+                self._own_request(call, params)
         except BaseException as error:
             self._failed(call, error)
             raise
@@ -206,6 +207,7 @@ class ClientInterceptor:
         token = pending_call.set(call)
         try:
             response = await original(client, operation, params)
+            self._own_request(call, params)
         except BaseException as error:
             self._failed(call, error)
             raise
@@ -256,6 +258,12 @@ class ClientInterceptor:
         if call.request is not None:
             call.request = plain_copy(call.request)
         self._router.finish(call, error)
+
+    @staticmethod
+    def _own_request(call: PendingCall, params: Params) -> None:
+        """Copy the parameters of a call that somebody has answered before they came to `read`."""
+        if call.request is params:
+            call.request = plain_copy(params)
 
     def read(self, params: Params) -> None:
         """Take CodePipeline's parameters as the user's hooks have left them."""
@@ -316,8 +324,9 @@ class ClientInterceptor:
 
     def _thread_number(self) -> int:
         """Return this thread's number; `threading.get_ident` reuses those of ended threads."""
-        number: int | None = getattr(self._thread, "number", None)
-        if number is None:
+        try:
+            number: int = self._thread.number
+        except AttributeError:
             number = self._thread.number = next(self._numbers)
         return number
 

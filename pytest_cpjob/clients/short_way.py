@@ -106,9 +106,9 @@ class Seen:
     __slots__ = ("latest",)
 
     def __init__(self) -> None:
-        self.latest: (
-            tuple[Callable[[BaseClient], bool], dict[str, Plan | None] | None] | None
-        ) = None
+        self.latest: tuple[Callable[[BaseClient], bool], dict[str, Plan | None] | None] | None = (
+            None
+        )
 
 
 class ShortWay:

@@ -7,7 +7,7 @@ tests this module against it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from pytest_cpjob.documents import render
 from pytest_cpjob.service import limits
@@ -88,7 +88,7 @@ class JobOperations:
         """GetJobDetails: the whole document with new credentials, but no nonce."""
         job = self._find(request["jobId"])
         credentials = self._grants.issue(job, self._clock.now)
-        return cast("Response", render.job_details(job.facts, credentials))
+        return render.job_details(job.facts, credentials)  # type: ignore[return-value]
 
     def details_third_party(self, request: Request, caller: Caller) -> Response:
         """GetThirdPartyJobDetails: the partner's document, with the nonce."""
