@@ -181,6 +181,84 @@ def test_what_a_test_does_to_the_lists_changes_no_record(cpjob: CodePipelineStub
     assert (len(cpjob.calls), len(job.calls), len(cpjob.results), len(cpjob.jobs)) == (1, 1, 1, 1)
 
 
+# -- the log ---------------------------------------------------------------------------------------
+
+
+def test_what_is_read_twice_is_the_same_object(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+    log = cpjob._harness.service.call_log
+    CLIENT.get_job_details(jobId=job.id)
+    [before] = log.of_job(job.id)
+    CLIENT.get_job_details(jobId=job.id)
+
+    first, second = log.of_job(job.id)
+    assert first is before is log.entries[0] is next(log.tested())
+    assert second is log.entries[1]
+    assert [first.call, second.call] == log.calls() == log.calls(job.id)
+    for one, other in zip(log.calls(), log.calls(job.id), strict=True):
+        assert one is other
+
+
+def test_threads_read_and_write_the_log_at_once(cpjob: CodePipelineStub) -> None:
+    jobs = [cpjob.add_lambda_job() for _ in range(4)]
+    log, are_done = cpjob._harness.service.call_log, threading.Event()
+    seen: list[list[object]] = [[], []]
+
+    def call(job_id: str) -> None:
+        for _ in range(200):
+            CLIENT.get_job_details(jobId=job_id)
+
+    def read(into: list[object]) -> None:
+        while not are_done.is_set():
+            into[:] = log.entries
+
+    readers = [threading.Thread(target=read, args=(into,)) for into in seen]
+    writers = [threading.Thread(target=call, args=(job.id,)) for job in jobs]
+    for thread in (*readers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    are_done.set()
+    for thread in readers:
+        thread.join()
+
+    assert [len(log.calls(job.id)) for job in jobs] == [200] * 4
+    assert len({id(entry) for entry in log.entries}) == len(log.entries) == 800
+    for entries in seen:
+        assert entries == log.entries[: len(entries)]
+        assert all(one is other for one, other in zip(entries, log.entries, strict=False))
+
+
+def test_what_became_of_a_call_is_noted_when_it_ends(cpjob: CodePipelineStub) -> None:
+    job = cpjob.add_lambda_job()
+    name = threading.current_thread().name
+    CLIENT.get_job_details(jobId=job.id)
+    cpjob.advance(5)
+    threading.current_thread().name = "renamed"
+    try:
+        [call] = job.calls
+    finally:
+        threading.current_thread().name = name
+
+    assert (call.at, call.thread, call.job_ids) == (0.0, name, (job.id,))
+
+
+def test_parameters_that_a_fake_beneath_the_stub_answers_are_copied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(client: object, operation_name: str, api_params: dict[str, Any]) -> dict[str, Any]:
+        return {"jobs": []}
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", answer)
+    params = {"actionTypeId": dict(DOCS)}
+    with CodePipelineStub() as cpjob:
+        CLIENT._make_api_call("PollForJobs", params)
+        params["actionTypeId"]["provider"] = "Other"
+        params["maxBatchSize"] = 3  # type: ignore[assignment]
+
+        assert cpjob.calls == [codepipeline("PollForJobs", {"actionTypeId": DOCS})]
+
+
 # -- Call as a value -------------------------------------------------------------------------------
 
 CALL = codepipeline("GetJobDetails", {"jobId": UNKNOWN}, job_ids=(UNKNOWN,), at=95.0)
