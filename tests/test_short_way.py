@@ -618,6 +618,23 @@ def test_faults_and_artifact_credentials(cpjob: CodePipelineStub, ways: Ways) ->
         ).get_job_details(jobId=job.id)
 
 
+def test_a_jobs_credentials_from_the_environment_are_refused_on_the_long_way(
+    cpjob: CodePipelineStub, ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = cpjob.add_lambda_job()
+    keys = client_of().get_job_details(jobId=job.id)["jobDetails"]["data"]["artifactCredentials"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["accessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", keys["secretAccessKey"])
+    monkeypatch.setenv("AWS_SESSION_TOKEN", keys["sessionToken"])
+    client = boto3.Session().client("codepipeline", region_name="us-east-1")
+
+    before = ways.short
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client.get_job_details(jobId=job.id)
+    assert ways.short == before
+    assert cpjob._harness.service.call_log.entries[-1].caller.access_key_id == keys["accessKeyId"]
+
+
 def test_botocores_quota_of_retries_is_given_back(cpjob: CodePipelineStub, ways: Ways) -> None:
     client = client_of(config=Config(retries={"mode": "standard"}))
     cpjob.add_action_type("Build:Custom:Docs:1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.call_sites import Site
@@ -13,6 +12,7 @@ from pytest_cpjob.clients.call_record import CallRecord, job_ids_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.clients.responses import Answer, answered, refused, refused_by_s3, success
 from pytest_cpjob.clients.role_check import RoleCheck, refusal
+from pytest_cpjob.clients.touched_objects import touched
 from pytest_cpjob.documents.facts import JobFacts
 from pytest_cpjob.service.call_log import StoppedCall
 from pytest_cpjob.service.errors import ServiceError
@@ -122,6 +122,9 @@ class CallRouter:
 
         None: something does, and nothing has been changed. What the service refuses is noted, so
         that it is asked once.
+
+        What `answer` does beyond this has no effect on a success of an operation on jobs: there is
+        no fault to apply, no role to judge, no artifact, and pipelines go on after other ones only.
         """
         service, operation = self._service, call.operation
         if service.faults.is_set_up or (self._roles.is_needed and not call.by_test):
@@ -267,7 +270,7 @@ class CallRouter:
         if presented.access_key_id in self._other_roles:
             presented = presented._replace(own_role=True)
         access = self._access()
-        for operation, bucket, key in _touched(call.operation, params):
+        for operation, bucket, key in touched(call.operation, params):
             verdict = access.judge(operation, bucket, key, presented)
             if verdict is None:
                 continue
@@ -296,7 +299,7 @@ class CallRouter:
     ) -> None:
         """Record whose artifacts a call was about if a fault comes before the access check."""
         grant = self._service.grants.find(presented.access_key_id)
-        for _, bucket, key in _touched(call.operation, params):
+        for _, bucket, key in touched(call.operation, params):
             owners = tuple(self._service.registry.owners.get((bucket or "", key or ""), ()))
             mine = (grant.job_id,) if grant is not None and grant.job_id in owners else owners
             call.job_ids = tuple(dict.fromkeys((*call.job_ids, *mine)))
@@ -321,24 +324,6 @@ class CallRouter:
 def _job_of_the_run() -> str | None:
     run = current_run()
     return None if run is None else run.job_id
-
-
-def _touched(operation: str, params: Mapping[str, Any]) -> list[tuple[str, str | None, str | None]]:
-    """Return each object that an S3 call uses: (operation, bucket, key), also a copy's source."""
-    bucket = params.get("Bucket")
-    touched = [(operation, _bucket_name(bucket), params.get("Key"))]
-    source = params.get("CopySource")
-    if isinstance(source, Mapping):
-        touched.append(("GetObject", source.get("Bucket"), source.get("Key")))
-    elif isinstance(source, str):
-        path = unquote(source.partition("?versionId=")[0]).lstrip("/")
-        source_bucket, _, key = path.partition("/")
-        touched.append(("GetObject", source_bucket, key))
-    return touched
-
-
-def _bucket_name(bucket: object) -> str | None:
-    return None if bucket is None else str(bucket)
 
 
 def _meet(fault: Fault, call: PendingCall, url: str) -> Answer:

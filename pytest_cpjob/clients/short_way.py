@@ -25,6 +25,10 @@ It is sound for these reasons, and any change has to keep them:
 So the first call of an operation can already go the short way. What is not as expected goes the
 long way: a newer botocore, a client that was put together differently, an error in here.
 
+A newer botocore may thus make calls slow, never wrong, and the first of the tests fail. Then: read
+the handler that it has added to a call's events, and if these operations show nothing of it, add
+its name to `_HARMLESS`; add a function that it calls on the way to `long_way`.
+
 `tests/test_short_way.py` runs random programs on both ways and compares all that can be seen of
 them; there, one also sees how to switch the short way off.
 """

@@ -78,7 +78,7 @@ def credentials_of(drawn: bytes) -> tuple[str, str, str]:
 def renewed_credentials_of(drawn: bytes, token: str) -> tuple[str, str, str]:
     """Return the same from fewer bytes, the end of the session token from the one before."""
     key_id, rest = drawn[:16], drawn[16:]
-    text = _base64(_TOKEN_HEAD + _TOKEN_KINDS[rest[0] & 3] + rest)
+    text = b2a_base64(_TOKEN_HEAD + _TOKEN_KINDS[rest[0] & 3] + rest, newline=False).decode()
     return _access_key_id(key_id), text[-40:], text[:-40] + token[len(text) - 40 :]
 
 
