@@ -6,7 +6,6 @@ otherwise fail later, with an error that does not name the cause.
 
 from __future__ import annotations
 
-import re
 import sys
 from functools import cache
 from typing import Final
@@ -52,8 +51,8 @@ def _installed(name: str) -> str | None:
 @cache
 def _check(name: str, found: str) -> None:
     needed = FLOORS[name]
-    release = re.match(r"\d+(?:\.\d+)*", found)
-    if release is not None and _numbers(release.group()) < _numbers(needed):
+    numbers = _numbers(found)
+    if numbers and numbers < _numbers(needed):
         raise CpjobError(
             f"{name} {found} is too old for pytest-cpjob, which needs {name} {needed} or later\n"
             f"- way out: pip install --upgrade '{name}>={needed}'"
@@ -61,8 +60,15 @@ def _check(name: str, found: str) -> None:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers that a version begins with: of `1.2rc1`, these are 1 and 2."""
+    numbers = []
+    for part in version.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if digits:
+            numbers.append(int(digits))
+        if digits != part:
+            break
     # 8.0 and 8.0.0 are the same version.
-    numbers = [int(each) for each in version.split(".")]
     while len(numbers) > 1 and numbers[-1] == 0:
         del numbers[-1]
     return tuple(numbers)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from pytest_cpjob.call_sites import Site
 from pytest_cpjob.service.faults import Fault
-from pytest_cpjob.service.masked_copies import MaskedCopy
+from pytest_cpjob.service.masked_copies import MaskedCopy, frozen_dataclass
 
 if TYPE_CHECKING:
     from pytest_cpjob.iam.denials import Denial
@@ -36,7 +36,7 @@ class Caller(NamedTuple):
     by_test: bool = False
 
 
-@dataclass(frozen=True, slots=True, repr=False, init=False)
+@frozen_dataclass(frozen=True, slots=True, repr=False, init=False)
 class Call(MaskedCopy):
     """One AWS call of the code under test.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_cpjob.documents.facts import Credentials, JobFacts
@@ -30,7 +29,6 @@ TIMEOUTS: Final[dict[Kind, float]] = {
 }
 
 
-@dataclass(slots=True, eq=False)
 class JobRecord:
     """What the service knows about one job.
 
@@ -52,33 +50,84 @@ class JobRecord:
         declared_timeout: seconds, if the pipeline's definition sets a time-out.
     """
 
-    facts: JobFacts
-    kind: Kind
-    stream: Stream
-    created_at: float
-    client_id: str | None = None
-    client_token: str | None = field(default=None, repr=False)
-    allow: frozenset[str] = frozenset()
-    given: frozenset[str] = frozenset()
-    status: Status = "Queued"
-    nonce: str | None = None
-    first_nonce: str | None = None
-    hand_outs: int = 0
-    credentials: Credentials | None = None
-    credentials_issued: int = 0
-    result: Result | None = None
-    previous: JobRecord | None = None
-    delay: float = 0.0
-    continuation: JobRecord | None = None
-    delivered: bool = False
-    acknowledged: bool = False
-    acknowledged_by_test: bool = False
-    abandoned: bool = False
-    raised: tuple[tuple[BaseException, bool], ...] = ()
-    permissions: Permissions | None = None
-    role: str = "PipelineActionRole"
-    declared_timeout: float | None = None
-    is_declared: bool = False
+    __slots__ = (
+        "abandoned",
+        "acknowledged",
+        "acknowledged_by_test",
+        "allow",
+        "client_id",
+        "client_token",
+        "continuation",
+        "created_at",
+        "credentials",
+        "credentials_issued",
+        "declared_timeout",
+        "delay",
+        "delivered",
+        "facts",
+        "first_nonce",
+        "given",
+        "hand_outs",
+        "is_declared",
+        "kind",
+        "nonce",
+        "permissions",
+        "previous",
+        "raised",
+        "result",
+        "role",
+        "status",
+        "stream",
+    )
+
+    def __init__(
+        self,
+        facts: JobFacts,
+        kind: Kind,
+        stream: Stream,
+        created_at: float,
+        *,
+        client_id: str | None = None,
+        client_token: str | None = None,
+        allow: frozenset[str] = frozenset(),
+        given: frozenset[str] = frozenset(),
+        previous: JobRecord | None = None,
+        delay: float = 0.0,
+        permissions: Permissions | None = None,
+        role: str = "PipelineActionRole",
+        declared_timeout: float | None = None,
+        is_declared: bool = False,
+    ) -> None:
+        self.facts = facts
+        self.kind: Kind = kind
+        self.stream = stream
+        self.created_at = created_at
+        self.client_id = client_id
+        self.client_token = client_token
+        self.allow = allow
+        self.given = given
+        self.status: Status = "Queued"
+        self.nonce: str | None = None
+        self.first_nonce: str | None = None
+        self.hand_outs = 0
+        self.credentials: Credentials | None = None
+        self.credentials_issued = 0
+        self.result: Result | None = None
+        self.previous = previous
+        self.delay = delay
+        self.continuation: JobRecord | None = None
+        self.delivered = False
+        self.acknowledged = False
+        self.acknowledged_by_test = False
+        self.abandoned = False
+        self.raised: tuple[tuple[BaseException, bool], ...] = ()
+        self.permissions = permissions
+        self.role = role
+        self.declared_timeout = declared_timeout
+        self.is_declared = is_declared
+
+    def __repr__(self) -> str:
+        return f"<JobRecord {self.id} {self.facts.action_type} {self.status}>"
 
     @property
     def id(self) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from datetime import datetime
 from typing import Any, Final
 
-from pytest_cpjob.service.masked_copies import MaskedCopy
+from pytest_cpjob.service.masked_copies import MaskedCopy, frozen_dataclass
 
 RESULTS: Final = frozenset(
     {
@@ -34,7 +34,7 @@ class _Reported(MaskedCopy):
         return self._hidden(f"{type(self).__name__}({', '.join(members)})")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@frozen_dataclass(frozen=True, slots=True, repr=False, init=False)
 class CurrentRevision(_Reported):
     """The revision that a success result names (model shape `CurrentRevision`).
 
@@ -47,8 +47,17 @@ class CurrentRevision(_Reported):
     created: datetime | float | None = None
     revision_summary: str | None = None
 
+    def __init__(
+        self,
+        revision: str,
+        change_identifier: str,
+        created: datetime | float | None = None,
+        revision_summary: str | None = None,
+    ) -> None:
+        self.__setstate__((revision, change_identifier, created, revision_summary))
 
-@dataclass(frozen=True, slots=True, repr=False)
+
+@frozen_dataclass(frozen=True, slots=True, repr=False, init=False)
 class JobSuccess(_Reported):
     """A success result (PutJobSuccessResult); omitted members have their defaults.
 
@@ -63,8 +72,28 @@ class JobSuccess(_Reported):
     current_revision: CurrentRevision | None = None
     continuation_token: str | None = None
 
+    def __init__(
+        self,
+        output_variables: Mapping[str, str] | None = None,
+        summary: str | None = None,
+        external_execution_id: str | None = None,
+        percent_complete: int | None = None,
+        current_revision: CurrentRevision | None = None,
+        continuation_token: str | None = None,
+    ) -> None:
+        self.__setstate__(
+            (
+                {} if output_variables is None else output_variables,
+                summary,
+                external_execution_id,
+                percent_complete,
+                current_revision,
+                continuation_token,
+            )
+        )
 
-@dataclass(frozen=True, slots=True, repr=False)
+
+@frozen_dataclass(frozen=True, slots=True, repr=False, init=False)
 class JobFailure(_Reported):
     """A failure result (PutJobFailureResult): its `failureDetails`.
 
@@ -75,6 +104,9 @@ class JobFailure(_Reported):
     type: str
     message: str
     external_execution_id: str | None = None
+
+    def __init__(self, type: str, message: str, external_execution_id: str | None = None) -> None:
+        self.__setstate__((type, message, external_execution_id))
 
 
 Result = JobSuccess | JobFailure
