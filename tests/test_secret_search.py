@@ -27,6 +27,7 @@ from pytest_cpjob.contract.long_words import long_words
 from pytest_cpjob.contract.masking import mask, masking
 from pytest_cpjob.contract.part_index import PartIndex
 from pytest_cpjob.contract.secret_search import SecretIndex
+from pytest_cpjob.contract.secret_values import SecretValues
 
 CLIENT = boto3.client("codepipeline", region_name="us-east-1")
 
@@ -179,9 +180,9 @@ def test_every_value_is_found_wherever_it_stands(
     values: list[str], around: list[str], start: int
 ) -> None:
     text = "".join(around) + "".join(values)[start:]
-    many = SecretIndex([*values, *(f"{number:020}" for number in range(20))])
+    many = SecretIndex(SecretValues([*values, *(f"{number:020}" for number in range(20))]))
 
-    for index in (SecretIndex(values), many):
+    for index in (SecretIndex(SecretValues(values)), many):
         assert index.plain(text) == [
             (at, value)
             for at in range(len(text))
@@ -220,7 +221,7 @@ def test_parts_of_many_values_that_come_one_after_the_other_are_found() -> None:
 def test_what_many_secrets_have_in_common_leads_to_no_more_of_them() -> None:
     begin, end = "-----BEGIN PRIVATE KEY-----\n", "\n-----END PRIVATE KEY-----\n"
     values = [f"{begin}{'M' * 30}{number:05}{'A' * 30}{end}" for number in range(3_000)]
-    index = SecretIndex(values)
+    index = SecretIndex(SecretValues(values))
 
     assert len(index.plain("".join(values))) == 3_000
     assert max(map(len, index._with_word._spans.values())) < 100
@@ -306,7 +307,7 @@ def test_the_index_finds_what_a_search_of_each_value_finds() -> None:
         expected = {
             (at, value) for value in values for at in range(len(text)) if text.startswith(value, at)
         }
-        assert set(SecretIndex(values).plain(text)) == expected
+        assert set(SecretIndex(SecretValues(values)).plain(text)) == expected
 
 
 @pytest.mark.parametrize("shape", ["{:018} is the key", "key: {:018}", "{:07} {:07}", "{:040}="])
@@ -314,7 +315,7 @@ def test_many_values_are_found_whatever_words_they_consist_of(shape: str) -> Non
     values = [shape.format(number, number) for number in range(100)]
     text = "\n".join(f"{'-' * number}{value}" for number, value in enumerate(values))
 
-    assert [value for _, value in SecretIndex(values).plain(text)] == values
+    assert [value for _, value in SecretIndex(SecretValues(values)).plain(text)] == values
 
 
 # -- no false alarms -------------------------------------------------------------------------------

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from pytest_cpjob.contract.checks import find_all
-from pytest_cpjob.contract.findings import Finding, folded
-from pytest_cpjob.contract.observer import Observer
-from pytest_cpjob.service.job_service import JobService
-from pytest_cpjob.settings import Settings
+from pytest_cpjob.contract.suspicion import is_suspicious
+
+if TYPE_CHECKING:
+    from pytest_cpjob.contract.findings import Finding
+    from pytest_cpjob.contract.observer import Observer
+    from pytest_cpjob.service.job_service import JobService
+    from pytest_cpjob.settings import Settings
 
 _MAY_STILL_BE_DONE = frozenset({"no-result", "raised", "unused-fault"})
 """Findings that something was not done, which code that still runs may yet do."""
@@ -47,11 +50,18 @@ class Inspection:
         return self._new([each for each in found if not self._may_change(each, code_runs=running)])
 
     def _found(self) -> list[Finding]:
-        return find_all(self._observer.evidence()) if self._observer.has_seen_something() else []
+        evidence = self._observer.evidence()
+        if not is_suspicious(evidence):
+            return []
+        from pytest_cpjob.contract.checks import find_all
+
+        return find_all(evidence)
 
     def _new(self, found: list[Finding]) -> list[Finding]:
         if not found:
             return []
+        from pytest_cpjob.contract.findings import folded
+
         jobs = self._service.registry.in_order
         by_any: frozenset[str] = frozenset().union(*(job.allow for job in jobs))
         new = [

@@ -10,19 +10,17 @@ from typing import Final, TypeAlias
 
 from pytest_cpjob.call_sites import Place, Site, place_of
 from pytest_cpjob.contract.findings import JOB, Finding
+from pytest_cpjob.contract.let_out import KEEPS_SECRETS, reported_texts
 from pytest_cpjob.contract.masking import Secrets, secret_members, secrets_of
 from pytest_cpjob.contract.observer import Evidence
 from pytest_cpjob.contract.secret_search import Found, SecretIndex
+from pytest_cpjob.contract.secret_values import SecretValues
 from pytest_cpjob.contract.sightings import LEFT, in_stream
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.jobs import JobRecord
-from pytest_cpjob.service.results import JobFailure
 
 _SIGNED: Final = r"(?i)x-amz-security-token\W{1,6}b?\W?[\w+/=%]+"
 """How botocore logs each request's token, once pytest's `log_level` is DEBUG."""
-
-_KEEPS_SECRETS: Final = frozenset({"codepipeline", "kms", "secretsmanager", "sts"})
-"""Services that are given secrets to keep; what is reported to CodePipeline is looked at apart."""
 
 _FOR_SECRETS: Final = "(?i)password|secret|token|credential|auth|key"
 """Parameters that take a secret property, which is there to log in somewhere."""
@@ -84,7 +82,7 @@ def leaked_secrets(
         mask: hides secrets.
     """
     secrets = secrets_of(evidence.service)
-    if not secrets.index:
+    if not secrets.values:
         return
     leaks: dict[str, dict[Place | None, _Leak]] = {}
     _find_written(leaks, secrets, evidence, mask)
@@ -105,8 +103,8 @@ def _find_reported(
     evidence: Evidence,
 ) -> None:
     """Note each secret of a job in its result and its outputs."""
-    index = SecretIndex(own)
-    texts = ((where, index.find(text)) for where, text in _reported(job))
+    index = SecretIndex(SecretValues(own))
+    texts = ((where, index.find(text)) for where, text in reported_texts(job))
     for where, found in (*texts, *_uploaded(job, index, evidence)):
         # As it is, if it is there as it is, which is found first.
         forms: dict[str, str] = {}
@@ -172,7 +170,7 @@ def _find_sent(leaks: _Leaks, secrets: Secrets, evidence: Evidence) -> None:
     stored = {(seen.value, seen.site) for seen in evidence.seen}
     for entry in evidence.service.call_log.tested():
         call = entry.call
-        if call.service in _KEEPS_SECRETS or call.request.get("Type") == "SecureString":
+        if call.service in KEEPS_SECRETS or call.request.get("Type") == "SecureString":
             continue
         for name, text in _texts(call.request):
             for value, form, *_ in secrets.index.find(text):
@@ -260,7 +258,7 @@ def _quoted(text: str, found: Found, index: SecretIndex, mask: Callable[[str], s
         end = found.end if space < 0 else space
     # Between words only a secret that has a space in it is cut in two.
     is_in_word = not f"{text[start - 1 : start]} {text[end : end + 1]}".isspace()
-    reach = index.longest if is_in_word else index.longest_with_space
+    reach = index.values.longest if is_in_word else index.values.longest_with_space
     low = max(0, start - reach)
     spans = [
         (low + at, low + at + len(value))
@@ -274,25 +272,6 @@ def _quoted(text: str, found: Found, index: SecretIndex, mask: Callable[[str], s
     before = "..." if shown or is_cut[0] else ""
     after = "..." if shown + _QUOTED < len(line) or is_cut[1] else ""
     return f"{before}{line[shown : shown + _QUOTED]}{after}"
-
-
-def _reported(job: JobRecord) -> Iterator[tuple[str, str]]:
-    result = job.result
-    if result is None:
-        return
-    yield "the externalExecutionId", result.external_execution_id or ""
-    if isinstance(result, JobFailure):
-        yield "the failure message", result.message
-        return
-    yield "the summary", result.summary or ""
-    yield "the continuationToken", result.continuation_token or ""
-    for name, value in result.output_variables.items():
-        yield f"the output variable {name!r}", f"{name}\n{value}"
-    revision = result.current_revision
-    if revision is not None:
-        yield "currentRevision.revision", revision.revision
-        yield "currentRevision.changeIdentifier", revision.change_identifier
-        yield "currentRevision.revisionSummary", revision.revision_summary or ""
 
 
 def _uploaded(

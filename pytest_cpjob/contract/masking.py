@@ -6,15 +6,18 @@ import json
 import re
 import weakref
 from collections.abc import Callable, Iterable
-from functools import cache
-from typing import Final, Literal
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_cpjob.aws import codepipeline_model as model
-from pytest_cpjob.contract.part_index import PartIndex
-from pytest_cpjob.contract.secret_search import SHORTEST, SecretIndex
+from pytest_cpjob.contract.secret_values import SHORTEST, SecretValues
 from pytest_cpjob.documents.facts import ActionType, Credentials
 from pytest_cpjob.service.call_log import MASK
 from pytest_cpjob.service.job_service import JobService
+
+if TYPE_CHECKING:
+    from pytest_cpjob.contract.part_index import PartIndex
+    from pytest_cpjob.contract.secret_search import SecretIndex
 
 _LONG_PART: Final = 16
 _OPENS_NOTHING: Final = frozenset({"accessKeyId"})
@@ -52,7 +55,7 @@ class Secrets:
 
     Attributes:
         by_job: value -> what it is, by job.
-        index: finds them in a text.
+        values: all of them.
     """
 
     def __init__(self) -> None:
@@ -60,9 +63,21 @@ class Secrets:
         # Thousands of lists of one would have the collector at work.
         self._first_job: dict[str, str] = {}
         self._more_jobs: dict[str, list[str]] = {}
-        self.index = SecretIndex()
+        self.values = SecretValues()
         self._counts = (0, 0, 0)
-        self._parts = PartIndex(self.index.values, _LONG_PART)
+
+    @cached_property
+    def index(self) -> SecretIndex:
+        """Finds them in a text."""
+        from pytest_cpjob.contract.secret_search import SecretIndex
+
+        return SecretIndex(self.values)
+
+    @cached_property
+    def _parts(self) -> PartIndex:
+        from pytest_cpjob.contract.part_index import PartIndex
+
+        return PartIndex(self.values.listed, _LONG_PART)
 
     def gather(self, service: JobService) -> None:
         """Take in those of the grants and jobs that are new."""
@@ -75,7 +90,7 @@ class Secrets:
         for issued in grants:
             for at, name in members:
                 self._note(issued[3], issued[at], name)
-        self.index.add(issued[at] for issued in grants for at, _ in members)
+        self.values.add(issued[at] for issued in grants for at, _ in members)
         names: dict[ActionType, Iterable[str]] = {}
         for job in jobs:
             kind = job.facts.action_type
@@ -87,13 +102,13 @@ class Secrets:
             if job.client_token:
                 self._take(job.id, _shown(job.client_token), "clientToken")
         for text in list(service.secret_texts):
-            self.index.add(_shown(text))
+            self.values.add(_shown(text))
         self._counts = counts
 
     def _take(self, job_id: str, values: Iterable[str], what: str) -> None:
         for value in values:
             self._note(job_id, value, what)
-        self.index.add(values)
+        self.values.add(values)
 
     def _note(self, job_id: str, value: str, what: str) -> None:
         own = self.by_job.get(job_id)
@@ -114,7 +129,7 @@ class Secrets:
 
     def hide(self, text: str) -> str:
         """Return a text without any of them, without encoded ones, and without parts of them."""
-        if not self.index:
+        if len(text) < SHORTEST or not self.values:
             return text
         text = _without(text, {(at, at + len(value)) for at, value in self.index.plain(text)})
         text = _without(text, {(one.start, one.end) for one in self.index.encoded(text)})

@@ -12,26 +12,27 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from traceback import walk_tb
-from types import CodeType, MappingProxyType
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from types import CodeType
+from typing import IO, TYPE_CHECKING, Any
 
-from pytest_cpjob.artifacts.store import ArtifactStore
 from pytest_cpjob.call_sites import Site
 from pytest_cpjob.contract.left_files import MOST_BYTES, Look, left_since, look
 from pytest_cpjob.contract.masking import secrets_of
 from pytest_cpjob.contract.output_capture import capture_output
-from pytest_cpjob.contract.sightings import LEFT, Sighting, sightings
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.patching import Undo
-from pytest_cpjob.service.call_log import StoppedCall
-from pytest_cpjob.service.job_service import JobService
-from pytest_cpjob.service.jobs import JobRecord
 
 if TYPE_CHECKING:
     from pytest_cpjob.artifacts.moto_objects import StoredObject
+    from pytest_cpjob.artifacts.store import ArtifactStore
+    from pytest_cpjob.contract.masking import Secrets
+    from pytest_cpjob.contract.sightings import Sighting
+    from pytest_cpjob.service.call_log import StoppedCall
+    from pytest_cpjob.service.job_service import JobService
+    from pytest_cpjob.service.jobs import JobRecord
 
 
-class Evidence(NamedTuple):
+class Evidence:
     """Everything one stub knows of what the code under test did.
 
     Attributes:
@@ -48,18 +49,49 @@ class Evidence(NamedTuple):
         is_test_code: whether a call site is in the test's own file.
     """
 
-    service: JobService
-    outputs: Mapping[str, Mapping[str, StoredObject | None]] = MappingProxyType({})
-    stopped_calls: Sequence[StoppedCall] = ()
-    surfaced: Callable[[BaseException], bool] = lambda error: False
-    written: Mapping[str, Sequence[tuple[str, Site | None]]] = MappingProxyType({})
-    captured: Mapping[str, str] = MappingProxyType({})
-    read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]] = lambda job, name: ()
-    forked_calls: Sequence[str] = ()
-    running_threads: Sequence[str] = ()
-    own_role: bool = False
-    seen: Sequence[Sighting] = ()
-    is_test_code: Callable[[Site | None], bool] = lambda site: False
+    __slots__ = (
+        "captured",
+        "forked_calls",
+        "is_test_code",
+        "outputs",
+        "own_role",
+        "read_output",
+        "running_threads",
+        "seen",
+        "service",
+        "stopped_calls",
+        "surfaced",
+        "written",
+    )
+
+    def __init__(
+        self,
+        *,
+        service: JobService,
+        outputs: Mapping[str, Mapping[str, StoredObject | None]],
+        stopped_calls: Sequence[StoppedCall],
+        surfaced: Callable[[BaseException], bool],
+        written: Mapping[str, Sequence[tuple[str, Site | None]]],
+        captured: Mapping[str, str],
+        read_output: Callable[[JobRecord, str], Iterable[tuple[str, IO[bytes]]]],
+        forked_calls: Sequence[str],
+        running_threads: Sequence[str],
+        own_role: bool,
+        seen: Sequence[Sighting],
+        is_test_code: Callable[[Site | None], bool],
+    ) -> None:
+        self.service = service
+        self.outputs = outputs
+        self.stopped_calls = stopped_calls
+        self.surfaced = surfaced
+        self.written = written
+        self.captured = captured
+        self.read_output = read_output
+        self.forked_calls = forked_calls
+        self.running_threads = running_threads
+        self.own_role = own_role
+        self.seen = seen
+        self.is_test_code = is_test_code
 
     @property
     def jobs(self) -> list[JobRecord]:
@@ -146,29 +178,16 @@ class Observer:
                 artifact.name: self._store.head(artifact) for artifact in job.facts.outputs
             }
 
-    def has_seen_something(self) -> bool:
-        """Whether anything has happened that a finding could be about."""
-        service = self._service
-        return bool(
-            service.registry.jobs
-            or service.call_log.entries
-            or service.faults.unmet()
-            or self.stopped_calls
-            or self.forked_calls()
-            or self.running_threads
-            or self._defects
-        )
-
     def look_at_object(self, bucket: str, key: str, site: Site | None) -> None:
         """Look for secrets in an object that the code has stored, if it is no job's artifact."""
-        index = secrets_of(self._service).index
-        if not index or (bucket, key) in self._service.registry.owners:
+        secrets = secrets_of(self._service)
+        if not secrets.values or (bucket, key) in self._service.registry.owners:
             return
         with self._looking():
             content = self._store.stored(bucket, key)
             if content is not None:
-                parts = _readable_parts(io.BytesIO(content), f"the object s3://{bucket}/{key}")
-                self._seen += sightings(parts, index, site)
+                where = f"the object s3://{bucket}/{key}"
+                self._look_into(io.BytesIO(content), where, secrets, site=site)
 
     @contextmanager
     def looking_for_left_files(self) -> Iterator[None]:
@@ -185,10 +204,26 @@ class Observer:
 
     def _look_at_files(self, before: Look) -> None:
         for path, opened in left_since(before):
-            index = secrets_of(self._service).index
-            parts = _readable_parts(opened, f"the file {path}{LEFT}", MOST_BYTES)
             with suppress(OSError):  # it cannot be read
-                self._seen += sightings(parts, index)
+                secrets = secrets_of(self._service)
+                self._look_into(opened, f"the file {path}", secrets, is_left=True)
+
+    def _look_into(
+        self,
+        opened: IO[bytes],
+        where: str,
+        secrets: Secrets,
+        *,
+        site: Site | None = None,
+        is_left: bool = False,
+    ) -> None:
+        from pytest_cpjob.contract.sightings import LEFT, sightings
+
+        if is_left:
+            parts = _readable_parts(opened, f"{where}{LEFT}", MOST_BYTES)
+        else:
+            parts = _readable_parts(opened, where)
+        self._seen += sightings(parts, secrets.index, site)
 
     @contextmanager
     def _looking(self) -> Iterator[None]:

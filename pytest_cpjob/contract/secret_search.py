@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final, NamedTuple, TypeAlias
 
 from pytest_cpjob.contract.encoded_texts import Encoded, encoded_in
 from pytest_cpjob.contract.long_words import WORD, long_words
+from pytest_cpjob.contract.secret_values import SHORTEST, SecretValues
 
 _FEW: Final = 16
 """So many values are faster found one by one."""
-
-SHORTEST: Final = 8
-"""Shorter values are found everywhere by chance, and are not looked for."""
 
 _LONG: Final = 32
 """Of a longer word in a value, so much in the middle is looked for."""
@@ -84,7 +82,7 @@ class _Pieces:
                     self._spans[piece] = known + spans
 
     def in_text(
-        self, text: str, parts: Iterable[_Span], values: Set[str]
+        self, text: str, parts: Iterable[_Span], values: Container[str]
     ) -> Iterator[tuple[int, str]]:
         """Iterate over the values that have their middle in these parts of a text."""
         spans, size, step = self._spans, self._size, self._count
@@ -99,58 +97,24 @@ class _Pieces:
 
 
 class SecretIndex:
-    """Values of 8 characters or more, found in time that does not grow with their number.
+    """Finds values in time that does not grow with their number, which may grow meanwhile.
 
     Nearly all secrets are, or have in them, a long word of the letters of base64, and few texts
     have such words. So only these are looked at, unless there are many secrets without one.
+
+    Attributes:
+        values: the values that it finds.
     """
 
-    def __init__(self, values: Iterable[str] = ()) -> None:
-        self._values: set[str] = set()
-        self._listed: list[str] = []
+    def __init__(self, values: SecretValues) -> None:
+        self.values = values
+        self._listed = values.listed
         # Reentrant: a `__repr__` that the collector runs meanwhile may look for secrets as well.
         self._lock = threading.RLock()
         self._looked_at = 0
         self._with_word = _Pieces(_SHORTEST_WORD, _SHORTEST_WORD // 2)
         self._shortest_word = _LONG
         self._without_word = _Pieces(SHORTEST, SHORTEST // 2)
-        self._known_spaces = self._longest_with_space = 0
-        self.shortest = self.longest = 0
-        self.add(values)
-
-    def __bool__(self) -> bool:
-        return bool(self._listed)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._listed)
-
-    @property
-    def values(self) -> Sequence[str]:
-        """All values; new ones come at the end."""
-        return self._listed
-
-    def add(self, values: Iterable[str]) -> None:
-        """Look for these values as well, unless they are too short."""
-        known = self._values
-        for value in values:
-            length = len(value)
-            if length >= SHORTEST and value not in known:
-                known.add(value)
-                self._listed.append(value)
-                if length > self.longest:
-                    self.longest = length
-                if length < self.shortest or not self.shortest:
-                    self.shortest = length
-
-    @property
-    def longest_with_space(self) -> int:
-        """The length of the longest value that goes on after a space or a new line, 0 if none."""
-        count = len(self._listed)
-        for value in self._listed[self._known_spaces : count]:
-            if (" " in value or "\n" in value) and len(value) > self._longest_with_space:
-                self._longest_with_space = len(value)
-        self._known_spaces = count
-        return self._longest_with_space
 
     def _look_at_new(self) -> None:
         """Tell of the values that are new which have a long word in them."""
@@ -185,16 +149,16 @@ class SecretIndex:
             are_many = len(without.values) > _FEW
             if are_many:
                 without.sort()
-        found = set(with_word.in_text(text, words, self._values))
+        found = set(with_word.in_text(text, words, self.values))
         if are_many:
-            found.update(without.in_text(text, [(0, len(text))], self._values))
+            found.update(without.in_text(text, [(0, len(text))], self.values))
         else:
             found.update(_one_by_one(without.values, text))
         return sorted(found)
 
     def find(self, text: str, *, encoded: bool = True) -> Iterator[Found]:
         """Iterate over the values in a text, as they are and, if so asked, as they are encoded."""
-        if not self._listed or len(text) < self.shortest:
+        if not self._listed or len(text) < self.values.shortest:
             return
         for start, value in self.plain(text):
             yield Found(value, "", start, start + len(value))
@@ -203,9 +167,9 @@ class SecretIndex:
 
     def encoded(self, text: str) -> Iterator[Found]:
         """Iterate over the values that a text has in base64, in hex, URL-encoded or escaped."""
-        if not self._listed or len(text) < self.shortest:
+        if not self._listed or len(text) < self.values.shortest:
             return
-        for part in encoded_in(text, self.shortest):
+        for part in encoded_in(text, self.values.shortest):
             yield from self._in_decoded(part)
 
     def _in_decoded(self, encoded: Encoded) -> Iterator[Found]:

@@ -43,7 +43,7 @@ def sightings(
     parts: Iterable[tuple[str, IO[bytes]]], index: SecretIndex, site: Site | None = None
 ) -> Iterator[Sighting]:
     """Iterate over the secrets in open files, each once a file: as it is, if it is there so too."""
-    for where, opened in parts if index else ():
+    for where, opened in parts if index.values else ():
         forms: dict[str, str] = {}
         for found in in_stream(opened, index):
             forms.setdefault(found.value, found.form)
@@ -53,7 +53,7 @@ def sightings(
 
 def in_stream(opened: IO[bytes], index: SecretIndex) -> Iterator[Found]:
     """Search a stream; encoded secrets in its beginning only, where they take longer to find."""
-    overlap = _BYTES * index.longest
+    overlap = _BYTES * index.values.longest
     end = b""
     decoded = 0
     while chunk := opened.read(_CHUNK):
