@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -226,11 +226,12 @@ def pytest_runtest_makereport(
             forget(item)
     elif report.failed and call.when == "setup":
         _explain_scope(report)
-    if _has_stubs():
+    fixtures = getattr(item, "funcargs", None) or {}
+    if _has_text(report, fixtures) and _has_stubs():
         from pytest_cpjob.plugin.masked_reports import mask_report, mask_written
 
         mask_report(report)
-        mask_written(getattr(item, "funcargs", None) or {}, report)
+        mask_written(fixtures, report)
     return report
 
 
@@ -370,6 +371,18 @@ def _explain_scope(report: pytest.TestReport) -> None:
                 " it, and the jobs in each test.",
             )
         )
+
+
+def _has_text(report: pytest.TestReport, fixtures: Mapping[str, object]) -> bool:
+    """Whether there is anything in a report, or given to pytest's XML file, that can be masked."""
+    return bool(
+        report.longrepr
+        or report.sections
+        or report.user_properties
+        or hasattr(report, "wasxfail")
+        or "record_xml_attribute" in fixtures
+        or "record_testsuite_property" in fixtures
+    )
 
 
 def _has_stubs() -> bool:
