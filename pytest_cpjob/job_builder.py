@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypedDict
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
 
 from pytest_cpjob.artifacts.store import ArtifactStore
-from pytest_cpjob.documents.argument_lists import SharedArguments, names_of
+from pytest_cpjob.documents.argument_lists import ArgumentList, SharedArguments, names_of
 from pytest_cpjob.documents.facts import ActionType, JobFacts
 from pytest_cpjob.documents.job_arguments import UserParameters, job_facts, region_checked, text
 from pytest_cpjob.documents.refusals import check, shortened
@@ -54,7 +55,7 @@ class AddThirdPartyJobArguments(AddJobArguments, total=False):
     client_token: str | None
 
 
-class AddJobFromArguments(TypedDict, total=False):
+class AddJobFromArguments(ArgumentList, total=False):
     """What `add_job_from` takes besides the document."""
 
     input_artifacts: Inputs | None
@@ -64,7 +65,7 @@ class AddJobFromArguments(TypedDict, total=False):
     allow: Iterable[str]
 
 
-class Declared(NamedTuple):
+class Declared:
     """What a pipeline's definition says of a job beyond the arguments that a test may give.
 
     Attributes:
@@ -78,14 +79,26 @@ class Declared(NamedTuple):
         makes_key: whether the encryption key is one that moto is to have.
     """
 
-    inputs: Sequence[Artifact] | None = None
-    execution_id: str | None = None
-    execution_retries: int = 0
-    permissions: Permissions | None = None
-    role: str | None = None
-    function: FunctionCode | None = None
-    timeout: float | None = None
-    makes_key: bool = False
+    def __init__(
+        self,
+        *,
+        inputs: Sequence[Artifact] | None = None,
+        execution_id: str | None = None,
+        execution_retries: int = 0,
+        permissions: Permissions | None = None,
+        role: str | None = None,
+        function: FunctionCode | None = None,
+        timeout: float | None = None,
+        makes_key: bool = False,
+    ) -> None:
+        self.inputs = inputs
+        self.execution_id = execution_id
+        self.execution_retries = execution_retries
+        self.permissions = permissions
+        self.role = role
+        self.function = function
+        self.timeout = timeout
+        self.makes_key = makes_key
 
 
 _UNDECLARED: Final = Declared()
@@ -184,7 +197,9 @@ class JobBuilder:
                 self._store,
                 stream.values,
             )
-            arguments["declared"] = declared._replace(inputs=inputs)
+            varied = copy.copy(declared)
+            varied.inputs = inputs
+            arguments["declared"] = varied
         record = self._add(kind, allow, **arguments)
         self._added[record.id] = _kept(arguments)
         if declared.function is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION, BUILT_IN_SEED, CHECKS, WARNINGS
 from pytest_cpjob.errors import CpjobError
@@ -23,7 +23,7 @@ class OptionError(CpjobError, ValueError):
     """An option that does not exist, or an invalid value."""
 
 
-class Settings(NamedTuple):
+class Settings:
     """The options of one test, every one with its value.
 
     Attributes:
@@ -37,13 +37,38 @@ class Settings(NamedTuple):
         test_id: the test's node id, so that each test has its own documents.
     """
 
-    seed: str = BUILT_IN_SEED
-    region: str = BUILT_IN_REGION
-    account_id: str = BUILT_IN_ACCOUNT
-    allow: frozenset[str] = frozenset()
-    own_role: bool = False
-    role_policy: RolePolicy | None = None
-    test_id: str = ""
+    __slots__ = ("account_id", "allow", "own_role", "region", "role_policy", "seed", "test_id")
+
+    def __init__(
+        self,
+        *,
+        seed: str = BUILT_IN_SEED,
+        region: str = BUILT_IN_REGION,
+        account_id: str = BUILT_IN_ACCOUNT,
+        allow: frozenset[str] = frozenset(),
+        own_role: bool = False,
+        role_policy: RolePolicy | None = None,
+        test_id: str = "",
+    ) -> None:
+        self.seed = seed
+        self.region = region
+        self.account_id = account_id
+        self.allow = allow
+        self.own_role = own_role
+        self.role_policy = role_policy
+        self.test_id = test_id
+
+    def of_test(self, test_id: str) -> Settings:
+        """Return the same options for another test."""
+        return Settings(
+            seed=self.seed,
+            region=self.region,
+            account_id=self.account_id,
+            allow=self.allow,
+            own_role=self.own_role,
+            role_policy=self.role_policy,
+            test_id=test_id,
+        )
 
 
 def resolve(layers: Iterable[Mapping[str, Any]], *, test_id: str = "") -> Settings:

@@ -36,7 +36,7 @@ from pytest_cpjob import CodePipelineStub
 from pytest_cpjob.clients import call_router, long_way, short_way
 from pytest_cpjob.clients.short_way import ShortWay
 from pytest_cpjob.service import job_operations
-from pytest_cpjob.service.call_log import CallEntry
+from pytest_cpjob.service.call_log import CallEntry, Caller, Change
 from pytest_cpjob.service.job_service import JOB_OPERATIONS
 
 DOCS = {"category": "Build", "owner": "Custom", "provider": "Docs", "version": "1"}
@@ -769,10 +769,21 @@ def run(steps: list[tuple[str, str, str]]) -> list[object]:
         log_of = cpjob._harness.service.call_log.entries
         for entry in log_of:
             assert isinstance(entry, CallEntry)
-            seen.append(entry._replace(error=type(entry.error), fault=None))
+            seen.append(noted(entry))
             seen.append(entry.call.thread)
         seen += [job.status for job in cpjob.jobs] + list(cpjob.results)
     return seen
+
+
+def noted(value: object) -> object:
+    """What the record says, down to texts; of an error its class, of a fault nothing."""
+    if isinstance(value, BaseException):
+        return type(value)
+    if isinstance(value, tuple):
+        return [noted(each) for each in value]
+    if isinstance(value, (CallEntry, Caller, Change)):
+        return {name: noted(getattr(value, name)) for name in value.__slots__ if name != "fault"}
+    return value
 
 
 @settings(

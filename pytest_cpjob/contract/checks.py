@@ -183,7 +183,7 @@ def _wrong_results(job: JobRecord, entries: list[CallEntry]) -> Iterator[Finding
     unaware_owners: set[tuple[int, int]] = set()
     reported: _Reported | None = None
     for entry in entries:
-        call, worker = entry.call, entry.caller[:2]
+        call, worker = entry.call, entry.caller.worker
         if call.operation in _ACKNOWLEDGES:
             if call.error is None:
                 losers.discard(worker)
@@ -301,19 +301,26 @@ def _reason(error: BaseException, message: str, mask: Mask) -> str:
 
 
 def _unfaked_calls(evidence: Evidence) -> Iterator[Finding]:
-    for what, job_id, site, in_moto in evidence.stopped_calls:
+    for stopped in evidence.stopped_calls:
+        what = stopped.what
         service, _, operation = what.partition(".")
         fix = KINDS["unfaked-call"].fix if operation.isalnum() else _STUB_REQUEST
-        if in_moto:
+        if stopped.in_moto:
             fix = _NOT_IN_MOTO
         fix = fix.replace("{operation}", operation).replace("{service}", service)
-        about = f" for {JOB}" if job_id else ""
+        about = f" for {JOB}" if stopped.job_id else ""
         became = (
             "went to moto, which does not implement it"
-            if in_moto
+            if stopped.in_moto
             else "was blocked before it reached the network"
         )
-        yield Finding("unfaked-call", job_id, f"{what}{about} {became}", _place(site), fix=fix)
+        yield Finding(
+            "unfaked-call",
+            stopped.job_id,
+            f"{what}{about} {became}",
+            _place(stopped.site),
+            fix=fix,
+        )
 
 
 def _forked_calls(evidence: Evidence) -> Iterator[Finding]:

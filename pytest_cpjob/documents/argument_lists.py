@@ -9,20 +9,45 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_cpjob.documents.job_arguments import (
-    ActionTypeArgument,
-    ArtifactsArgument,
-    EncryptionKeyArgument,
-    UserParameters,
-)
 from pytest_cpjob.settings import nearest
+
+if TYPE_CHECKING:
+    from typing import TypedDict as ArgumentList
+
+    from pytest_cpjob.documents.job_arguments import (
+        ActionTypeArgument,
+        ArtifactsArgument,
+        EncryptionKeyArgument,
+        UserParameters,
+    )
+else:
+
+    class ArgumentList:
+        """A TypedDict for type checkers; when it runs, only its names are asked for.
+
+        A real one compiles each of its annotations, at the first test of each run.
+        """
+
+        def __init_subclass__(cls, *, total: bool) -> None:
+            """Take what a TypedDict takes."""
+
+
+__all__ = [
+    "ArgumentList",
+    "DocumentArguments",
+    "LambdaDocumentArguments",
+    "SharedArguments",
+    "ThirdPartyDocumentArguments",
+    "names_of",
+    "takes",
+]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class SharedArguments(TypedDict, total=False):
+class SharedArguments(ArgumentList, total=False):
     """What every document and every job can be given; `None` means the value is drawn."""
 
     job_id: str | None
@@ -59,9 +84,17 @@ class ThirdPartyDocumentArguments(DocumentArguments, total=False):
     client_token: str | None
 
 
+@functools.cache
 def names_of(arguments: type) -> tuple[str, ...]:
     """Return the names of an argument list, inherited ones first."""
-    return tuple(arguments.__annotations__)
+    oldest_first = reversed(arguments.__mro__)
+    return tuple(name for each in oldest_first for name in getattr(each, "__annotations__", ()))
+
+
+@functools.cache
+def _omittable(name: str) -> inspect.Parameter:
+    """Return the parameter of this name, as `inspect.signature` shows it."""
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
 
 
 def takes(arguments: type) -> Callable[[_Function], _Function]:
@@ -87,10 +120,7 @@ def takes(arguments: type) -> Callable[[_Function], _Function]:
                     )
             return function(*args, **given)
 
-        listed = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
-            for name in names_of(arguments)
-        ]
+        listed = map(_omittable, names_of(arguments))
         vars(checked)["__signature__"] = own.replace(parameters=[*kept, *listed])
         return checked  # type: ignore[return-value]  # same parameters as the function
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, cast
 
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.aws.text import plain
@@ -53,26 +53,25 @@ _ACCOUNT_WAY_OUT: Final = "write all 12 digits: an account id may begin with 0"
 _NO_STRING_WAY_OUT: Final = "write 12 digits in quotes: an account id may begin with 0"
 
 
-class _Owners(NamedTuple):
-    """The owners that the action type of one kind of job may have."""
-
-    default: ActionType
-    allowed: tuple[str, ...]
-    rule: str
-
-
-_OWNERS: Final[Mapping[Kind, _Owners]] = {
-    "custom": _Owners(
-        CUSTOM, ("Custom",), "Member 'owner' must be Custom for a job that custom workers poll"
+_OWNERS: Final[Mapping[Kind, tuple[ActionType, tuple[str, ...], str]]] = {
+    "custom": (
+        CUSTOM,
+        ("Custom",),
+        "Member 'owner' must be Custom for a job that custom workers poll",
     ),
-    "lambda": _Owners(LAMBDA, ("AWS",), f"a Lambda job's action type is {LAMBDA}"),
-    "third-party": _Owners(
-        THIRD_PARTY, ("ThirdParty",), "Member 'owner' must be ThirdParty for a partner's job"
+    "lambda": (LAMBDA, ("AWS",), f"a Lambda job's action type is {LAMBDA}"),
+    "third-party": (
+        THIRD_PARTY,
+        ("ThirdParty",),
+        "Member 'owner' must be ThirdParty for a partner's job",
     ),
-    "any": _Owners(
-        CUSTOM, ("Custom", "AWS"), "GetJobDetails does not return partner jobs (owner ThirdParty)"
+    "any": (
+        CUSTOM,
+        ("Custom", "AWS"),
+        "GetJobDetails does not return partner jobs (owner ThirdParty)",
     ),
 }
+"""By kind of job: the action type if the test names none, the owners it may have, and the rule."""
 _OTHER_KINDS: Final = (
     "custom workers' jobs come from add_job, Lambda's from add_lambda_job or cpjob_event_factory, "
     "partners' from add_third_party_job or cpjob_third_party_details_factory"
@@ -216,14 +215,14 @@ def _account_id(account_id: str) -> str:
 def _action_type(
     kind: Kind, given: object, user_parameters: object, function_name: object
 ) -> ActionType:
-    owners = _OWNERS[kind]
+    default, allowed, owners_rule = _OWNERS[kind]
     invokes = user_parameters is not None or function_name is not None
     if given is None:
-        chosen = LAMBDA if kind == "any" and invokes else owners.default
+        chosen = LAMBDA if kind == "any" and invokes else default
     else:
         chosen = ActionType.parse(given)
-        if chosen.owner not in owners.allowed or (kind == "lambda" and chosen != LAMBDA):
-            refuse("action_type", owners.rule, str(chosen), _OTHER_KINDS)
+        if chosen.owner not in allowed or (kind == "lambda" and chosen != LAMBDA):
+            refuse("action_type", owners_rule, str(chosen), _OTHER_KINDS)
     if invokes and chosen != LAMBDA:
         argument = "function_name" if user_parameters is None else "user_parameters"
         value = function_name if user_parameters is None else user_parameters

@@ -224,7 +224,7 @@ def settings_of(item: pytest.Item) -> Settings:
         return resolve([*markers, *_of_the_run(config)], test_id=test_id)
     if _UNMARKED not in config.stash:
         config.stash[_UNMARKED] = resolve(_of_the_run(config))
-    return config.stash[_UNMARKED]._replace(test_id=test_id)
+    return config.stash[_UNMARKED].of_test(test_id)
 
 
 def _of_the_run(config: pytest.Config) -> list[Mapping[str, Any]]:

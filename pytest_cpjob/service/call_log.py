@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from pytest_cpjob.call_sites import Site
-from pytest_cpjob.service.faults import Fault
 from pytest_cpjob.service.masked_copies import MaskedCopy, frozen_dataclass
 
 if TYPE_CHECKING:
+    from pytest_cpjob.call_sites import Site
     from pytest_cpjob.iam.denials import Denial
+    from pytest_cpjob.service.faults import Fault
 
 MASK: Final = "<masked>"
 _SECRET_PARAMETERS: Final = frozenset({"clientToken", "SSECustomerKey", "SecretString"})
@@ -27,13 +27,23 @@ class Parameters(dict[str, Any]):
         return repr({k: MASK if k in _SECRET_PARAMETERS else v for k, v in self.items()})
 
 
-class Caller(NamedTuple):
+class Caller:
     """Who called: which client object, in which thread, with which access key."""
 
-    client: int
-    thread: int
-    access_key_id: str | None = None
-    by_test: bool = False
+    __slots__ = ("access_key_id", "by_test", "client", "thread")
+
+    def __init__(
+        self, client: int, thread: int, access_key_id: str | None = None, by_test: bool = False
+    ) -> None:
+        self.client = client
+        self.thread = thread
+        self.access_key_id = access_key_id
+        self.by_test = by_test
+
+    @property
+    def worker(self) -> tuple[int, int]:
+        """The client and the thread, by which workers are told apart."""
+        return self.client, self.thread
 
 
 @frozen_dataclass(frozen=True, slots=True, repr=False, init=False)
@@ -94,15 +104,18 @@ _set_service, _set_operation, _set_request, _set_error, _set_job_ids, _set_at, _
 )
 
 
-class Change(NamedTuple):
+class Change:
     """One job's change from one state to another."""
 
-    job_id: str
-    before: str
-    after: str
+    __slots__ = ("after", "before", "job_id")
+
+    def __init__(self, job_id: str, before: str, after: str) -> None:
+        self.job_id = job_id
+        self.before = before
+        self.after = after
 
 
-class CallEntry(NamedTuple):
+class CallEntry:
     """A call and its effects.
 
     Attributes:
@@ -119,21 +132,51 @@ class CallEntry(NamedTuple):
         site: where the user's code made the call.
     """
 
-    at: float
-    call: Call
-    caller: Caller
-    changes: tuple[Change, ...] = ()
-    message: str = ""
-    holder: str | None = None
-    error: BaseException | None = None
-    fault: Fault | None = None
-    state: str | None = None
-    job_id: str | None = None
-    denial: Denial | None = None
-    site: Site | None = None
+    __slots__ = (
+        "at",
+        "call",
+        "caller",
+        "changes",
+        "denial",
+        "error",
+        "fault",
+        "holder",
+        "job_id",
+        "message",
+        "site",
+        "state",
+    )
+
+    def __init__(
+        self,
+        at: float,
+        call: Call,
+        caller: Caller,
+        changes: tuple[Change, ...] = (),
+        message: str = "",
+        holder: str | None = None,
+        error: BaseException | None = None,
+        fault: Fault | None = None,
+        state: str | None = None,
+        job_id: str | None = None,
+        denial: Denial | None = None,
+        site: Site | None = None,
+    ) -> None:
+        self.at = at
+        self.call = call
+        self.caller = caller
+        self.changes = changes
+        self.message = message
+        self.holder = holder
+        self.error = error
+        self.fault = fault
+        self.state = state
+        self.job_id = job_id
+        self.denial = denial
+        self.site = site
 
 
-class StoppedCall(NamedTuple):
+class StoppedCall:
     """A call that nothing answered: the network guard blocked it, or moto does not implement it.
 
     Attributes:
@@ -143,31 +186,49 @@ class StoppedCall(NamedTuple):
         in_moto: whether it reached moto, which does not implement it.
     """
 
-    what: str
-    job_id: str | None
-    site: Site | None = None
-    in_moto: bool = False
+    __slots__ = ("in_moto", "job_id", "site", "what")
+
+    def __init__(
+        self, what: str, job_id: str | None, site: Site | None = None, in_moto: bool = False
+    ) -> None:
+        self.what = what
+        self.job_id = job_id
+        self.site = site
+        self.in_moto = in_moto
 
 
-class ChangeEntry(NamedTuple):
+class ChangeEntry:
     """A change made by the clock: a time-out, or a job that is queued again."""
 
-    at: float
-    changes: tuple[Change, ...]
+    __slots__ = ("at", "changes")
+
+    def __init__(self, at: float, changes: tuple[Change, ...]) -> None:
+        self.at = at
+        self.changes = changes
 
 
-class NoteEntry(NamedTuple):
+class NoteEntry:
     """Something else that happened to a job, as text, such as that its handler raised.
 
     Attributes:
         is_delivery: whether it is that CodePipeline delivered the job's event.
     """
 
-    at: float
-    job_id: str
-    text: str
-    site: Site | None = None
-    is_delivery: bool = False
+    __slots__ = ("at", "is_delivery", "job_id", "site", "text")
+
+    def __init__(
+        self,
+        at: float,
+        job_id: str,
+        text: str,
+        site: Site | None = None,
+        is_delivery: bool = False,
+    ) -> None:
+        self.at = at
+        self.job_id = job_id
+        self.text = text
+        self.site = site
+        self.is_delivery = is_delivery
 
 
 Entry: TypeAlias = "CallEntry | ChangeEntry | NoteEntry"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
 
 from pytest_cpjob.documents.facts import ArtifactFacts, Credentials
 from pytest_cpjob.service import limits
@@ -18,7 +18,7 @@ Issued = tuple[str, str, str, str, float]
 _NO_OBJECTS: Final[frozenset[Location]] = frozenset()
 
 
-class Grant(NamedTuple):
+class Grant:
     """What one set of a job's artifact credentials gives access to.
 
     Attributes:
@@ -27,11 +27,21 @@ class Grant(NamedTuple):
         expires_at: seconds of job clock.
     """
 
-    credentials: Credentials
-    job_id: str
-    inputs: frozenset[Location]
-    outputs: frozenset[Location]
-    expires_at: float
+    __slots__ = ("credentials", "expires_at", "inputs", "job_id", "outputs")
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        job_id: str,
+        inputs: frozenset[Location],
+        outputs: frozenset[Location],
+        expires_at: float,
+    ) -> None:
+        self.credentials = credentials
+        self.job_id = job_id
+        self.inputs = inputs
+        self.outputs = outputs
+        self.expires_at = expires_at
 
 
 class Grants:
