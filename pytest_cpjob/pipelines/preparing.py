@@ -168,7 +168,7 @@ class Preparation:
             "output_artifacts": [_document(each) for each in run.outputs],
         }
         declared = declared_of(action, definition, inputs, execution.id)
-        declared = declared._replace(execution_retries=execution.retries)
+        declared.execution_retries = execution.retries
         try:
             job = self._harness.builder.add_declared(
                 kind_of(action, definition), arguments, declared
