@@ -297,14 +297,13 @@ class JobBuilder:
     ) -> JobRecord:
         region = self._settings.region if region is None else region
         stream = job_stream(self._stream, self._counter, arguments["job_id"])
-        if artifact_bucket is None:
-            artifact_bucket = self._default_bucket(region)
         facts = job_facts(
             stream,
             region=region,
             account_id=self._settings.account_id if account_id is None else account_id,
             kind=kind,
             artifact_bucket=artifact_bucket,
+            default_bucket=self._default_bucket(region) if artifact_bucket is None else None,
             input_artifacts=_inputs(contents, captured, declared),
             **arguments,
         )

@@ -1,6 +1,7 @@
 """One job's facts, from which each of its documents is rendered."""
 
-from __future__ import annotations
+# Without `from __future__ import annotations`, which would leave texts of the members' types: a
+# NamedTuple compiles each of them, at the first test of each run.
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -38,7 +39,7 @@ class ActionType(NamedTuple):
     def __str__(self) -> str:
         return ":".join(self)
 
-    def as_dict(self) -> ActionTypeId:
+    def as_dict(self) -> "ActionTypeId":
         """Return the `actionTypeId` of a document, as a new dict."""
         category, owner, provider, version = self
         return {
@@ -49,7 +50,7 @@ class ActionType(NamedTuple):
         }
 
     @classmethod
-    def parse(cls, value: object) -> ActionType:
+    def parse(cls, value: object) -> "ActionType":
         """Return the action type that a test gave as text, as a dict, or as an `ActionType`.
 
         Raises:
@@ -105,7 +106,7 @@ class Credentials(NamedTuple):
             "secret_access_key='****', session_token='****')"
         )
 
-    def as_dict(self) -> AWSSessionCredentials:
+    def as_dict(self) -> "AWSSessionCredentials":
         """Return the `artifactCredentials` of a document, as a new dict."""
         return {
             "accessKeyId": self.access_key_id,
@@ -114,12 +115,12 @@ class Credentials(NamedTuple):
         }
 
     @classmethod
-    def draw(cls, random: Random) -> Credentials:
+    def draw(cls, random: "Random") -> "Credentials":
         """Return the credentials at the beginning of a stream."""
         return cls(*credentials_of(random.randbytes(CREDENTIALS_DRAWN)))
 
     @classmethod
-    def of_job(cls, stream: Stream, number: int, before: Credentials | None) -> Credentials:
+    def of_job(cls, stream: "Stream", number: int, before: "Credentials | None") -> "Credentials":
         """Return one of the credentials that a job gets in the course of time, counted from 1.
 
         Args:

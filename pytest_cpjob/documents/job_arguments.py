@@ -93,6 +93,7 @@ def job_facts(
     input_artifacts: ArtifactsArgument | None = None,
     output_artifacts: ArtifactsArgument | None = None,
     artifact_bucket: str | None = None,
+    default_bucket: str | None = None,
     encryption_key: EncryptionKeyArgument | None = None,
     continuation_token: str | None = None,
     user_parameters: UserParameters | None = None,
@@ -115,9 +116,9 @@ def job_facts(
     chosen_type = _action_type(kind, action_type, user_parameters, function_name)
     id_shape = "ThirdPartyJobId" if kind == "third-party" else "JobId"
     pipeline = text("pipeline_name", "PipelineName", pipeline_name, drawn_pipeline)
-    bucket = (
-        drawn_bucket if artifact_bucket is None else bucket_name("artifact_bucket", artifact_bucket)
-    )
+    bucket = default_bucket or drawn_bucket
+    if artifact_bucket is not None:
+        bucket = bucket_name("artifact_bucket", artifact_bucket)
     inputs = artifacts(
         input_artifacts,
         "input",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pytest_cpjob.documents.facts import ActionType
@@ -22,6 +22,16 @@ class ActionTypeOperations:
     def __init__(self, types: ActionTypes, account_id: str) -> None:
         self._types = types
         self._account_id = account_id
+
+    def call(self, operation: str, request: Request) -> Response:
+        """Answer one of the operations, by its name."""
+        answer: Mapping[str, Callable[[Request], Response]] = {
+            "CreateCustomActionType": self.create,
+            "DeleteCustomActionType": self.delete,
+            "ListActionTypes": self.list,
+            "GetActionType": self.get,
+        }
+        return answer[operation](request)
 
     def create(self, request: Request) -> Response:
         """CreateCustomActionType: register a type of owner Custom."""
