@@ -11,7 +11,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ReadTimeoutError
 
@@ -56,20 +56,24 @@ _left: Final[list[Secrets]] = []
 _test = ""
 
 
-class ShownExecution(Protocol):
-    """A pipeline's execution as reports show it."""
+if TYPE_CHECKING:
+    # Not at run time: to make a Protocol takes as long as a dozen plain classes.
+    from typing import Protocol
 
-    @property
-    def id(self) -> str:
-        """Its pipelineExecutionId."""
+    class ShownExecution(Protocol):
+        """A pipeline's execution as reports show it."""
 
-    def _timeline_in_short(self) -> str:
-        """Return what became of stages and actions, as text."""
+        @property
+        def id(self) -> str:
+            """Its pipelineExecutionId."""
 
-    def mermaid(self) -> str:
-        """Return it as a Mermaid flow chart."""
+        def _timeline_in_short(self) -> str:
+            """Return what became of stages and actions, as text."""
 
-    def _repr_html_(self) -> str: ...
+        def mermaid(self) -> str:
+            """Return it as a Mermaid flow chart."""
+
+        def _repr_html_(self) -> str: ...
 
 
 class Harness:

@@ -12,21 +12,24 @@ import traceback
 import warnings
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.call_sites import Site, call_site, is_users, site_of_traceback
 from pytest_cpjob.errors import text_of
 from pytest_cpjob.patching import Undo
 
+if TYPE_CHECKING:
+    # Not at run time: to make a Protocol takes as long as a dozen plain classes.
+    from typing import Protocol
 
-class Listener(Protocol):
-    """Who hears what is written."""
+    class Listener(Protocol):
+        """Who hears what is written."""
 
-    def wrote(self, where: str, text: str, site: Site | None) -> None:
-        """Hear where something was written, what, and the line of the user's code that wrote it."""
+        def wrote(self, where: str, text: str, site: Site | None) -> None:
+            """Hear where something was written, what, and the line of code that wrote it."""
 
-    def failed(self, error: Exception) -> None:
-        """Hear of an error of ours: raised where it came up, the user's code would catch it."""
+        def failed(self, error: Exception) -> None:
+            """Hear of an error of ours: raised where it came up, the user's code would catch it."""
 
 
 def capture_output(listener: Listener, undo: Undo) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from binascii import b2a_base64
 from random import Random
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from pytest_cpjob.aws.regions import partition_of
 
@@ -82,13 +82,17 @@ def renewed_credentials_of(drawn: bytes, token: str) -> tuple[str, str, str]:
     return _access_key_id(key_id), text[-40:], text[:-40] + token[len(text) - 40 :]
 
 
-class RandomSource(Protocol):
-    """What a provider needs of a Faker `Generator`: the `random.Random` to draw from."""
+if TYPE_CHECKING:
+    # Not at run time: to make a Protocol takes as long as a dozen plain classes.
+    from typing import Protocol
 
-    @property
-    def random(self) -> Random:
-        """The generator of random numbers to draw from."""
-        ...
+    class RandomSource(Protocol):
+        """What a provider needs of a Faker `Generator`: the `random.Random` to draw from."""
+
+        @property
+        def random(self) -> Random:
+            """The generator of random numbers to draw from."""
+            ...
 
 
 class Draws:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.aws import codepipeline_model as model
 from pytest_cpjob.documents import render
@@ -79,17 +79,21 @@ _MOVING: Final = frozenset(
 """Those after which a pipeline goes on."""
 
 
-class PipelineOperations(Protocol):
-    """Who answers the operations on pipelines."""
+if TYPE_CHECKING:
+    # Not at run time: to make a Protocol takes as long as a dozen plain classes.
+    from typing import Protocol
 
-    def answers(self, operation: str, request: Request) -> bool:
-        """Whether a call is answered here."""
+    class PipelineOperations(Protocol):
+        """Who answers the operations on pipelines."""
 
-    def call(self, operation: str, request: Request) -> Response:
-        """Answer a valid request."""
+        def answers(self, operation: str, request: Request) -> bool:
+            """Whether a call is answered here."""
 
-    def go_on(self) -> None:
-        """Perform what is due now."""
+        def call(self, operation: str, request: Request) -> Response:
+            """Answer a valid request."""
+
+        def go_on(self) -> None:
+            """Perform what is due now."""
 
 
 class JobService:
