@@ -14,6 +14,7 @@ from user_projects import run_alike
 
 if TYPE_CHECKING:
     from pytest_cpjob import CodePipelineStub
+    from pytest_cpjob.contract.observer import Evidence
 
 pytest_plugins = ["pytester"]
 
@@ -52,6 +53,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def forked_pytest_is_ended() -> Iterator[None]:
     with ended():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_found_without_suspicion() -> Iterator[None]:
+    """Let every test of this suite show that no check would have objected to what is unsuspicious.
+
+    So a new check whose occasion `contract.suspicion` does not know fails the tests of it.
+    """
+    from pytest_cpjob.contract import inspection
+    from pytest_cpjob.contract.checks import find_all
+
+    is_suspicious = inspection.is_suspicious
+
+    def held_to_the_checks(evidence: Evidence) -> bool:
+        suspicious = is_suspicious(evidence)
+        assert suspicious or not find_all(evidence), "contract.suspicion does not know of this"
+        return suspicious
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(inspection, "is_suspicious", held_to_the_checks)
         yield
 
 
