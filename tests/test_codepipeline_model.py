@@ -7,7 +7,9 @@ import json
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
+import boto3
 import pytest
 from botocore.session import Session
 from hypothesis import given
@@ -370,3 +372,60 @@ def test_a_botocore_without_codepipeline_is_told(
     monkeypatch.setattr(model, "botocore_data", lambda: tmp_path)
     with pytest.raises(CpjobError, match="model of CodePipeline is missing"):
         model.load.__wrapped__()
+
+
+@pytest.fixture
+def default_session(monkeypatch: pytest.MonkeyPatch) -> boto3.Session:
+    """The session of boto3's default clients, after a handler's module has made one of these."""
+    session = boto3.Session(region_name="us-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    boto3.client("codepipeline")
+    return session
+
+
+def read_by(session: boto3.Session) -> Any:
+    loader = session._session.get_component("data_loader")
+    return loader.load_service_model("codepipeline", "service-2")
+
+
+def test_what_boto3_has_read_is_not_read_again(default_session: boto3.Session) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(json, "loads")
+        loaded = model.load.__wrapped__()
+
+    assert loaded.description is read_by(default_session)
+    assert loaded.description == model.load().description
+
+
+def test_a_users_own_model_is_not_taken_for_botocores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"metadata": {"serviceId": "CodePipeline"}, "operations": {}, "shapes": {}}
+    put_model(tmp_path, "2015-07-09", "service-2.json", json.dumps(own).encode())
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    session = boto3.Session(region_name="us-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+
+    assert read_by(session)["operations"] == {}
+    assert "PollForJobs" in model.load.__wrapped__().operations()
+
+
+def test_a_model_with_a_users_additions_is_not_taken_for_botocores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = json.dumps({"version": 1.0, "merge": {"operations": {"Own": {}}}}).encode()
+    put_model(tmp_path, "2015-07-09", "service-2.sdk-extras.json", more)
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    session = boto3.Session(region_name="us-east-1")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+
+    assert "Own" in read_by(session)["operations"]
+    assert "Own" not in model.load.__wrapped__().operations()
+
+
+@pytest.mark.parametrize("session", [object(), MagicMock(), None], ids=["other", "mock", "none"])
+def test_a_session_that_is_not_boto3s_has_read_nothing(
+    session: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+    assert model.load.__wrapped__().description == model.load().description

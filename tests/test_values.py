@@ -14,7 +14,7 @@ from faker import Faker
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cpjob.aws import regions
+from pytest_cpjob.aws import botocore_data
 from pytest_cpjob.aws.codepipeline_model import violations
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.documents.faker_provider import CodePipelineProvider, seeded_generator
@@ -248,9 +248,9 @@ def test_an_unknown_region_is_refused(region: str) -> None:
 
 
 def test_without_botocore_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regions, "find_spec", lambda name: None)
+    monkeypatch.setattr(botocore_data, "find_spec", lambda name: None)
     with pytest.raises(CpjobError, match="pip install botocore"):
-        regions.botocore_data()
+        botocore_data.botocore_data()
 
 
 def test_documents_need_no_import_of_boto3_botocore_or_faker() -> None:

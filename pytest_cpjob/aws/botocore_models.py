@@ -7,7 +7,7 @@ import zlib
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from pytest_cpjob.aws.regions import botocore_data
+from pytest_cpjob.aws.botocore_data import botocore_data
 
 
 @lru_cache(maxsize=1)

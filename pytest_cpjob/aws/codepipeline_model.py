@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
+from pytest_cpjob.aws.botocore_data import botocore_data, read_by_boto3
 from pytest_cpjob.aws.constraints import (
     SCALARS,
     Check,
@@ -22,7 +23,6 @@ from pytest_cpjob.aws.constraints import (
     TypeMismatch,
     Violation,
 )
-from pytest_cpjob.aws.regions import botocore_data
 from pytest_cpjob.errors import CpjobError
 from pytest_cpjob.requirements import require
 
@@ -123,12 +123,16 @@ def load() -> Model:
         CpjobError: botocore is not installed, too old, or has no model of CodePipeline.
     """
     require("botocore")
-    folder = botocore_data() / "codepipeline"
+    data = botocore_data()
+    folder = data / "codepipeline"
     # Not by `glob`, which compiles a pattern for each part of a path.
     for version in sorted(folder.iterdir() if folder.is_dir() else (), reverse=True):
         for path in (version / "service-2.json.gz", version / "service-2.json"):
             if not path.is_file():
                 continue
+            kept = read_by_boto3(data, f"codepipeline/{version.name}/service-2")
+            if kept is not None:
+                return Model(kept)
             content = path.read_bytes()
             if path.suffix == ".gz":
                 # zlib reads gzip itself (wbits 31), which saves importing the gzip module.

@@ -5,31 +5,18 @@ from __future__ import annotations
 import json
 import re
 from functools import cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
-from pytest_cpjob.errors import ArgumentError, CpjobError
-
-
-def botocore_data() -> Path:
-    """Return botocore's data folder, found without importing botocore (which costs 170 ms).
-
-    Raises:
-        CpjobError: botocore is not installed.
-    """
-    spec = find_spec("botocore")
-    if spec is None or not spec.submodule_search_locations:
-        raise CpjobError(
-            "pytest-cpjob reads CodePipeline's rules from botocore, which is not installed.\n"
-            "- way out: pip install botocore"
-        )
-    return Path(spec.submodule_search_locations[0]) / "data"
+from pytest_cpjob.aws.botocore_data import botocore_data, read_by_boto3
+from pytest_cpjob.errors import ArgumentError
 
 
 @cache
 def _partitions() -> tuple[tuple[str, str, frozenset[str]], ...]:
-    listed: dict[str, Any] = json.loads((botocore_data() / "partitions.json").read_bytes())
+    folder = botocore_data()
+    listed: dict[str, Any] = read_by_boto3(folder, "partitions") or json.loads(
+        (folder / "partitions.json").read_bytes()
+    )
     return tuple(
         (
             entry["id"],
