@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore
@@ -19,9 +19,11 @@ from botocore.credentials import Credentials, EnvProvider, RefreshableCredential
 from botocore.session import Session
 from botocore.signers import RequestSigner
 
-from pytest_cpjob.artifacts.presented import Presented
 from pytest_cpjob.aws.environment import DUMMY_CREDENTIALS, MOTOS_KEY
 from pytest_cpjob.patching import Patches, Undo
+
+if TYPE_CHECKING:
+    from pytest_cpjob.artifacts.presented import Presented
 
 OWN_ROLE = Credentials(*DUMMY_CREDENTIALS.values())
 """Dummy credentials of the handler's own role."""
@@ -105,7 +107,6 @@ def _resting(original: Callable[..., None]) -> Callable[..., None]:
     return _refresh
 
 
-_NOBODY: Final = Presented(None, None, None, own_role=True)
 # Values of botocore's `Credentials.method`: one per provider of the credential chain. Credentials
 # passed to a client have "explicit".
 _FROM_THE_MACHINE: Final = frozenset(
@@ -147,8 +148,10 @@ def read(credentials: object) -> Presented:
     The attributes are read instead of calling `get_frozen_credentials`: aiobotocore's is a
     coroutine, and it could renew a developer's own credentials over the network.
     """
+    from pytest_cpjob.artifacts.presented import Presented
+
     if credentials is None:
-        return _NOBODY
+        return Presented(None, None, None, own_role=True)
     values = vars(credentials)
     key = access_key_of(credentials)
     own = values.get("method") != "explicit" or key in (
@@ -175,7 +178,7 @@ def resolve(credentials: Any, presented: Presented) -> Presented:
     frozen = credentials.get_frozen_credentials()
     if not hasattr(frozen, "access_key"):
         return presented
-    return Presented(frozen.access_key, frozen.secret_key, frozen.token, own_role=False)
+    return type(presented)(frozen.access_key, frozen.secret_key, frozen.token, own_role=False)
 
 
 def leave_sessions_alone(undo: Undo) -> None:

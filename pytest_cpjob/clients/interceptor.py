@@ -31,10 +31,7 @@ from pytest_cpjob.clients.credentials import (
     sign_asynchronously_with_dummies,
     sign_with_dummies,
 )
-from pytest_cpjob.clients.endpoint_urls import send_to_aws_endpoint
 from pytest_cpjob.clients.forked_processes import ForkedProcesses
-from pytest_cpjob.clients.moto_gaps import is_gap
-from pytest_cpjob.clients.network_guard import check_leaving
 from pytest_cpjob.clients.pending_call import PendingCall, pending_call, plain_copy
 from pytest_cpjob.clients.responses import Answer
 from pytest_cpjob.clients.session_cache import share_among_sessions
@@ -253,6 +250,8 @@ class ClientInterceptor:
         return response
 
     def _failed(self, call: PendingCall, error: BaseException) -> None:
+        from pytest_cpjob.clients.moto_gaps import is_gap
+
         if not call.by_test and is_gap(error):
             self._router.stopped(call.name, call.site, in_moto=True)
         if call.request is not None:
@@ -317,6 +316,8 @@ class ClientInterceptor:
         )
         # moto answers aiobotocore over HTTP only: what it sends there is to arrive there.
         if answer is None and call.is_in_store and not call.is_async:
+            from pytest_cpjob.clients.endpoint_urls import send_to_aws_endpoint
+
             send_to_aws_endpoint(request, call.endpoint_url, call.service, context["client_region"])
         return answer
 
@@ -373,6 +374,8 @@ class ClientInterceptor:
         Raises:
             UnfakedCallError: it is blocked.
         """
+        from pytest_cpjob.clients.network_guard import check_leaving
+
         call = pending_call.get()
 
         def report(what: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from pytest_cpjob.artifacts.presented import Presented
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.clients.pending_call import PendingCall
 from pytest_cpjob.defaults import BUILT_IN_ACCOUNT, BUILT_IN_REGION
@@ -14,6 +13,7 @@ from pytest_cpjob.service.jobs import JobRecord
 from pytest_cpjob.settings import Settings
 
 if TYPE_CHECKING:
+    from pytest_cpjob.artifacts.presented import Presented
     from pytest_cpjob.iam.denials import Denial
     from pytest_cpjob.iam.operations import Place
     from pytest_cpjob.iam.policies import Permissions

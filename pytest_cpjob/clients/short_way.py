@@ -37,7 +37,8 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from functools import partial
+from typing import Any, Final
 
 from botocore.client import BaseClient
 
@@ -79,14 +80,17 @@ class _Response:
     status_code = 200
 
 
-class Plan(NamedTuple):
+class Plan:
     """That an operation of a client may go the short way.
 
-    Attributes:
+    Args:
         quotas: the handlers to call after an answer.
     """
 
-    quotas: tuple[Callable[..., object], ...]
+    __slots__ = ("quotas",)
+
+    def __init__(self, quotas: tuple[Callable[..., object], ...]) -> None:
+        self.quotas = quotas
 
     def count_success(self) -> None:
         """Tell botocore's quota of retries, to which each success gives some back."""
@@ -133,7 +137,8 @@ class ShortWay:
             latest = seen.latest
             if latest is None or not latest[0](client):
                 view = view_of(client)
-                latest = seen.latest = has_still(*view), {} if is_botocores_own(view) else None
+                plans: dict[str, Plan | None] | None = {} if is_botocores_own(view) else None
+                latest = seen.latest = partial(_compared, seen, view, plans), plans
             plans = latest[1]
             if plans is None:
                 return None
@@ -143,6 +148,18 @@ class ShortWay:
             return plans[operation]
         except Exception:  # botocore is not as it is known to be
             return None
+
+
+def _compared(
+    seen: Seen,
+    view: tuple[object, ...],
+    plans: dict[str, Plan | None] | None,
+    client: BaseClient,
+) -> bool:
+    """Compare for the second call of a client: for one alone, nothing is made that compares."""
+    is_as_it_was = has_still(view)
+    seen.latest = is_as_it_was, plans
+    return is_as_it_was(client)
 
 
 def _plan(client: BaseClient, operation: str) -> Plan | None:

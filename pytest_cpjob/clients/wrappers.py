@@ -17,7 +17,6 @@ from botocore.endpoint import Endpoint
 from botocore.httpsession import ProxyConfiguration, URLLib3Session
 
 from pytest_cpjob.clients.leftover_threads import is_cut_off
-from pytest_cpjob.clients.network_guard import passing_by_proxy
 from pytest_cpjob.patching import Patches
 
 Params = Mapping[str, Any]
@@ -161,7 +160,11 @@ def _guarded_async(original: Method, seat: Seat) -> Method:
 def _without_proxy(original: Method, seat: Seat) -> Method:
     def proxy_url_for(configuration: Any, url: str) -> Any:
         proxy = original(configuration, url)
-        return proxy if seat.seated is None else passing_by_proxy(url, proxy)
+        if proxy is None or seat.seated is None:
+            return proxy
+        from pytest_cpjob.clients.network_guard import passing_by_proxy
+
+        return passing_by_proxy(url, proxy)
 
     return proxy_url_for
 

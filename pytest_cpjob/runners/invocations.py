@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.call_sites import site_of_traceback
 from pytest_cpjob.errors import HandlerError, repr_of
@@ -31,20 +31,29 @@ RETRY_WAITS: Final = (60.0, 120.0)
 """Seconds that Lambda waits before each retry of a failed asynchronous event."""
 
 
-class Limits(NamedTuple):
+class Limits:
     """How often and how long a handler may run for one job.
 
-    Attributes:
+    Args:
         max_invocations: the maximum number of jobs, continued ones included.
         retries: how often Lambda retries an event whose invocation raised.
         timeout: the function's time-out in seconds of job clock.
         follow: whether the jobs that continue the action are run too.
     """
 
-    max_invocations: int = 10
-    retries: int = 0
-    timeout: float = FUNCTION_TIMEOUT
-    follow: bool = True
+    __slots__ = ("follow", "max_invocations", "retries", "timeout")
+
+    def __init__(
+        self,
+        max_invocations: int = 10,
+        retries: int = 0,
+        timeout: float = FUNCTION_TIMEOUT,
+        follow: bool = True,
+    ) -> None:
+        self.max_invocations = max_invocations
+        self.retries = retries
+        self.timeout = timeout
+        self.follow = follow
 
     def check(self) -> None:
         """Reject what Lambda does not allow.

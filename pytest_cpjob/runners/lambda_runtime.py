@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.aws.regions import partition_of
 from pytest_cpjob.contract.output_capture import capture_output
@@ -33,12 +33,15 @@ FUNCTION_TIMEOUT: Final = 15 * 60.0
 MEMORY_MB: Final = 128
 
 
-class LambdaFunction(NamedTuple):
+class LambdaFunction:
     """The function that a pipeline invokes."""
 
-    name: str
-    region: str
-    account_id: str
+    __slots__ = ("account_id", "name", "region")
+
+    def __init__(self, name: str, region: str, account_id: str) -> None:
+        self.name = name
+        self.region = region
+        self.account_id = account_id
 
     @classmethod
     def named(cls, name: str, region: str, account_id: str) -> LambdaFunction:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from pytest_cpjob.patching import Undo
 
@@ -18,18 +18,24 @@ Swap: TypeAlias = tuple[str, object, object]
 """A name, what a module has there, and what it is to have."""
 
 
-class _Look(NamedTuple):
+class _Look:
     """What was seen when all modules were last looked at, while nothing was replaced.
 
-    Attributes:
+    Args:
         modules: these modules; a tuple compares by identity first, and so quickly.
         references: how much referred to each function.
         namespaces: of the modules with one of the names.
     """
 
-    modules: tuple[object, ...]
-    references: list[int]
-    namespaces: list[dict[str, Any]]
+    def __init__(
+        self,
+        modules: tuple[object, ...],
+        references: list[int],
+        namespaces: list[dict[str, Any]],
+    ) -> None:
+        self.modules = modules
+        self.references = references
+        self.namespaces = namespaces
 
 
 _last: _Look | None = None
