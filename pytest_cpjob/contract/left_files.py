@@ -44,12 +44,15 @@ Each of them costs each run two calls of `stat`; what is written into a new file
 _DEEPEST: Final = 1
 
 
-class _Entry(NamedTuple):
+class _Entry:
     """What is known of a name in a folder since it was first listed."""
 
-    path: str
-    is_folder: bool
-    changed: int
+    __slots__ = ("changed", "is_folder", "path")
+
+    def __init__(self, path: str, is_folder: bool, changed: int) -> None:
+        self.path = path
+        self.is_folder = is_folder
+        self.changed = changed
 
 
 class _Listing(NamedTuple):
@@ -75,16 +78,19 @@ class _Listing(NamedTuple):
         return self.changed == changed and self.at - self.since >= _SETTLED
 
 
-class Look(NamedTuple):
+class Look:
     """What is under the temporary folder at one moment.
 
-    Attributes:
+    Args:
         listings: the folders, by path.
         stamps: the time and the size of the latest files.
     """
 
-    listings: dict[str, _Listing]
-    stamps: dict[str, tuple[int, int]]
+    __slots__ = ("listings", "stamps")
+
+    def __init__(self, listings: dict[str, _Listing], stamps: dict[str, tuple[int, int]]) -> None:
+        self.listings = listings
+        self.stamps = stamps
 
 
 _listings: dict[str, _Listing] = {}
