@@ -37,8 +37,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from botocore.client import BaseClient
 
@@ -101,22 +100,37 @@ class Plan:
                 continue
 
 
+_Latest: TypeAlias = (
+    "tuple[tuple[object, ...], Callable[[BaseClient], bool] | None, dict[str, Plan | None] | None]"
+)
+
+
 class Seen:
     """What a client's calls met, under one stub, and what was decided then.
 
     It does not outlive the stub: a client's handlers may hold the client itself.
 
     Attributes:
-        latest: what tells whether all is as it was seen then, and the plans by operation, None for
-            one that has no plan; instead of the plans None if no operation may have one.
+        latest: what was seen, what tells whether all is still so, and the plans by operation. What
+            tells it is None until it is asked: most clients make one call. A plan is None for an
+            operation that has none; instead of the plans, None if no operation may have one.
     """
 
     __slots__ = ("latest",)
 
     def __init__(self) -> None:
-        self.latest: tuple[Callable[[BaseClient], bool], dict[str, Plan | None] | None] | None = (
-            None
-        )
+        self.latest: _Latest | None = None
+
+    def compare(self, latest: _Latest, client: BaseClient) -> bool:
+        """Compare for the second call of a client, and make what compares for all later ones.
+
+        Args:
+            latest: what the call has found in `latest`; other threads may have seen more since.
+        """
+        view, _, plans = latest
+        still = has_still(view)
+        self.latest = view, still, plans
+        return still(client)
 
 
 class ShortWay:
@@ -135,11 +149,12 @@ class ShortWay:
             return None
         try:
             latest = seen.latest
-            if latest is None or not latest[0](client):
+            if latest is None or not (
+                seen.compare(latest, client) if latest[1] is None else latest[1](client)
+            ):
                 view = view_of(client)
-                plans: dict[str, Plan | None] | None = {} if is_botocores_own(view) else None
-                latest = seen.latest = partial(_compared, seen, view, plans), plans
-            plans = latest[1]
+                latest = seen.latest = view, None, {} if is_botocores_own(view) else None
+            plans = latest[2]
             if plans is None:
                 return None
             if operation not in plans:
@@ -148,18 +163,6 @@ class ShortWay:
             return plans[operation]
         except Exception:  # botocore is not as it is known to be
             return None
-
-
-def _compared(
-    seen: Seen,
-    view: tuple[object, ...],
-    plans: dict[str, Plan | None] | None,
-    client: BaseClient,
-) -> bool:
-    """Compare for the second call of a client: for one alone, nothing is made that compares."""
-    is_as_it_was = has_still(view)
-    seen.latest = is_as_it_was, plans
-    return is_as_it_was(client)
 
 
 def _plan(client: BaseClient, operation: str) -> Plan | None:
