@@ -27,6 +27,19 @@ def test_a_run_inside_a_test_leaves_the_test_its_own(
     assert cpjob._harness.settings.test_id == request.node.nodeid
 
 
+def test_a_run_inside_a_test_may_load_the_plugin_from_its_conftest(
+    pytester: pytest.Pytester, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makeconftest("pytest_plugins = ['pytest_cpjob.plugin']")
+    pytester.makepyfile(INNER.format(end="pass"))
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+    cpjob = request.getfixturevalue("cpjob")
+
+    assert cpjob._harness.settings.test_id == request.node.nodeid
+
+
 def test_each_test_has_documents_of_its_own_name(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """

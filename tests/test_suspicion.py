@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, asdict, fields, replace
+from dataclasses import FrozenInstanceError, asdict, dataclass, fields, replace
 from typing import Any
 
 import boto3
@@ -187,6 +187,19 @@ def test_a_result_survives_copies_and_cannot_be_changed(result: Any) -> None:
         delattr(result, name)
     with pytest.raises(AttributeError):
         result.other = None
+
+
+def test_a_frozen_dataclass_can_derive_from_a_result_and_no_other() -> None:
+    @dataclass(frozen=True)
+    class Kept(JobFailure):
+        where: str = "here"
+
+    assert replace(Kept("JobFailed", "no paper"), where="there").where == "there"
+    with pytest.raises(TypeError, match="frozen"):
+
+        @dataclass
+        class Changed(JobFailure):
+            where: str = "here"
 
 
 def test_equal_results_have_one_hash_and_match() -> None:

@@ -30,7 +30,8 @@ def read_by_boto3(folder: Path, name: str) -> Any:
     """Return what boto3's default session has read of a file of the folder; None if it has not.
 
     A module of handlers makes its clients by that session, whose loader keeps what it reads. To
-    read CodePipeline's model once more takes as long as to import ten modules.
+    read CodePipeline's model once more takes as long as to import ten modules. Who changes that
+    model in place, for all of the process's clients, changes it here too.
 
     Args:
         name: the file's, as botocore names it: `codepipeline/2015-07-09/service-2`.

@@ -30,7 +30,7 @@ else:
         A real one compiles each of its annotations, at the first test of each run.
         """
 
-        def __init_subclass__(cls, *, total: bool) -> None:
+        def __init_subclass__(cls, *, total: bool = True) -> None:
             """Take what a TypedDict takes."""
 
 

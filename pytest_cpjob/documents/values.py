@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from binascii import b2a_base64
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_cpjob.aws.regions import partition_of
 
@@ -93,6 +93,9 @@ if TYPE_CHECKING:
         def random(self) -> Random:
             """The generator of random numbers to draw from."""
             ...
+
+else:
+    RandomSource = Any  # for `typing.get_type_hints`
 
 
 class Draws:

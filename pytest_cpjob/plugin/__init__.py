@@ -81,7 +81,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.stash[_UNDO] = undo
     early_config.add_cleanup(undo.all)
     load_own_modules_plainly(undo)
-    current_test.have_own(undo)
     check_flags(early_config)
     makes_clients = early_config.getini("cpjob_aws_env")
     stops_calls = early_config.getini("cpjob_stop_calls_at_import")
@@ -100,6 +99,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    current_test.have_own(config)
     config.addinivalue_line(
         "markers",
         "cpjob(*, seed=None, region=None, account_id=None, allow=[], own_role=None,"

@@ -10,8 +10,6 @@ from functools import partial
 
 import pytest
 
-from pytest_cpjob.patching import Undo
-
 _item: pytest.Item | None = None
 
 
@@ -35,9 +33,9 @@ def current_test() -> pytest.Item:
     return _item
 
 
-def have_own(undo: Undo) -> None:
-    """Let a run of pytest inside a test, as `pytester` makes it, have its own until the undo."""
-    undo.later(partial(_resume, _item))
+def have_own(config: pytest.Config) -> None:
+    """Let a run of pytest inside a test, as `pytester` makes it, have its own until its end."""
+    config.add_cleanup(partial(_resume, _item))
 
 
 def _resume(item: pytest.Item | None) -> None:

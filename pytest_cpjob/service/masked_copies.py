@@ -32,6 +32,7 @@ else:
         def decorate(kind: type) -> type:
             made = dataclass(**{**options, "frozen": False})(kind)
             made.__hash__ = MaskedCopy.__hash__
+            made.__dataclass_params__.frozen = True  # as classes that derive from it have to be
             return made
 
         return decorate
