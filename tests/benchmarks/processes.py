@@ -104,7 +104,7 @@ def test_one(number):
 }
 
 
-compared = partial(measuring.compared, rounds=7, clock=time.perf_counter)
+compared = partial(measuring.compared, rounds=15, clock=time.perf_counter)
 """As its users see it: the time on the wall."""
 
 
