@@ -1,7 +1,7 @@
 """The test that this process sets up or runs now, for the fixture that most tests here have.
 
 It could ask pytest for `request`, as other fixtures do. But pytest makes an object of that for each
-fixture, and inspects a signature for it, three times a test: longer than a stub takes to start.
+fixture, and inspects a signature for it, three times a test: a good part of the fixture's cost.
 """
 
 from __future__ import annotations
